@@ -1,0 +1,1 @@
+"""What each service needs and none owns."""

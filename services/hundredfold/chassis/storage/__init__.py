@@ -1,0 +1,1 @@
+"""The artifact store and the layout of what is in it."""

@@ -1,0 +1,277 @@
+"""Where each artifact is, and what it holds: a contract between the services, like the protos.
+
+Nobody builds a store path by hand. Paths are relative to the root of the store. `n` is the number of
+rows of a part, `N` of the collection, `m` of the rows that have a vector.
+
+A collection grows by appending. Its last part may therefore be replaced by a longer version that
+begins with the same rows; a reader compares the `rows` in the manifest with what it has.
+
+Every folder of artifacts has a `manifest.json` (see `manifest.py`). Folders that hold one subfolder a
+run also have a `latest.json`, `{"run": id}`, replaced last, so that it always names a complete run.
+"""
+
+import re
+
+from hundredfold.chassis.errors import InvalidArgument
+
+LAYOUT_VERSION = 1
+PART_ROWS = 65_536
+
+_COLLECTION = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,126}@[1-9][0-9]{0,8}")
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
+
+
+def _checked(pattern: re.Pattern[str], value: str, field: str) -> str:
+    if not pattern.fullmatch(value):
+        raise InvalidArgument(f"{field} {value!r} is not of the form {pattern.pattern}", field=field)
+    return value
+
+
+def check_collection(collection: str) -> str:
+    """Return the name if it may be one, else raise InvalidArgument."""
+    return _checked(_COLLECTION, collection, "collection")
+
+
+def check_model(model: str, field: str = "model") -> str:
+    """Return `name@version` if it is of that form, else raise InvalidArgument."""
+    return _checked(_MODEL, model, field)
+
+
+def check_run(run: str, field: str = "run_id") -> str:
+    """Return the run id if it may be one, else raise InvalidArgument."""
+    return _checked(_RUN, run, field)
+
+
+def part_of(row: int) -> int:
+    """The number of the part that holds a row."""
+    return row // PART_ROWS
+
+
+def _part(part: int) -> str:
+    return f"part-{part:05d}"
+
+
+# --- catalog ------------------------------------------------------------------------------------
+
+
+def collections() -> str:
+    """The folder of all collections."""
+    return "collections"
+
+
+def collection(collection: str) -> str:
+    """The folder of a collection."""
+    return f"collections/{check_collection(collection)}"
+
+
+def collection_record(collection_: str) -> str:
+    """JSON: {"collection", "created_at", "request_id"}. It is there if and only if the collection is."""
+    return f"{collection(collection_)}/collection.json"
+
+
+def schema(collection_: str) -> str:
+    """JSON: {"version": n, "classes": [{"class_id", "name", "key", "color", "parent_id", "merged_into", "guideline"}], "events": [..]}."""
+    return f"{collection(collection_)}/schema.json"
+
+
+def images(collection_: str) -> str:
+    """The folder of image parts. Its manifest's entry of a part has {"rows": n, "ok": n}."""
+    return f"{collection(collection_)}/images"
+
+
+def images_part(part: int) -> str:
+    """Parquet [n]: row int64, uri string, key string, sha256 binary (32 bytes or null), width int32, height int32, format string, status string ("ok" or a reason in UPPER_SNAKE), error string, label string or null, tags list<string>."""
+    return f"{_part(part)}.parquet"
+
+
+def thumbs(collection_: str) -> str:
+    """The folder of thumbnails."""
+    return f"{collection(collection_)}/thumbs"
+
+
+def thumbs_part(part: int) -> str:
+    """The JPEGs of a part, one after the other."""
+    return f"{_part(part)}.jpegs"
+
+
+def thumbs_offsets(part: int) -> str:
+    """int64 [n + 1]: where each JPEG begins; equal neighbours mean that there is none."""
+    return f"{_part(part)}.offsets.npy"
+
+
+# --- hashing ------------------------------------------------------------------------------------
+
+
+def hashes(collection_: str, algorithm: str) -> str:
+    """The folder of one kind of hash, such as `phash-exact-1`."""
+    return f"{collection(collection_)}/hashes/{_checked(_RUN, algorithm, 'algorithm')}"
+
+
+def hashes_part(part: int) -> str:
+    """uint64 [n]; 0 for an image that is not "ok" (and for a blank one: look at the status)."""
+    return f"{_part(part)}.npy"
+
+
+def duplicates(collection_: str, run: str) -> str:
+    """The folder of one FindDuplicates run."""
+    return f"{collection(collection_)}/duplicates/{check_run(run, 'duplicates')}"
+
+
+def duplicates_latest(collection_: str) -> str:
+    """JSON {"run": id} of the newest FindDuplicates run that is complete."""
+    return f"{collection(collection_)}/duplicates/latest.json"
+
+
+REPRESENTATIVE = "representative.npy"
+"""int64 [N]: of each row the row that represents it, itself if it is one, -1 if it is not "ok"."""
+
+DUPLICATE_DISTANCE = "distance.npy"
+"""uint8 [N]: bits between the pHash of a row and that of its representative."""
+
+
+# --- embedding ----------------------------------------------------------------------------------
+
+
+def vectors(collection_: str, space: str) -> str:
+    """The folder of a space."""
+    return f"{collection(collection_)}/vectors/{check_model(space, 'space')}"
+
+
+def vectors_part(part: int) -> str:
+    """float16 [m, d], length 1, no NaN."""
+    return f"{_part(part)}.npy"
+
+
+def vectors_rows(part: int) -> str:
+    """int64 [m], ascending: the row of each vector."""
+    return f"{_part(part)}.rows.npy"
+
+
+# --- index --------------------------------------------------------------------------------------
+
+
+def clusters(collection_: str, run: str) -> str:
+    """The folder of one Cluster run; its manifest has {"space", "count"}."""
+    return f"{collection(collection_)}/clusters/{check_run(run, 'clusters')}"
+
+
+def clusters_latest(collection_: str) -> str:
+    """JSON {"run": id, "space": .., "count": k} of the newest Cluster run that is complete."""
+    return f"{collection(collection_)}/clusters/latest.json"
+
+
+CLUSTER_ROWS = "rows.npy"
+"""int64 [m]: the rows clustered, ascending."""
+
+CLUSTER_ASSIGNMENT = "assignment.npy"
+"""int32 [m]: the cluster of each."""
+
+CLUSTER_DISTANCE = "distance.npy"
+"""float32 [m]: 1 - cosine to the centre of its cluster."""
+
+CLUSTER_CENTROIDS = "centroids.npy"
+"""float32 [k, d], length 1, in the space of the backbone."""
+
+CLUSTER_MEDOIDS = "medoids.npy"
+"""int64 [k]: the row nearest to each centre, -1 for an empty cluster."""
+
+CLUSTER_SIZES = "sizes.npy"
+"""int64 [k]."""
+
+CLUSTER_SPREADS = "spreads.npy"
+"""float32 [k]: mean distance."""
+
+
+def index(collection_: str, space: str) -> str:
+    """The folder of the index of a space."""
+    return f"{collection(collection_)}/index/{check_model(space, 'space')}"
+
+
+INDEX_FILE = "index.faiss"
+INDEX_ROWS = "rows.npy"
+"""int64 [m]: the row of each vector of the index."""
+
+
+def maps(collection_: str, run: str) -> str:
+    """The folder of one map."""
+    return f"{collection(collection_)}/maps/{check_run(run, 'map')}"
+
+
+def maps_latest(collection_: str) -> str:
+    """JSON {"run": id} of the newest map that is complete."""
+    return f"{collection(collection_)}/maps/latest.json"
+
+
+MAP_ROWS = "rows.npy"
+"""int64 [m]."""
+
+MAP_POINTS = "points.npy"
+"""float32 [m, 2], within -1 to 1."""
+
+
+# --- training -----------------------------------------------------------------------------------
+
+
+def model(name_at_version: str) -> str:
+    """The folder of one version of a model, in Triton's layout: `models/<name>/<version>`."""
+    name, _, version = check_model(name_at_version).partition("@")
+    return f"models/{name}/{version}"
+
+
+def models() -> str:
+    """The model repository."""
+    return "models"
+
+
+def model_config(name: str) -> str:
+    """Triton's config of a model."""
+    return f"models/{name}/config.pbtxt"
+
+
+MODEL_FILE = "model.onnx"
+MODEL_CARD = "model.json"
+"""What the model is: {"model", "kind", "dimensions", "input_pixels", "source", "licence", ..}."""
+
+
+def heads(collection_: str) -> str:
+    """The folder of the heads of a collection: `<model>.safetensors` with its card `<model>.json`."""
+    return f"{collection(collection_)}/heads"
+
+
+def heads_promoted(collection_: str) -> str:
+    """JSON {"model": name@version, "before": [name@version, ..]}: the head in use and those before."""
+    return f"{collection(collection_)}/heads/promoted.json"
+
+
+def predictions(collection_: str, model_: str) -> str:
+    """The folder of the predictions of one head."""
+    return f"{collection(collection_)}/predictions/{check_model(model_)}"
+
+
+def predictions_part(part: int) -> str:
+    """npz: rows int64 [m], top int32 [m] (class id), second int32 [m] (class id, 0 = none), probability float32 [m], margin float32 [m]."""
+    return f"{_part(part)}.npz"
+
+
+# --- labels, selection, runs --------------------------------------------------------------------
+
+
+def label_snapshots(collection_: str) -> str:
+    """The folder of snapshots of the folded ledger."""
+    return f"{collection(collection_)}/labels"
+
+
+def label_snapshot(seq: int) -> str:
+    """Parquet: row int64, class_id int32, seq int64: the labels after event `seq`, copies not counted."""
+    return f"snapshot-{seq:012d}.parquet"
+
+
+def loop(collection_: str) -> str:
+    """JSON: the settings and place of the loop."""
+    return f"{collection(collection_)}/loop/loop.json"
+
+
+def runs(service: str) -> str:
+    """The folder of a service's runs, a JSON each."""
+    return f"runs/{_checked(_RUN, service, 'service')}"

@@ -1,0 +1,1 @@
+"""The labelling UI: a client of the services."""
