@@ -24,7 +24,9 @@ _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 def _checked(pattern: re.Pattern[str], value: str, field: str) -> str:
     if not pattern.fullmatch(value):
-        raise InvalidArgument(f"{field} {value!r} is not of the form {pattern.pattern}", field=field)
+        raise InvalidArgument(
+            f"{field} {value!r} is not of the form {pattern.pattern}", field=field
+        )
     return value
 
 
