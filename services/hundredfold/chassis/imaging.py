@@ -1,0 +1,147 @@
+"""Decoding images that anybody may have sent: six formats, a pixel limit, one defined result each.
+
+What becomes of the special ones in `upright_rgb`:
+
+    alpha, palette with transparency   laid on white
+    palette, grey, black and white     as they look
+    16-bit grey                        the high byte (0..65535 becomes 0..255)
+    32-bit integer grey                taken as 16-bit, values outside cut off
+    float grey                         stretched from its least to its largest value
+    CMYK, YCbCr, HSV                   converted without a colour profile; no profile is ever applied
+    more than one frame or page        the first
+    EXIF orientation                   applied; one that cannot be read counts as upright
+
+Every failure is an ImageError, whatever the bytes. All functions are safe for threads.
+"""
+
+import io
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
+MAX_PIXELS = 50_000_000
+MAX_BYTES = 64 * 1024 * 1024
+
+# Process-wide on purpose: `warnings.catch_warnings` is not safe for threads. The limit also guards
+# the places inside of Pillow that look at it after the header; what else Pillow warns of (odd EXIF,
+# a TIFF tag that is too short) either decodes or fails, and is told by that.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class ImageError(Exception):
+    """Bytes that are no image for us.
+
+    Attributes:
+        reason: EMPTY, TOO_LARGE (bytes), TOO_MANY_PIXELS, UNKNOWN_FORMAT or DECODE_FAILED.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(reason, message)
+        self.reason = reason
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def open_image(data: bytes) -> Image.Image:
+    """Read the header of an encoded image; its pixels are not decoded yet, and may turn out bad.
+
+    `image.format` is one of FORMATS; `image.size` is that of the file, before its orientation.
+
+    Raises:
+        ImageError: see there.
+    """
+    if not data:
+        raise ImageError("EMPTY", "no bytes")
+    if len(data) > MAX_BYTES:
+        raise ImageError("TOO_LARGE", f"{len(data)} bytes, at most {MAX_BYTES}")
+    with _guarded():
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        if image.width * image.height > MAX_PIXELS:
+            raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
+        if image.format == "MPO":  # a JPEG with more pictures behind the first
+            image.format = "JPEG"
+        return image
+
+
+def upright_rgb(data: bytes, *, min_side: int | None = None) -> Image.Image:
+    """Decode an image to mode RGB as a person should see it; see the module for the special ones.
+
+    Args:
+        data: the encoded image.
+        min_side: a JPEG may be decoded smaller (by 2, 4 or 8), its shorter side at least this.
+
+    Raises:
+        ImageError: see there.
+    """
+    image = open_image(data)
+    with _guarded():
+        if min_side is not None and image.format == "JPEG":
+            _draft(image, min_side)
+        image.load()
+        upright = _UPRIGHT.get(_orientation(image))
+        rgb = _rgb(image)
+        return rgb if upright is None else rgb.transpose(upright)
+
+
+@contextmanager
+def _guarded() -> Iterator[None]:
+    try:
+        yield
+    except UnidentifiedImageError as error:
+        raise ImageError("UNKNOWN_FORMAT", f"none of {', '.join(FORMATS)}") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError("TOO_MANY_PIXELS", f"more than {MAX_PIXELS} pixels") from error
+    except Exception as error:  # noqa: BLE001  hostile bytes make Pillow raise nearly anything
+        raise ImageError("DECODE_FAILED", str(error)[:200] or type(error).__name__) from error
+
+
+def _draft(image: Image.Image, min_side: int) -> None:
+    scale = min_side / min(image.size)
+    width, height = (math.ceil(side * scale) for side in image.size)
+    image.draft(None, (width, height))
+
+
+def _orientation(image: Image.Image) -> object:
+    try:
+        return image.getexif().get(_ORIENTATION_TAG)
+    except Exception:  # noqa: BLE001  broken EXIF, which Pillow may answer with anything
+        return None
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _grey(image).convert("RGB")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    values = np.asarray(image, dtype=np.float32 if image.mode == "F" else np.int32)
+    if image.mode != "F":
+        return Image.fromarray((values.clip(0, 65_535) >> 8).astype(np.uint8))
+    finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
+    least, span = finite.min(), np.ptp(finite)
+    return Image.fromarray(((finite - least) * (255 / (span or 1))).astype(np.uint8))

@@ -1,0 +1,103 @@
+"""Reading what the catalog keeps of a collection; for all services, none of which may import it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hundredfold.chassis.errors import NotFound
+from hundredfold.chassis.storage import layout
+from hundredfold.chassis.storage.manifest import Manifest
+from hundredfold.chassis.storage.store import ArtifactStore, damaged
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_PART = re.compile(r"part-(\d{5,})\.parquet")
+
+
+@dataclass(frozen=True)
+class PartInfo:
+    """One part of a collection.
+
+    Attributes:
+        part: its number.
+        rows: how many rows it has.
+        ok: how many of them are images that could be read.
+    """
+
+    part: int
+    rows: int
+    ok: int
+
+
+def require_collection(store: ArtifactStore, collection: str) -> None:
+    """Raise NotFound when there is no such collection, InvalidArgument when the name is none."""
+    if not store.exists(layout.collection_record(collection)):
+        raise NotFound(f"there is no collection {collection}", field="collection")
+
+
+def parts(store: ArtifactStore, collection: str) -> list[PartInfo]:
+    """The parts of a collection in order; none while nothing was ingested."""
+    manifest = Manifest.load(store, layout.images(collection))
+    found = [
+        PartInfo(int(match[1]), entry.meta["rows"], entry.meta["ok"])
+        for name, entry in manifest.entries.items()
+        if (match := _PART.fullmatch(name))
+    ]
+    return sorted(found, key=lambda info: info.part)
+
+
+def row_count(store: ArtifactStore, collection: str) -> int:
+    """How many rows a collection has, unreadable images included."""
+    return sum(info.rows for info in parts(store, collection))
+
+
+def read_images_part(
+    store: ArtifactStore, collection: str, part: int, columns: Sequence[str] | None = None
+) -> "pa.Table":
+    """The image rows of a part, columns as in `layout.images_part`, as many as the manifest says.
+
+    A part that has grown since begins with the same rows: the further ones are cut off.
+
+    Raises:
+        NotFound: there is no such part.
+        Conflict: ARTIFACT_DAMAGED.
+    """
+    import pyarrow as pa  # noqa: PLC0415  not every service that reads collections has it
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    folder, name = layout.images(collection), layout.images_part(part)
+    path = f"{folder}/{name}"
+    entry = Manifest.load(store, folder).entries.get(name)
+    if entry is None:
+        raise NotFound(f"collection {collection} has no part {part}")
+    try:
+        table = pq.read_table(
+            store.local(path),
+            columns=None if columns is None else list(columns),
+            partitioning=None,
+            page_checksum_verification=True,
+        )
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(path, str(error)) from error
+    if table.num_rows < entry.meta["rows"]:
+        raise damaged(path, f"{table.num_rows} rows instead of {entry.meta['rows']}")
+    return table.slice(0, entry.meta["rows"])
+
+
+def latest(store: ArtifactStore, path: str) -> str:
+    """The run that a `latest.json` names; "" when there is none."""
+    try:
+        return str(store.read_json(path)["run"])
+    except NotFound:
+        return ""
+
+
+def read_schema(store: ArtifactStore, collection: str) -> dict[str, Any]:
+    """The schema as in `layout.schema`; version 0 and no classes when none was made."""
+    try:
+        schema: dict[str, Any] = store.read_json(layout.schema(collection))
+    except NotFound:
+        return {"version": 0, "classes": [], "events": []}
+    return schema
