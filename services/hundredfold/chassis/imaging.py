@@ -98,7 +98,7 @@ def upright_rgb(data: bytes, *, min_side: int | None = None) -> Image.Image:
         if min_side is not None and image.format == "JPEG":
             _draft(image, min_side)
         image.load()
-        upright = _UPRIGHT.get(_orientation(image))
+        upright = _upright(image)
         rgb = _rgb(image)
         return rgb if upright is None else rgb.transpose(upright)
 
@@ -111,7 +111,7 @@ def _guarded() -> Iterator[None]:
         raise ImageError("UNKNOWN_FORMAT", f"none of {', '.join(FORMATS)}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError("TOO_MANY_PIXELS", f"more than {MAX_PIXELS} pixels") from error
-    except Exception as error:  # noqa: BLE001  hostile bytes make Pillow raise nearly anything
+    except Exception as error:  # hostile bytes make Pillow raise nearly anything
         raise ImageError("DECODE_FAILED", str(error)[:200] or type(error).__name__) from error
 
 
@@ -121,11 +121,12 @@ def _draft(image: Image.Image, min_side: int) -> None:
     image.draft(None, (width, height))
 
 
-def _orientation(image: Image.Image) -> object:
+def _upright(image: Image.Image) -> Image.Transpose | None:
     try:
-        return image.getexif().get(_ORIENTATION_TAG)
+        orientation = image.getexif().get(_ORIENTATION_TAG)
     except Exception:  # noqa: BLE001  broken EXIF, which Pillow may answer with anything
         return None
+    return _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
 
 
 def _rgb(image: Image.Image) -> Image.Image:
