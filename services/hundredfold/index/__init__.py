@@ -1,0 +1,1 @@
+"""The index service: nearest images, clusters and the map of a space."""

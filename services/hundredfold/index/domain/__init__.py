@@ -1,0 +1,1 @@
+"""Search, clustering and layout of vectors: arrays in, arrays out."""

@@ -1,0 +1,37 @@
+"""The one place that knows on what device and with how many threads faiss works.
+
+With the `index-gpu` extra faiss reports the GPUs it sees, and indexes and k-means move there through
+these functions. This has never been run on a GPU: the machines this was made on have none.
+"""
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import faiss
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+
+
+def limit_threads(threads: int) -> None:
+    """Let faiss and BLAS use `threads` threads; 0 leaves their default, all cores.
+
+    OpenMP keeps this number per calling thread, so each thread that works says it for itself.
+    """
+    if threads > 0:
+        faiss.omp_set_num_threads(threads)
+        threadpool_limits(limits=threads)
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Within it, OpenMP and BLAS use one thread."""
+    limits: AbstractContextManager[Any] = threadpool_limits(limits=1)
+    return limits
+
+
+def gpus() -> int:
+    """The number of GPUs that faiss can use."""
+    return int(faiss.get_num_gpus())
+
+
+def to_device(index: Any) -> Any:
+    """Return the index on all GPUs, or the index itself where there is none."""
+    return faiss.index_cpu_to_all_gpus(index) if gpus() else index

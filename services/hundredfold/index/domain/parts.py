@@ -1,0 +1,54 @@
+"""The vectors of a space, part by part, so that no step needs all of them in memory."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 8192
+"""Vectors turned to float32 at a time: 42 MB at 1,280 dimensions."""
+
+
+def normalised(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return float32 [n, d] with length 1; a vector of zeros stays one."""
+    wide = np.asarray(vectors, dtype=np.float32)
+    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
+    return np.asarray(wide / np.maximum(lengths, np.finfo(np.float32).tiny), dtype=np.float32)
+
+
+class VectorParts:
+    """Vectors numbered from 0 through all parts: a vector's number is its *position*.
+
+    Args:
+        parts: float16 [m, d] each, usually memory-mapped; the same d, at least one vector in all.
+    """
+
+    def __init__(self, parts: Sequence[NDArray[np.float16]]) -> None:
+        self.parts = [part for part in parts if len(part)]
+        self.dimensions = int(self.parts[0].shape[1])
+        self._starts = np.cumsum([0, *(len(part) for part in self.parts)])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def blocks(self, size: int = BLOCK) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield (position of the first, normalised float32 [<= size, d]) in order of position."""
+        for start, part in zip(self._starts, self.parts, strict=False):
+            for offset in range(0, len(part), size):
+                yield int(start) + offset, normalised(part[offset : offset + size])
+
+    def take(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the normalised vectors at these positions: float32 [len(positions), d]."""
+        found = np.empty((len(positions), self.dimensions), dtype=np.float32)
+        holder = np.searchsorted(self._starts, positions, side="right") - 1
+        for number in np.unique(holder):
+            chosen = holder == number
+            found[chosen] = self.parts[number][positions[chosen] - self._starts[number]]
+        return normalised(found)
+
+    def sample(self, most: int, seed: int) -> NDArray[np.float32]:
+        """Return at most `most` of the vectors, drawn without repetition, in order of position."""
+        if most >= len(self):
+            return self.take(np.arange(len(self)))
+        drawn = np.random.default_rng(seed).choice(len(self), size=most, replace=False)
+        return self.take(np.sort(drawn))
