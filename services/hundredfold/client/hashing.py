@@ -1,0 +1,60 @@
+"""Hashes and groups of copies."""
+
+import uuid
+from collections.abc import Sequence
+
+import grpc
+import numpy as np
+
+from hundredfold.api.hashing.v1 import hashing_pb2, hashing_pb2_grpc
+from hundredfold.chassis.tensors import unpack
+from hundredfold.client import wire
+from hundredfold.client.runs import RunsClient
+from hundredfold.client.types import DuplicateGroup, DuplicateGroups, Rows, Run
+
+
+class HashingClient:
+    """The hashing service."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._stub = hashing_pb2_grpc.HashingServiceStub(channel)
+        self.runs = RunsClient("hashing", channel)
+
+    def hash_collection(self, collection: str, *, request_id: str = "") -> Run:
+        """Start to hash what is not hashed yet."""
+        request = hashing_pb2.HashCollectionRequest(
+            collection=collection, request_id=request_id or str(uuid.uuid4())
+        )
+        return wire.run("hashing", self._stub.HashCollection(request).run)
+
+    def find_duplicates(self, collection: str, *, radius: int, request_id: str = "") -> Run:
+        """Start to group copies; hashes of copies differ in at most `radius` bits."""
+        request = hashing_pb2.FindDuplicatesRequest(
+            collection=collection, radius=radius, request_id=request_id or str(uuid.uuid4())
+        )
+        return wire.run("hashing", self._stub.FindDuplicates(request).run)
+
+    def duplicates(self, collection: str, *, limit: int = 100) -> DuplicateGroups:
+        """The largest groups of the latest FindDuplicates run; NotFound."""
+        request = hashing_pb2.ListDuplicatesRequest(collection=collection, page_size=limit)
+        answer = self._stub.ListDuplicates(request)
+        return DuplicateGroups(
+            duplicates=answer.duplicates,
+            groups=tuple(map(_group, answer.groups)),
+            group_count=answer.group_count,
+            copy_count=answer.copy_count,
+        )
+
+    def look_up(self, collection: str, images: Sequence[bytes], *, radius: int = 0) -> list[Rows]:
+        """The rows that each encoded image is a copy of, nearest first."""
+        request = hashing_pb2.LookUpRequest(collection=collection, images=images, radius=radius)
+        answer = self._stub.LookUp(request)
+        return [unpack(each.rows, dtype=np.int64, ndim=1, field="rows") for each in answer.matches]
+
+
+def _group(message: hashing_pb2.DuplicateGroup) -> DuplicateGroup:
+    return DuplicateGroup(
+        representative=message.representative,
+        copies=unpack(message.copies, dtype=np.int64, ndim=1, field="copies"),
+        distances=unpack(message.distances, dtype=np.uint8, ndim=1, field="distances"),
+    )

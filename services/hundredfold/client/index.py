@@ -1,0 +1,102 @@
+"""Search, clusters and the map."""
+
+import uuid
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from hundredfold.api.index.v1 import index_pb2, index_pb2_grpc
+from hundredfold.chassis.tensors import pack, unpack
+from hundredfold.client import wire
+from hundredfold.client.runs import RunsClient
+from hundredfold.client.types import Cluster, Found, Map, Rows, Run
+
+
+class IndexClient:
+    """The index service."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._stub = index_pb2_grpc.IndexServiceStub(channel)
+        self.runs = RunsClient("index", channel)
+
+    def build(self, collection: str, space: str, *, request_id: str = "") -> Run:
+        """Start to build the index of a space."""
+        request = index_pb2.BuildIndexRequest(
+            collection=collection, space=space, request_id=request_id or str(uuid.uuid4())
+        )
+        return wire.run("index", self._stub.BuildIndex(request).run)
+
+    def search(
+        self, collection: str, space: str, vectors: NDArray[np.float32], *, limit: int = 48
+    ) -> Found:
+        """The images nearest to vectors float32 [q, d]."""
+        request = index_pb2.SearchRequest(
+            collection=collection, space=space, vectors=pack(vectors), limit=limit
+        )
+        return _found(self._stub.Search(request, timeout=30))
+
+    def neighbours(self, collection: str, space: str, rows: Rows, *, limit: int = 48) -> Found:
+        """The images nearest to images, themselves left out."""
+        request = index_pb2.NeighboursRequest(
+            collection=collection, space=space, rows=pack(np.asarray(rows, np.int64)), limit=limit
+        )
+        return _found(self._stub.Neighbours(request, timeout=30))
+
+    def cluster(
+        self, collection: str, space: str, *, clusters: int = 0, seed: int = 0, request_id: str = ""
+    ) -> Run:
+        """Start to cluster a space; 0 clusters = chosen from the number of vectors."""
+        request = index_pb2.ClusterRequest(
+            collection=collection,
+            space=space,
+            clusters=clusters,
+            seed=seed,
+            request_id=request_id or str(uuid.uuid4()),
+        )
+        return wire.run("index", self._stub.Cluster(request).run)
+
+    def clusters(self, collection: str) -> list[Cluster]:
+        """The clusters of the latest Cluster run, at most 10,000, by number."""
+        request = index_pb2.ListClustersRequest(collection=collection, page_size=10_000)
+        answer = self._stub.ListClusters(request)
+        return [
+            Cluster(each.number, each.size, each.medoid, each.spread) for each in answer.clusters
+        ]
+
+    def cluster_rows(self, collection: str, number: int, *, limit: int = 48) -> Rows:
+        """The images of a cluster, nearest to its centre first."""
+        request = index_pb2.GetClusterRequest(collection=collection, number=number, limit=limit)
+        answer = self._stub.GetCluster(request)
+        return unpack(answer.rows, dtype=np.int64, ndim=1, field="rows")
+
+    def project(self, collection: str, space: str, *, seed: int = 0, request_id: str = "") -> Run:
+        """Start to make the map."""
+        request = index_pb2.ProjectRequest(
+            collection=collection,
+            space=space,
+            seed=seed,
+            request_id=request_id or str(uuid.uuid4()),
+        )
+        return wire.run("index", self._stub.Project(request).run)
+
+    def map(self, collection: str) -> Map:
+        """The latest map; NotFound."""
+        pieces = [
+            (
+                unpack(answer.rows, dtype=np.int64, ndim=1, field="rows"),
+                unpack(answer.points, dtype=np.float32, ndim=2, field="points"),
+            )
+            for answer in self._stub.GetMap(
+                index_pb2.GetMapRequest(collection=collection), timeout=60
+            )
+        ]
+        rows, points = (np.concatenate(each) for each in zip(*pieces, strict=True))
+        return Map(rows, points)
+
+
+def _found(message: index_pb2.SearchResponse | index_pb2.NeighboursResponse) -> Found:
+    return Found(
+        rows=unpack(message.rows, dtype=np.int64, ndim=2, field="rows"),
+        similarities=unpack(message.similarities, dtype=np.float32, ndim=2, field="similarities"),
+    )

@@ -1,0 +1,100 @@
+"""A simulated labeller: what a person who knows the truth would do with a page, and how long it takes.
+
+Every image has a true class. Odd images are missed at a given rate, as people do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hundredfold.chassis.costs import CostModel
+from hundredfold.client.types import Judgement, Page, PageKind, Verdict
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer to a page, and what it cost.
+
+    Attributes:
+        judgements: what is said.
+        seconds: by the cost model.
+        actions: keys, clicks and drags.
+    """
+
+    judgements: tuple[Judgement, ...]
+    seconds: float
+    actions: int
+
+
+class SimulatedLabeller:
+    """Answers pages by the truth.
+
+    Args:
+        truth: int32 [N], the class id of each row; 0 where there is no truth.
+        costs: the cost model.
+        miss_rate: the share of odd images that is overlooked.
+        seed: of the overlooking.
+    """
+
+    def __init__(
+        self, truth: NDArray[np.int32], costs: CostModel, *, miss_rate: float = 0.0, seed: int = 0
+    ) -> None:
+        self._truth = truth
+        self._costs = costs
+        self._miss_rate = miss_rate
+        self._random = np.random.default_rng(seed)
+
+    def answer(self, page: Page) -> Answer:
+        """Answer a page."""
+        truth = self._truth[page.rows]
+        if page.kind is PageKind.SINGLE:
+            return self._singles(page, truth)
+        named = page.class_id if page.kind is PageKind.VERIFY else _majority(truth)
+        return self._confirm(page, truth, named, naming=page.kind is PageKind.CLUSTER)
+
+    def _singles(self, page: Page, truth: NDArray[np.int32]) -> Answer:
+        judgements = [
+            Judgement(int(each), Verdict.IS, page.rows[truth == each]) for each in np.unique(truth)
+        ]
+        return Answer(
+            tuple(judgements), len(page.rows) * self._costs.single_seconds, len(page.rows)
+        )
+
+    def _confirm(self, page: Page, truth: NDArray[np.int32], named: int, *, naming: bool) -> Answer:
+        odd = (truth != named) & (self._random.random(len(truth)) >= self._miss_rate)
+        # Whichever are fewer are picked out: the odd ones, or with the key for "invert" the others.
+        picked = odd if odd.sum() <= len(odd) / 2 else ~odd
+        strokes, seconds = self._pick(picked)
+        seconds += self._costs.page_look_seconds + len(odd) * self._costs.thumbnail_seconds
+        seconds += self._costs.naming_seconds if naming else 0.0
+        judgements = [
+            Judgement(named, verdict, page.rows[rows])
+            for verdict, rows in ((Verdict.IS, ~odd), (Verdict.IS_NOT, odd))
+            if rows.any()
+        ]
+        return Answer(tuple(judgements), seconds, strokes + 1 + naming)
+
+    def _pick(self, picked: NDArray[np.bool_]) -> tuple[int, float]:
+        """Clicks and drags that pick some images out, and their seconds."""
+        strokes, seconds = 0, 0.0
+        for length in run_lengths(picked):
+            clicks = length * self._costs.click_seconds
+            drag = self._costs.drag_seconds
+            if drag is not None and length > 1 and drag < clicks:
+                strokes, seconds = strokes + 1, seconds + drag
+            else:
+                strokes, seconds = strokes + length, seconds + clicks
+        return strokes, seconds
+
+
+def _majority(truth: NDArray[np.int32]) -> int:
+    return int(np.bincount(truth).argmax())
+
+
+def run_lengths(mask: NDArray[np.bool_]) -> Sequence[int]:
+    """The lengths of the runs of True in a mask [n]."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
+    lengths: list[int] = (edges[1::2] - edges[::2]).tolist()
+    return lengths

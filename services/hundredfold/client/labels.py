@@ -1,0 +1,184 @@
+"""Pages, leases, decisions, labels, export and import."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+
+import grpc
+import numpy as np
+
+from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
+from hundredfold.chassis.tensors import unpack
+from hundredfold.client import wire
+from hundredfold.client.runs import RunsClient
+from hundredfold.client.types import Event, Judgement, Labels, Lease, Progress, Run, Undone
+
+FORMATS = ("csv", "jsonl", "parquet", "imagenet")
+
+
+class LabelsClient:
+    """The labels service."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._stub = labels_pb2_grpc.LabelsServiceStub(channel)
+        self.runs = RunsClient("labels", channel)
+
+    def lease(
+        self, collection: str, annotator: str = "", *, limit: int = 1, ttl_seconds: int = 0
+    ) -> list[Lease]:
+        """Lease pages, highest score first; empty when nothing is ready."""
+        request = labels_pb2.LeasePagesRequest(
+            collection=collection, annotator=annotator, limit=limit, ttl_seconds=ttl_seconds
+        )
+        return list(map(wire.lease, self._stub.LeasePages(request).leases))
+
+    def renew(self, collection: str, tokens: Sequence[int], *, ttl_seconds: int = 0) -> set[int]:
+        """Prolong leases; returns those that still hold."""
+        request = labels_pb2.RenewLeasesRequest(
+            collection=collection, tokens=tokens, ttl_seconds=ttl_seconds
+        )
+        return set(self._stub.RenewLeases(request).tokens)
+
+    def release(self, collection: str, tokens: Sequence[int]) -> None:
+        """Give pages back unanswered."""
+        self._stub.ReleaseLeases(
+            labels_pb2.ReleaseLeasesRequest(collection=collection, tokens=tokens)
+        )
+
+    def submit(
+        self,
+        collection: str,
+        token: int,
+        judgements: Sequence[Judgement],
+        *,
+        seconds: float = 0.0,
+        request_id: str = "",
+    ) -> int:
+        """Answer a page and return the seq of the decision: it is on disk then.
+
+        Give a `request_id` of your own to be able to send the same answer again.
+
+        Raises:
+            Conflict: the lease was lost to another (LEASE_FENCED).
+            AlreadyExists: the request_id was used for another answer.
+            InvalidArgument: an image that is not on the page, a class that is not in the schema.
+        """
+        request = labels_pb2.SubmitDecisionRequest(
+            collection=collection,
+            token=token,
+            judgements=map(wire.judgement_message, judgements),
+            seconds=seconds,
+            request_id=request_id or str(uuid.uuid4()),
+        )
+        return self._stub.SubmitDecision(request).seq
+
+    def undo(
+        self,
+        collection: str,
+        annotator: str = "",
+        *,
+        seq: int = 0,
+        lease_again: bool = False,
+        request_id: str = "",
+    ) -> Undone:
+        """Take back an event (0 = the annotator's last decision that still counts)."""
+        request = labels_pb2.UndoRequest(
+            collection=collection,
+            annotator=annotator,
+            seq=seq,
+            lease_again=lease_again,
+            request_id=request_id or str(uuid.uuid4()),
+        )
+        answer = self._stub.Undo(request)
+        lease = wire.lease(answer.lease) if answer.HasField("lease") else None
+        return Undone(answer.seq, wire.event(answer.undone), lease)
+
+    def decisions(self, collection: str, *, after: int = 0, actor: str = "") -> Iterator[Event]:
+        """Events by seq, fetched as they are asked for."""
+        token = ""
+        while True:
+            request = labels_pb2.ListDecisionsRequest(
+                collection=collection,
+                after_seq=after,
+                actor=actor,
+                page_size=500,
+                page_token=token,
+            )
+            answer = self._stub.ListDecisions(request)
+            yield from map(wire.event, answer.events)
+            token = answer.next_page_token
+            if not token:
+                return
+
+    def labels(self, collection: str, *, include_copies: bool = False) -> Labels:
+        """The labels that count."""
+        request = labels_pb2.GetLabelsRequest(collection=collection, include_copies=include_copies)
+        seq = 0
+        pieces: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        for answer in self._stub.GetLabels(request, timeout=120):
+            seq = answer.seq
+            pieces.append(
+                (
+                    unpack(answer.rows, dtype=np.int64, ndim=1, field="rows"),
+                    unpack(answer.class_ids, dtype=np.int32, ndim=1, field="class_ids"),
+                    unpack(answer.seqs, dtype=np.int64, ndim=1, field="seqs"),
+                )
+            )
+        if not pieces:
+            return Labels(seq, np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int64))
+        rows, class_ids, seqs = (np.concatenate(each) for each in zip(*pieces, strict=True))
+        return Labels(seq, rows, class_ids, seqs)
+
+    def progress(self, collection: str) -> Progress:
+        """How far the work is."""
+        request = labels_pb2.GetProgressRequest(collection=collection)
+        return wire.progress(self._stub.GetProgress(request))
+
+    def clear(self, collection: str, *, only_actors_with_prefix: str = "") -> int:
+        """Write an event after which nothing before counts."""
+        request = labels_pb2.ClearLabelsRequest(
+            collection=collection,
+            only_actors_with_prefix=only_actors_with_prefix,
+            request_id=str(uuid.uuid4()),
+        )
+        return self._stub.ClearLabels(request).seq
+
+    def reconcile(self, collection: str) -> Progress:
+        """Heal the queue and return how far the work is."""
+        request = labels_pb2.ReconcileRequest(collection=collection)
+        return wire.progress(self._stub.Reconcile(request).progress)
+
+    def export(
+        self,
+        collection: str,
+        format: str,  # noqa: A002 - the word of the command line
+        destination: str = "",
+        *,
+        include_unlabelled: bool = False,
+        request_id: str = "",
+    ) -> Run:
+        """Start to write the labels to files; `format` is one of FORMATS."""
+        request = labels_pb2.ExportRequest(
+            collection=collection,
+            format=labels_pb2.Format.Value(f"FORMAT_{format.upper()}"),
+            destination=destination,
+            include_unlabelled=include_unlabelled,
+            request_id=request_id or str(uuid.uuid4()),
+        )
+        return wire.run("labels", self._stub.Export(request).run)
+
+    def import_(
+        self,
+        collection: str,
+        source: str,
+        format: str,  # noqa: A002 - the word of the command line
+        *,
+        request_id: str = "",
+    ) -> Run:
+        """Start to read labels from a file as one event; `format` is csv, jsonl or parquet."""
+        request = labels_pb2.ImportRequest(
+            collection=collection,
+            source=source,
+            format=labels_pb2.Format.Value(f"FORMAT_{format.upper()}"),
+            request_id=request_id or str(uuid.uuid4()),
+        )
+        return wire.run("labels", self._stub.Import(request).run)

@@ -1,0 +1,118 @@
+"""From a source to the first page: ingest -> hash -> drop copies -> embed -> cluster -> loop.
+
+Each step is idempotent: running the pipeline again continues where it ended, or takes in what is new.
+"""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hundredfold.client.client import Client
+from hundredfold.client.patience import patiently
+from hundredfold.client.runs import OnProgress
+from hundredfold.client.types import Loop, Run
+
+DUPLICATE_RADIUS = 1
+SEED_CLUSTERS_PER_CLASS = 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a pipeline does.
+
+    Attributes:
+        columns: `label_column` and the other columns of a table, and `limit`.
+        classes: names of classes to begin with; people may add more while labelling.
+        expected_classes: how many classes there may be; 0 = those named, or chosen by size.
+        radius: bits in which both hashes of copies may differ.
+        model: the backbone, `name@version`; empty = the default.
+    """
+
+    columns: dict[str, str | int]
+    classes: tuple[str, ...] = ()
+    expected_classes: int = 0
+    radius: int = DUPLICATE_RADIUS
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class Bootstrapped:
+    """What a pipeline made."""
+
+    runs: tuple[Run, ...]
+    loop: Loop
+
+
+def bootstrap(
+    client: Client,
+    source: str,
+    collection: str,
+    options: Options,
+    on_progress: OnProgress = lambda _: None,
+) -> Bootstrapped:
+    """Run the whole pipeline and start the loop.
+
+    A service that goes away and comes back within five minutes does not end it.
+    """
+    runs = list(_steps(client, source, collection, options, on_progress))
+    space = next(run.result["space"] for run in runs if run.service == "embedding")
+    if options.classes:
+        patiently(lambda: client.catalog.add_classes(collection, options.classes))
+    loop = patiently(
+        lambda: client.selection.start(
+            collection,
+            space=space,
+            expected_classes=options.expected_classes or len(options.classes),
+        )
+    )
+    return Bootstrapped(tuple(runs), loop)
+
+
+def ingest(
+    client: Client, source: str, collection: str, options: Options, on_progress: OnProgress
+) -> Run:
+    """The first step alone."""
+    request_id = str(uuid.uuid4())
+    run = patiently(
+        lambda: client.catalog.ingest(collection, source, request_id=request_id, **options.columns)
+    )
+    return client.catalog.runs.wait(run.run_id, on_progress)
+
+
+def _steps(
+    client: Client, source: str, collection: str, options: Options, on_progress: OnProgress
+) -> Iterator[Run]:
+    yield ingest(client, source, collection, options, on_progress)
+    ids = [str(uuid.uuid4()) for _ in range(5)]
+
+    run = patiently(lambda: client.hashing.hash_collection(collection, request_id=ids[0]))
+    yield client.hashing.runs.wait(run.run_id, on_progress)
+
+    run = patiently(
+        lambda: client.hashing.find_duplicates(collection, radius=options.radius, request_id=ids[1])
+    )
+    found = client.hashing.runs.wait(run.run_id, on_progress)
+    yield found
+
+    run = patiently(
+        lambda: client.embedding.embed_collection(
+            collection,
+            model=options.model,
+            duplicates=found.result["duplicates"],
+            request_id=ids[2],
+        )
+    )
+    embedded = client.embedding.runs.wait(run.run_id, on_progress)
+    space = embedded.result["space"]
+    yield embedded
+
+    run = patiently(lambda: client.index.build(collection, space, request_id=ids[3]))
+    yield client.index.runs.wait(run.run_id, on_progress)
+
+    expected = options.expected_classes or len(options.classes)
+    run = patiently(
+        lambda: client.index.cluster(
+            collection, space, clusters=SEED_CLUSTERS_PER_CLASS * expected, request_id=ids[4]
+        )
+    )
+    yield client.index.runs.wait(run.run_id, on_progress)

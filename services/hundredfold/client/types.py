@@ -1,0 +1,324 @@
+"""What the client hands out: plain, frozen, free of gRPC and protobuf."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.int64]
+
+
+class State(enum.StrEnum):
+    """Where a run stands."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def ended(self) -> bool:
+        """Whether it stays so."""
+        return self in {State.SUCCEEDED, State.FAILED, State.CANCELLED}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One piece of long work; `service` is where it is done. Times are unix seconds, 0 = not yet."""
+
+    service: str
+    run_id: str
+    kind: str
+    collection: str
+    state: State
+    done: int
+    total: int
+    unit: str
+    message: str
+    error: str
+    parameters: Mapping[str, Any]
+    result: Mapping[str, Any]
+    created_at: float
+    started_at: float
+    finished_at: float
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A named set of images; `failed` of its `images` could not be decoded."""
+
+    name: str
+    images: int
+    failed: int
+    created_at: float
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image of a collection; `error` is empty when it can be used."""
+
+    row: int
+    uri: str
+    key: str
+    sha256: str
+    width: int
+    height: int
+    format: str
+    error: str
+    source_label: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelClass:
+    """One class of a schema. `merged_into` is 0 while the class is in use."""
+
+    name: str
+    class_id: int = 0
+    key: str = ""
+    color: str = ""
+    parent_id: int = 0
+    merged_into: int = 0
+    guideline: str = ""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The classes of a collection."""
+
+    version: int
+    classes: tuple[LabelClass, ...]
+
+    @property
+    def in_use(self) -> tuple[LabelClass, ...]:
+        """Those that are not merged into another."""
+        return tuple(each for each in self.classes if not each.merged_into)
+
+    def by_name(self) -> dict[str, int]:
+        """The id of each class in use."""
+        return {each.name: each.class_id for each in self.in_use}
+
+
+class PageKind(enum.StrEnum):
+    """What a page asks."""
+
+    CLUSTER = "CLUSTER"
+    VERIFY = "VERIFY"
+    SINGLE = "SINGLE"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some images and one question.
+
+    `rows` int64 [n], `second` int32 [n] (class ids) and `probability` float32 [n] may be empty.
+    """
+
+    page_id: str
+    kind: PageKind
+    rows: Rows
+    class_id: int
+    second: NDArray[np.int32]
+    probability: NDArray[np.float32]
+    model: str
+    cluster: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to answer a page until `expires_at` (unix seconds)."""
+
+    token: int
+    page: Page
+    annotator: str
+    expires_at: float
+
+
+class Verdict(enum.StrEnum):
+    """What a person says about images and a class."""
+
+    IS = "IS"
+    IS_NOT = "IS_NOT"
+    UNSURE = "UNSURE"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One verdict on some images of a page; `class_id` is 0 with UNSURE."""
+
+    class_id: int
+    verdict: Verdict
+    rows: Rows
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of the ledger."""
+
+    seq: int
+    kind: str
+    actor: str
+    created_at: float
+    page: Page | None
+    judgements: tuple[Judgement, ...]
+    seconds: float
+    undone_seq: int
+    request_id: str
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What an undo did: the event that no longer counts, and its page again if asked for."""
+
+    seq: int
+    event: Event
+    lease: Lease | None
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels that count, all of one seq: rows int64 [n], class_ids int32 [n], seqs int64 [n]."""
+
+    seq: int
+    rows: Rows
+    class_ids: NDArray[np.int32]
+    seqs: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the work is: `total = labelled + unsure + leased + ready + pool`."""
+
+    total: int
+    labelled: int
+    unsure: int
+    leased: int
+    ready: int
+    pool: int
+    ready_pages: int
+    head_seq: int
+    decisions: int
+    labels_per_minute: float
+    labelled_with_copies: int
+    human_seconds: float
+    labels_by_class: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """The loop of a collection; `phase` is PREPARING, SEED, VERIFY, LEFTOVERS or DONE."""
+
+    collection: str
+    phase: str
+    space: str
+    clusters: str
+    duplicates: str
+    expected_classes: int
+    model: str
+    seen_seq: int
+    total: int
+    labelled: int
+    rounds: int
+    expected_accuracy: float
+    trouble: str
+    policy: str
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is left until a target: human seconds, pages, images to look at."""
+
+    expected_accuracy: float
+    seconds: float
+    pages: int
+    images: int
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a head says: rows int64 [n], class_ids int32 [n], probabilities float32 [n]."""
+
+    model: str
+    rows: Rows
+    class_ids: NDArray[np.int32]
+    second_class_ids: NDArray[np.int32]
+    probabilities: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Head:
+    """A classifier on the vectors of one space."""
+
+    model: str
+    space: str
+    labels_seq: int
+    labels: int
+    class_ids: tuple[int, ...]
+    temperature: float
+    expected_error: float
+    accuracy: float
+    calibration_error: float
+    created_at: float
+    promoted: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found: rows int64 [q, limit], -1 = no more; similarities float32 [q, limit]."""
+
+    rows: NDArray[np.int64]
+    similarities: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class DuplicateGroup:
+    """A representative, its copies int64 [n] and their distances uint8 [n] in bits."""
+
+    representative: int
+    copies: Rows
+    distances: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class DuplicateGroups:
+    """Groups of two and more, largest first, and how many there are in all."""
+
+    duplicates: str
+    groups: tuple[DuplicateGroup, ...]
+    group_count: int
+    copy_count: int
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One cluster: `medoid` is the row nearest to its centre."""
+
+    number: int
+    size: int
+    medoid: int
+    spread: float
+
+
+@dataclass(frozen=True)
+class Map:
+    """The 2-D map: rows int64 [n], points float32 [n, 2] within -1 to 1."""
+
+    rows: Rows
+    points: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A backbone, `name@version`."""
+
+    model: str
+    dimensions: int
+    input_pixels: int
+    source: str
+    ready: bool

@@ -1,0 +1,193 @@
+"""From messages to what the client hands out, and back."""
+
+import json
+
+import numpy as np
+
+from hundredfold.api.catalog.v1 import catalog_pb2
+from hundredfold.api.common.v1 import page_pb2
+from hundredfold.api.labels.v1 import labels_pb2
+from hundredfold.api.runs.v1 import runs_pb2
+from hundredfold.api.selection.v1 import selection_pb2
+from hundredfold.api.training.v1 import training_pb2
+from hundredfold.chassis.tensors import pack, unpack
+from hundredfold.client import types
+
+
+def run(service: str, message: runs_pb2.Run) -> types.Run:
+    """A run of a service."""
+    return types.Run(
+        service=service,
+        run_id=message.run_id,
+        kind=message.kind,
+        collection=message.collection,
+        state=types.State(runs_pb2.State.Name(message.state).removeprefix("STATE_")),
+        done=message.done,
+        total=message.total,
+        unit=message.unit,
+        message=message.message,
+        error=message.error,
+        parameters=json.loads(message.parameters_json or "{}"),
+        result=json.loads(message.result_json or "{}"),
+        created_at=message.created_at,
+        started_at=message.started_at,
+        finished_at=message.finished_at,
+    )
+
+
+def collection(message: catalog_pb2.Collection) -> types.Collection:
+    """A collection."""
+    return types.Collection(message.collection, message.images, message.failed, message.created_at)
+
+
+def image(message: catalog_pb2.Image) -> types.Image:
+    """An image."""
+    return types.Image(
+        row=message.row,
+        uri=message.uri,
+        key=message.key,
+        sha256=message.sha256,
+        width=message.width,
+        height=message.height,
+        format=message.format,
+        error=message.error,
+        source_label=message.source_label,
+        tags=tuple(message.tags),
+    )
+
+
+def schema(message: catalog_pb2.Schema) -> types.Schema:
+    """A schema."""
+    return types.Schema(message.version, tuple(map(_label_class, message.classes)))
+
+
+def _label_class(message: catalog_pb2.LabelClass) -> types.LabelClass:
+    return types.LabelClass(
+        name=message.name,
+        class_id=message.class_id,
+        key=message.key,
+        color=message.color,
+        parent_id=message.parent_id,
+        merged_into=message.merged_into,
+        guideline=message.guideline,
+    )
+
+
+def label_class_message(label_class: types.LabelClass) -> catalog_pb2.LabelClass:
+    """A class, to be sent."""
+    return catalog_pb2.LabelClass(
+        class_id=label_class.class_id,
+        name=label_class.name,
+        key=label_class.key,
+        color=label_class.color,
+        parent_id=label_class.parent_id,
+        guideline=label_class.guideline,
+    )
+
+
+def page(message: page_pb2.Page) -> types.Page:
+    """A page."""
+    return types.Page(
+        page_id=message.page_id,
+        kind=types.PageKind(page_pb2.PageKind.Name(message.kind).removeprefix("PAGE_KIND_")),
+        rows=unpack(message.rows, dtype=np.int64, ndim=1, field="rows"),
+        class_id=message.class_id,
+        second=unpack(message.second, dtype=np.int32, ndim=1, field="second"),
+        probability=unpack(message.probability, dtype=np.float32, ndim=1, field="probability"),
+        model=message.model,
+        cluster=message.cluster,
+        score=message.score,
+    )
+
+
+def lease(message: labels_pb2.Lease) -> types.Lease:
+    """A lease."""
+    return types.Lease(message.token, page(message.page), message.annotator, message.expires_at)
+
+
+def judgement(message: labels_pb2.Judgement) -> types.Judgement:
+    """A judgement."""
+    verdict = labels_pb2.Verdict.Name(message.verdict).removeprefix("VERDICT_")
+    rows = unpack(message.rows, dtype=np.int64, ndim=1, field="rows")
+    return types.Judgement(message.class_id, types.Verdict(verdict), rows)
+
+
+def judgement_message(judgement: types.Judgement) -> labels_pb2.Judgement:
+    """A judgement, to be sent."""
+    return labels_pb2.Judgement(
+        class_id=judgement.class_id,
+        verdict=labels_pb2.Verdict.Value(f"VERDICT_{judgement.verdict}"),
+        rows=pack(np.asarray(judgement.rows, np.int64)),
+    )
+
+
+def event(message: labels_pb2.Event) -> types.Event:
+    """An event of the ledger."""
+    return types.Event(
+        seq=message.seq,
+        kind=labels_pb2.EventKind.Name(message.kind).removeprefix("EVENT_KIND_"),
+        actor=message.actor,
+        created_at=message.created_at,
+        page=page(message.page) if message.HasField("page") else None,
+        judgements=tuple(map(judgement, message.judgements)),
+        seconds=message.seconds,
+        undone_seq=message.undone_seq,
+        request_id=message.request_id,
+    )
+
+
+def progress(message: labels_pb2.GetProgressResponse) -> types.Progress:
+    """How far the work is."""
+    return types.Progress(
+        total=message.total,
+        labelled=message.labelled,
+        unsure=message.unsure,
+        leased=message.leased,
+        ready=message.ready,
+        pool=message.pool,
+        ready_pages=message.ready_pages,
+        head_seq=message.head_seq,
+        decisions=message.decisions,
+        labels_per_minute=message.labels_per_minute,
+        labelled_with_copies=message.labelled_with_copies,
+        human_seconds=message.human_seconds,
+        labels_by_class=dict(message.labels_by_class),
+    )
+
+
+def loop(message: selection_pb2.Loop) -> types.Loop:
+    """A loop."""
+    return types.Loop(
+        collection=message.collection,
+        phase=selection_pb2.LoopPhase.Name(message.phase).removeprefix("LOOP_PHASE_"),
+        space=message.space,
+        clusters=message.clusters,
+        duplicates=message.duplicates,
+        expected_classes=message.expected_classes,
+        model=message.model,
+        seen_seq=message.seen_seq,
+        total=message.total,
+        labelled=message.labelled,
+        rounds=message.rounds,
+        expected_accuracy=message.expected_accuracy,
+        trouble=message.trouble,
+        policy=message.policy,
+    )
+
+
+def head(message: training_pb2.Head) -> types.Head:
+    """A head."""
+    return types.Head(
+        model=message.model,
+        space=message.space,
+        labels_seq=message.labels_seq,
+        labels=message.labels,
+        class_ids=tuple(message.class_ids),
+        temperature=message.temperature,
+        expected_error=message.expected_error,
+        accuracy=message.accuracy,
+        calibration_error=message.calibration_error,
+        created_at=message.created_at,
+        promoted=message.promoted,
+        seconds=message.seconds,
+    )
