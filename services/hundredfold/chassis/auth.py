@@ -6,12 +6,13 @@ The token file is a JSON list:
      {"certificate": "<common name of a client certificate>", "subject": "labels", "role": "service"}]
 
 `expires_at` (unix seconds) is optional. The file is read again as soon as it changes; while it can't
-be read, nobody is let in. A token is `openssl rand -hex 32`, its hash `printf %s TOKEN | sha256sum`.
+be read, nobody is let in. A stream keeps the right it began with, until its connection's age ends it. A token is `openssl rand -hex 32`, its hash `printf %s TOKEN | sha256sum`.
 """
 
 import hashlib
 import hmac
 import json
+import logging
 import re
 import threading
 import time
@@ -31,6 +32,7 @@ from hundredfold.chassis.errors import (
     Unavailable,
 )
 
+_log = logging.getLogger("hundredfold.auth")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ROLES: Mapping[str, int] = {
     name.removeprefix("ROLE_").lower(): number
@@ -116,6 +118,8 @@ class TokenFile:
                 with self._lock:
                     self._read()
         except (OSError, ValueError) as error:
+            if self._version is not None:
+                _log.exception("the token file can't be read; nobody is let in")
             self._version, self._entries = None, ()
             raise Unavailable("callers can't be checked at present") from error
         return self._entries

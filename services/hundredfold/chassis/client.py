@@ -6,6 +6,7 @@ the reason.
 """
 
 import json
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,8 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from hundredfold.chassis import context, limits
-from hundredfold.chassis.errors import ERRORS, ServiceError
+from hundredfold.chassis.config import ServerConfig, address_of
+from hundredfold.chassis.errors import ERRORS, InvalidArgument, ServiceError
 from hundredfold.chassis.interceptors import ERROR_DOMAIN, REQUEST_ID
 
 NOT_REPEATABLE: tuple[str, ...] = (
@@ -58,7 +60,13 @@ def connect(
         deadline_seconds: of a unary call that is given no timeout. In a handler it is at most what
             is left of the call that is being handled. Streams have none.
         not_repeatable: `package.Service/Method` of calls that are never sent twice.
+
+    Raises:
+        InvalidArgument: a certificate without TLS.
+        OSError: a file can't be read.
     """
+    if tls_certificate and not tls_ca:
+        raise InvalidArgument("a certificate is of no use without tls_ca", field="tls_ca")
     options = (*limits.CLIENT_OPTIONS, ("grpc.service_config", _service_config(not_repeatable)))
     channel = (
         grpc.secure_channel(address, _credentials(tls_ca, tls_certificate, tls_key), options)
@@ -66,6 +74,19 @@ def connect(
         else grpc.insecure_channel(address, options)
     )
     return Channel(channel, _Defaults(token, deadline_seconds))
+
+
+def peer(
+    config: ServerConfig, service: str, environ: Mapping[str, str] = os.environ
+) -> grpc.Channel:
+    """A channel from a service to another one, as its config says."""
+    return connect(
+        address_of(service, environ),
+        token=config.token,
+        tls_ca=config.tls_ca,
+        tls_certificate=config.tls_certificate if config.tls_ca else "",
+        tls_key=config.tls_key if config.tls_ca else "",
+    )
 
 
 def _credentials(ca: str, certificate: str, key: str) -> grpc.ChannelCredentials:

@@ -194,7 +194,7 @@ class Guard(grpc.ServerInterceptor):
 class _Call:
     """One RPC from begin to end, as a context manager around its handler."""
 
-    __slots__ = ("_began", "_code", "_context", "_guard", "_method", "_span", "_streaming", "scope")
+    __slots__ = ("_began", "_context", "_guard", "_method", "_span", "_streaming", "scope")
 
     def __init__(self, guard: Guard, method: _Method, call: grpc.ServicerContext) -> None:
         self._guard = guard
@@ -251,7 +251,7 @@ class _Call:
             self._context.abort_with_status(answer._replace(trailing_metadata=trailing))
 
     def _record(self, status: status_pb2.Status | None, error: BaseException | None) -> None:
-        code = self._final_code(status, error)
+        code = self._code(status, error)
         seconds = time.perf_counter() - self._began
         self._guard.metrics.handled(self._method.path, code, seconds)
         self._span.end(code)
@@ -263,13 +263,14 @@ class _Call:
             "reason": getattr(error, "reason", ""),
             "field": getattr(error, "field", ""),
         }
-        if code == "INTERNAL":
+        if status is not None and status.code == code_pb2.INTERNAL and code != "CANCELLED":
             _log.error("rpc failed", extra=extra, exc_info=error)
         else:
             _log.log(self._method.level, "rpc", extra=extra)
 
-    def _final_code(self, status: status_pb2.Status | None, error: BaseException | None) -> str:
-        if not self._context.is_active() or isinstance(error, GeneratorExit):
+    def _code(self, status: status_pb2.Status | None, error: BaseException | None) -> str:
+        # Reading a stream whose caller has gone raises RpcError.
+        if isinstance(error, GeneratorExit | grpc.RpcError) and not self._context.is_active():
             return "CANCELLED"
         if status is not None:
             return str(code_pb2.Code.Name(status.code))

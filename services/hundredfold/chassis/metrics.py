@@ -1,5 +1,6 @@
 """Prometheus metrics of one server, and the port that serves them."""
 
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -50,8 +51,8 @@ class MetricsPort:
 
     def __init__(self, registry: CollectorRegistry, host: str, port: int) -> None:
         """Listen; port 0 takes any free one. Raises OSError when it is taken."""
-        self._server = ThreadingHTTPServer((host, port), _handler(registry))
-        self._server.daemon_threads = True
+        server = _ServerV6 if ":" in host else ThreadingHTTPServer
+        self._server = server((host, port), _handler(registry))
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="metrics", daemon=True
@@ -65,12 +66,16 @@ class MetricsPort:
         self._server.server_close()
 
 
+class _ServerV6(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+
 def _handler(registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = 5  # a caller that sends nothing keeps no thread
 
         def do_GET(self) -> None:
-            if self.path != "/metrics":
+            if self.path.partition("?")[0] != "/metrics":
                 self.send_error(404)
                 return
             body = generate_latest(registry)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import grpc
@@ -23,7 +24,7 @@ from hundredfold.chassis.config import ServerConfig
 from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.chassis.metrics import Metrics, MetricsPort
 
-_READY_SECONDS = 5.0
+_READY_SECONDS = 2.0
 _log = logging.getLogger("hundredfold.server")
 
 
@@ -59,11 +60,13 @@ def build_server(
 
     Raises:
         InvalidArgument: a method has no access option, or the config is unsafe or wrong.
+        OSError: a file can't be read.
         RuntimeError: the address is taken, or protobuf runs without its C implementation.
     """
     if api_implementation.Type() != "upb":
         raise RuntimeError("protobuf must run on upb; the pure Python one has no nesting limit")
     _check_exposure(config)
+    _check_tls(config)
     return Server(config, service, mounts, ready)
 
 
@@ -90,7 +93,8 @@ class Server:
         self.config = config
         self.service = service
         self._ready = ready
-        self._spans = telemetry.Spans()
+        self._is_ready = True
+        self._spans = telemetry.spans(service)
         self._names = [mount.descriptor.full_name for mount in mounts]
         self._guard = interceptors.Guard(
             _rules(mounts),
@@ -172,8 +176,10 @@ class Server:
             if self._ready:
                 self._ready()
         except Exception as error:  # noqa: BLE001  # whatever it is, the service is not ready
-            _log.warning("not ready", extra={"reason": type(error).__name__})
+            if self._is_ready:
+                _log.warning("not ready", extra={"reason": type(error).__name__})
             status = health_pb2.HealthCheckResponse.NOT_SERVING
+        self._is_ready = status == health_pb2.HealthCheckResponse.SERVING
         for name in self._names:
             self._health.set(name, status)
 
@@ -186,12 +192,13 @@ def serve(server: Server, *, on_stop: Callable[[], None] = lambda: None) -> int:
         on_stop: called after the last call has ended.
     """
     chassis_logging.configure(server.service, server.config.log_level)
-    ended = threading.Event()
+    # An Event set by a signal handler can deadlock with the thread that waits on it; this can't.
+    signals: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda which, _: signals.put(which))
     server.start()
     _log.info("%s serves on %s", server.service, server.address)
-    ended.wait()
+    signals.get()
     _log.info("%s drains", server.service)
     server.stop()
     on_stop()
@@ -207,24 +214,36 @@ def _rules(mounts: Sequence[Mount]) -> dict[str, int]:
 
 def _check_exposure(config: ServerConfig) -> None:
     """Without tokens everybody who reaches the port may do everything."""
-    if config.tokens or config.insecure or _is_local(config.bind):
+    host, _, port = config.bind.rpartition(":")
+    if not host or not port.isdecimal():
+        raise InvalidArgument(f"bind must be host:port, not {config.bind!r}", field="bind")
+    if config.tokens or _is_local(host):
         return
-    raise InvalidArgument(
-        f"{config.bind} is open to other machines: set a token file, or insecure=true if the network is closed",
-        field="bind",
-    )
+    if not config.insecure:
+        raise InvalidArgument(
+            f"{config.bind} is open to other machines: set a token file, or insecure=true if the network is closed",
+            field="bind",
+        )
+    _log.warning("%s is open to other machines, without authentication", config.bind)
+
+
+def _check_tls(config: ServerConfig) -> None:
+    """Half a setting must not become no TLS."""
+    if bool(config.tls_certificate) != bool(config.tls_key):
+        raise InvalidArgument("tls_certificate and tls_key go together", field="tls_key")
+    if config.tls_client_ca and not config.tls_certificate:
+        raise InvalidArgument("tls_client_ca needs tls_certificate", field="tls_certificate")
 
 
 def _host(bind: str) -> str:
     return bind.rpartition(":")[0]
 
 
-def _is_local(bind: str) -> bool:
-    host = _host(bind).strip("[]")
+def _is_local(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
-        return host == "localhost" or bind.startswith("unix:")
+        return host == "localhost"
 
 
 def _reachable(host: str) -> str:

@@ -1,9 +1,17 @@
-"""Traces: W3C traceparent accepted and passed on, in the logs either way."""
+"""Traces: W3C traceparent accepted and passed on, in the logs either way.
 
+Spans are recorded when `OTEL_EXPORTER_OTLP_ENDPOINT` is set and `hundredfold[telemetry]` is installed.
+"""
+
+import importlib
+import logging
+import os
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+_log = logging.getLogger("hundredfold.telemetry")
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 
 
@@ -56,3 +64,16 @@ class Spans:
 
     def close(self) -> None:
         """Send what is left."""
+
+
+def spans(service: str, environ: Mapping[str, str] = os.environ) -> Spans:
+    """What the environment asks for."""
+    if not environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        return Spans()
+    try:
+        # Imported here, because few installations have or need it.
+        made: Spans = importlib.import_module("hundredfold.chassis.otlp").RecordedSpans(service)
+    except ImportError:
+        _log.warning("no traces are sent: hundredfold[telemetry] is not installed")
+        return Spans()
+    return made
