@@ -1,0 +1,1 @@
+"""Vectors of images: spaces, and the backbones of the model repository."""

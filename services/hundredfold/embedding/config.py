@@ -1,0 +1,27 @@
+"""Settings of the embedding service: `HUNDREDFOLD_EMBEDDING_<FIELD>`, see `chassis.config.from_env`."""
+
+from dataclasses import dataclass
+
+from hundredfold.chassis.config import ServerConfig
+from hundredfold.embedding.domain.models import DEFAULT_MODEL
+
+
+@dataclass(frozen=True)
+class EmbeddingConfig(ServerConfig):
+    """What the embedding service can be told.
+
+    Attributes:
+        roots: folders and URI prefixes that images may be read from.
+        model: the default backbone, `name@version`; made at start when a recipe of that name is there.
+        backend: `onnx` (ONNX Runtime in this process) or `triton`.
+        triton_url: host and port of the Triton server's gRPC.
+        triton_deadline_seconds: how long one call to it may take.
+        threads: decoding threads, and for `onnx` also calls of the model at once; 0 = one a core.
+    """
+
+    roots: tuple[str, ...] = ()
+    model: str = DEFAULT_MODEL
+    backend: str = "onnx"
+    triton_url: str = "127.0.0.1:8001"
+    triton_deadline_seconds: float = 10.0
+    threads: int = 0

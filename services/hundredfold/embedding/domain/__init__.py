@@ -1,0 +1,1 @@
+"""The embedding service's pure part: geometry, vectors and model cards."""

@@ -1,0 +1,159 @@
+"""From encoded images to checked vectors: decoding in threads, the backend kept busy, nothing piled up."""
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hundredfold.chassis.errors import ServiceError
+from hundredfold.chassis.imaging import ImageError
+from hundredfold.embedding.backends.base import Backend
+from hundredfold.embedding.decoding import decode
+from hundredfold.embedding.domain.models import ModelCard
+from hundredfold.embedding.domain.vectors import unit_vectors
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+Encoded = bytes | ServiceError
+"""The bytes of an image, or why there are none."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an image has no vector: a reason in UPPER_SNAKE and a sentence."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What became of some images.
+
+    Attributes:
+        vectors: float32 [n, d], length 1; zeros for the images in `failures`.
+        failures: by position.
+    """
+
+    vectors: NDArray[np.float32]
+    failures: Mapping[int, Failure] = field(default_factory=dict)
+
+
+class Embedder:
+    """Decodes and embeds.
+
+    A batch is read, decoded and embedded by one thread. There are as many threads as may decode plus
+    as many as may be in the backend at once: while some are in the backend the others decode,
+    and no thread has more than its own batch in memory.
+
+    Args:
+        backend: runs the models.
+        decoders: how many threads read and decode while the backend is busy.
+    """
+
+    def __init__(self, backend: Backend, decoders: int) -> None:
+        self.backend = backend
+        self._workers = decoders + backend.in_flight
+        self._slots = threading.BoundedSemaphore(backend.in_flight)
+        # Callers who wait must not stand behind the batches of a run.
+        self._calls = ThreadPoolExecutor(self._workers, "embed-call")
+        self._runs = ThreadPoolExecutor(self._workers, "embed-run")
+
+    def embed(self, card: ModelCard, images: Sequence[Encoded], ends_at: float) -> Embedded:
+        """Embed some images, several batches at once.
+
+        Args:
+            card: the model.
+            images: encoded images.
+            ends_at: when the caller has given up, in `time.time()` seconds.
+
+        Raises:
+            ServiceError: see `Backend.embed`; a bad image is no error but a failure.
+        """
+        size = self.backend.batch
+        batches = [images[begin : begin + size] for begin in range(0, len(images), size)]
+        done = self._calls.map(lambda batch: self.embed_batch(card, batch, ends_at), batches)
+        return _joined(card, list(done))
+
+    def embed_batch(
+        self, card: ModelCard, images: Iterable[Encoded], ends_at: float = math.inf
+    ) -> Embedded:
+        """Embed images one after the other on the calling thread; arguments and errors as in `embed`."""
+        pixels: list[NDArray[np.uint8]] = []
+        places: list[int] = []
+        failures: dict[int, Failure] = {}
+        count = 0
+        for count, image in enumerate(images, start=1):
+            decoded = _decoded(image, card.input_pixels)
+            if isinstance(decoded, Failure):
+                failures[count - 1] = decoded
+            else:
+                pixels.append(decoded)
+                places.append(count - 1)
+        vectors = np.zeros((count, card.dimensions), np.float32)
+        for begin in range(0, len(pixels), self.backend.batch):
+            some = slice(begin, begin + self.backend.batch)
+            found, good = self._infer(card, np.stack(pixels[some]), ends_at)
+            vectors[places[some]] = found
+            failures |= {
+                place: _NO_VECTOR for place, ok in zip(places[some], good, strict=True) if not ok
+            }
+        return Embedded(vectors, failures)
+
+    def in_order(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
+        """The results of tasks, in order, some tasks at work ahead; leaving early drops the others."""
+        waiting: deque[Future[R]] = deque()
+        try:
+            for task in tasks:
+                waiting.append(self._runs.submit(function, task))
+                if len(waiting) > 2 * self._workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def close(self) -> None:
+        """End the threads and let go of the backend."""
+        self._calls.shutdown(cancel_futures=True)
+        self._runs.shutdown(cancel_futures=True)
+        self.backend.close()
+
+    def _infer(
+        self, card: ModelCard, pixels: NDArray[np.uint8], ends_at: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        with self._slots:
+            return unit_vectors(self.backend.embed(card, pixels, seconds=ends_at - time.time()))
+
+
+_NO_VECTOR = Failure(
+    "NO_VECTOR", "the model gave this image a vector that is not finite or has no length"
+)
+
+
+def _decoded(image: Encoded, pixels: int) -> NDArray[np.uint8] | Failure:
+    try:
+        if isinstance(image, ServiceError):
+            return Failure(image.reason, image.message)
+        return decode(image, pixels)
+    except ImageError as error:
+        return Failure(error.reason, error.message)
+
+
+def _joined(card: ModelCard, parts: Sequence[Embedded]) -> Embedded:
+    failures: dict[int, Failure] = {}
+    begin = 0
+    for part in parts:
+        failures |= {begin + place: failure for place, failure in part.failures.items()}
+        begin += len(part.vectors)
+    empty = np.empty((0, card.dimensions), np.float32)
+    return Embedded(np.concatenate([empty, *(part.vectors for part in parts)]), failures)

@@ -1,0 +1,102 @@
+"""The command `python -m hundredfold.embedding.export`."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hundredfold.chassis.errors import ServiceError
+from hundredfold.chassis.storage import layout
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.embedding.domain.models import DEFAULT_MODEL, ModelCard, name_and_version
+from hundredfold.embedding.store import ModelRepository
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hundredfold.embedding.export.recipe import Recipe
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Put one backbone into the model repository of a store; nothing is done if it is there."""
+    options = _options(arguments)
+    try:
+        model = layout.check_model(f"{options.model}@{options.version}")
+        repository = ModelRepository(ArtifactStore(options.store))
+        if not repository.has(model):
+            export(repository, model, options.weights)
+    except ModuleNotFoundError as error:
+        return _fail(f"{error.name} is not installed: pip install 'hundredfold[export]'")
+    except (ServiceError, RuntimeError, OSError) as error:
+        return _fail(str(error))
+    sys.stdout.write(f"{model} is in {options.store}/{layout.model(model)}\n")
+    return 0
+
+
+def export(repository: ModelRepository, model: str, weights: Path | None) -> ModelCard:
+    """Build, write, check and publish a backbone.
+
+    Args:
+        repository: where it is published.
+        model: `name@version`, the name of a recipe.
+        weights: a state dict to take instead of the one that the recipe finds.
+
+    Raises:
+        ModuleNotFoundError: the extra `export` is not installed.
+        RuntimeError: there is no such recipe, or no weights, or the file fails its check.
+    """
+    # Here, not above: this is where PyTorch gets imported, and where a missing extra shows.
+    from hundredfold.embedding.export.graph import Graph, check, write_onnx  # noqa: PLC0415
+
+    recipe = _recipe(name_and_version(model)[0])
+    network = recipe.build(_state(recipe, weights))
+    graph = Graph(network, recipe).eval()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / layout.MODEL_FILE
+        write_onnx(graph, recipe.input_pixels, file)
+        dimensions, classes = check(graph, recipe.input_pixels, file)
+        card = ModelCard(
+            model, dimensions, recipe.input_pixels, classes, recipe.source, recipe.licence
+        )
+        repository.publish(card, file)
+    return card
+
+
+def _recipe(name: str) -> "Recipe":
+    from hundredfold.embedding.export.recipes import RECIPES  # noqa: PLC0415 (imports PyTorch)
+
+    if name not in RECIPES:
+        raise RuntimeError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def _state(recipe: "Recipe", weights: Path | None) -> "Mapping[str, Tensor]":
+    import torch  # noqa: PLC0415 (see `export`)
+
+    if weights is None:
+        if recipe.weights is None:
+            raise RuntimeError(f"{recipe.name} comes without weights: give --weights FILE")
+        weights = recipe.weights()
+    state: Mapping[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
+    return state
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    name, version = name_and_version(DEFAULT_MODEL)
+    parser = argparse.ArgumentParser(prog="python -m hundredfold.embedding.export")
+    parser.add_argument("--store", required=True, help="root of the store: a folder or a URI")
+    parser.add_argument("--model", default=name, help="name of a recipe (default: %(default)s)")
+    parser.add_argument("--version", type=int, default=version, help="default: %(default)s")
+    parser.add_argument("--weights", type=Path, help="a state dict; needed where none comes along")
+    return parser.parse_args(arguments)
+
+
+def _fail(message: str) -> int:
+    sys.stderr.write(f"{message}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

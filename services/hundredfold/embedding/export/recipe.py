@@ -1,0 +1,45 @@
+"""What a recipe of a backbone is."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Network:
+    """A built network in two halves.
+
+    Attributes:
+        features: normalised float32 [n, 3, p, p] to the pooled features [n, d].
+        classifier: pooled features [n, d] to logits [n, classes].
+    """
+
+    features: nn.Module
+    classifier: nn.Module
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one backbone is made.
+
+    Attributes:
+        name: its name in the model repository.
+        input_pixels: pixels a side of its input.
+        mean: what is taken from each channel of 0..255 before the network sees it.
+        deviation: what each channel is then divided by.
+        build: a state dict to the network, in evaluation mode.
+        source: where the weights come from.
+        licence: of the weights.
+        weights: finds the weights file that comes with a package; None = the user must give one.
+    """
+
+    name: str
+    input_pixels: int
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+    build: Callable[[Mapping[str, Tensor]], Network]
+    source: str
+    licence: str
+    weights: Callable[[], Path] | None = None

@@ -1,0 +1,15 @@
+"""The backbones that can be made here. A new one is one file beside this one and one line below."""
+
+from collections.abc import Mapping
+
+from hundredfold.embedding.export.recipe import Recipe
+from hundredfold.embedding.export.recipes import efficientnet_lite, torchvision_classifiers
+
+RECIPES: Mapping[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        *efficientnet_lite.RECIPES,
+        *torchvision_classifiers.RECIPES,
+    )
+}
+"""By name."""

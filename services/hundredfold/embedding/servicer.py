@@ -1,0 +1,119 @@
+"""The RPCs of the embedding service: translate, call, translate."""
+
+import math
+from collections.abc import Iterator
+
+import grpc
+
+from hundredfold.api.common.v1 import image_pb2
+from hundredfold.api.embedding.v1 import embedding_pb2, embedding_pb2_grpc
+from hundredfold.chassis.context import scope
+from hundredfold.chassis.errors import InvalidArgument
+from hundredfold.chassis.paging import decode_token, encode_token, page_size
+from hundredfold.chassis.runs import Runs
+from hundredfold.chassis.runs_servicer import run_message
+from hundredfold.chassis.server import Mount
+from hundredfold.chassis.storage.collections import require_collection
+from hundredfold.chassis.storage.layout import check_model
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.chassis.tensors import pack
+from hundredfold.embedding.domain.models import ModelCard
+from hundredfold.embedding.embedder import Embedded, Embedder
+from hundredfold.embedding.provision import Models
+from hundredfold.embedding.space_job import KIND, representatives
+
+MOST_IMAGES = 256
+MOST_BYTES = 3 * 1024 * 1024
+
+
+class EmbeddingServicer(embedding_pb2_grpc.EmbeddingServiceServicer):
+    """Serves `hundredfold.api.embedding.v1.EmbeddingService`."""
+
+    def __init__(
+        self, store: ArtifactStore, models: Models, embedder: Embedder, runs: Runs
+    ) -> None:
+        self._store = store
+        self._models = models
+        self._embedder = embedder
+        self._runs = runs
+
+    def EmbedImages(
+        self,
+        request_iterator: Iterator[embedding_pb2.EmbedImagesRequest],
+        context: grpc.ServicerContext,
+    ) -> Iterator[embedding_pb2.EmbedImagesResponse]:
+        """See the proto."""
+        card: ModelCard | None = None
+        for request in request_iterator:
+            _check_size(request)
+            card = card or self._models.find(request.model)
+            embedded = self._embedder.embed(card, request.images, _ends_at())
+            yield _response(card, embedded)
+
+    def EmbedCollection(
+        self, request: embedding_pb2.EmbedCollectionRequest, context: grpc.ServicerContext
+    ) -> embedding_pb2.EmbedCollectionResponse:
+        """See the proto."""
+        require_collection(self._store, request.collection)
+        representatives(self._store, request.collection, request.duplicates)
+        card = self._models.find(request.model)
+        run = self._runs.start(
+            KIND,
+            request.collection,
+            {"model": card.model, "duplicates": request.duplicates},
+            request_id=request.request_id,
+        )
+        return embedding_pb2.EmbedCollectionResponse(run=run_message(run))
+
+    def ListModels(
+        self, request: embedding_pb2.ListModelsRequest, context: grpc.ServicerContext
+    ) -> embedding_pb2.ListModelsResponse:
+        """See the proto."""
+        size = page_size(request.page_size)
+        (after,) = decode_token(request.page_token, str) or ("",)
+        cards, more = self._models.page(after and check_model(after, "page_token"), size)
+        ready = self._embedder.backend.ready(cards)
+        return embedding_pb2.ListModelsResponse(
+            models=[_model(card, card.model in ready) for card in cards],
+            next_page_token=encode_token(cards[-1].model) if more else "",
+        )
+
+
+def mount(servicer: EmbeddingServicer) -> Mount:
+    """The servicer, to be put on a server."""
+    return Mount(
+        embedding_pb2.DESCRIPTOR.services_by_name["EmbeddingService"],
+        embedding_pb2_grpc.add_EmbeddingServiceServicer_to_server,
+        servicer,
+    )
+
+
+def _ends_at() -> float:
+    current = scope()
+    return current.ends_at if current else math.inf
+
+
+def _check_size(request: embedding_pb2.EmbedImagesRequest) -> None:
+    if len(request.images) > MOST_IMAGES:
+        raise InvalidArgument(f"more than {MOST_IMAGES} images in a message", field="images")
+    if sum(map(len, request.images)) > MOST_BYTES:
+        raise InvalidArgument(f"more than {MOST_BYTES} bytes in a message", field="images")
+
+
+def _response(card: ModelCard, embedded: Embedded) -> embedding_pb2.EmbedImagesResponse:
+    statuses = [image_pb2.ItemStatus() for _ in embedded.vectors]
+    for place, failure in embedded.failures.items():
+        statuses[place] = image_pb2.ItemStatus(reason=failure.reason, message=failure.message)
+    return embedding_pb2.EmbedImagesResponse(
+        vectors=pack(embedded.vectors), statuses=statuses, model=card.model
+    )
+
+
+def _model(card: ModelCard, ready: bool) -> embedding_pb2.Model:
+    return embedding_pb2.Model(
+        model=card.model,
+        dimensions=card.dimensions,
+        input_pixels=card.input_pixels,
+        source=f"{card.source}, {card.licence}",
+        ready=ready,
+    )

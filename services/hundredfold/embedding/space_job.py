@@ -1,0 +1,232 @@
+"""The run behind EmbedCollection: brings a space up to its collection, part by part."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hundredfold.chassis.errors import NotFound, Unavailable
+from hundredfold.chassis.runs import RunContext
+from hundredfold.chassis.sources import Sources
+from hundredfold.chassis.storage import layout
+from hundredfold.chassis.storage.collections import PartInfo, parts, read_images_part
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.embedding.domain.models import ModelCard
+from hundredfold.embedding.domain.vectors import PartVectors, wanted_rows
+from hundredfold.embedding.embedder import Embedded, Embedder, Encoded
+from hundredfold.embedding.provision import Models
+from hundredfold.embedding.store import PartState, Space
+
+KIND = "embed"
+SAVE_SECONDS = 30.0
+"""After so long the vectors of an unfinished part are saved: what a kill can cost."""
+
+_CHUNK = 32
+"""Images that one task reads, decodes and embeds."""
+
+
+def representatives(
+    store: ArtifactStore, collection: str, duplicates: str
+) -> NDArray[np.int64] | None:
+    """Of each row its representative, int64 [N]; None when `duplicates` is "".
+
+    Raises:
+        InvalidArgument: `duplicates` can be no run.
+        NotFound: there is no such FindDuplicates run, or it is not complete.
+    """
+    if not duplicates:
+        return None
+    path = f"{layout.duplicates(collection, duplicates)}/{layout.REPRESENTATIVE}"
+    try:
+        return store.read_array(path, mmap=True)
+    except NotFound:
+        raise NotFound(
+            f"there is no FindDuplicates run {duplicates} of {collection}", field="duplicates"
+        ) from None
+
+
+class EmbedCollection:
+    """The job; see `RunContext` for how it is run, and the proto for its result.
+
+    Args:
+        store: the artifact store.
+        models: the backbones.
+        sources: reads the images.
+        embedder: turns them into vectors.
+        save_seconds: how often an unfinished part is saved.
+    """
+
+    def __init__(
+        self,
+        store: ArtifactStore,
+        models: Models,
+        sources: Sources,
+        embedder: Embedder,
+        save_seconds: float = SAVE_SECONDS,
+    ) -> None:
+        self._store = store
+        self._models = models
+        self._sources = sources
+        self._embedder = embedder
+        self._save_seconds = save_seconds
+
+    def __call__(self, context: RunContext) -> Mapping[str, Any]:
+        """Embed what is not embedded yet.
+
+        Raises:
+            NotFound: the model or the duplicates are gone.
+            Conflict: the model does not run.
+            Unavailable: the inference server, or the place of the images, is away.
+        """
+        collection = context.run.collection
+        duplicates = str(context.run.parameters["duplicates"])
+        card = self._models.find(str(context.run.parameters["model"]))
+        known = representatives(self._store, collection, duplicates)
+        progress = _Progress(context, self._total(collection, known))
+        space = Space(self._store, collection, card)
+        states = [
+            self._part(collection, info, _Task(card, space, duplicates, known, progress))
+            for info in parts(self._store, collection)
+        ]
+        return {
+            "space": card.model,
+            "vectors": sum(state.vectors for state in states),
+            "dimensions": card.dimensions,
+            "failed": sum(state.failed for state in states),
+        }
+
+    def _total(self, collection: str, known: NDArray[np.int64] | None) -> int:
+        if known is None:
+            return sum(info.ok for info in parts(self._store, collection))
+        return int(np.count_nonzero(known == np.arange(len(known))))
+
+    def _part(self, collection: str, info: PartInfo, task: "_Task") -> PartState:
+        state = task.space.state(info.part)
+        if state == PartState(info.rows, 0, task.duplicates, state.vectors):
+            task.progress.add(state.vectors)
+            return state
+        images = _ok_images(self._store, collection, info.part)
+        wanted = wanted_rows(images.rows, task.known)
+        before = task.space.read(info.part)
+        kept = before.only(wanted)
+        missing = kept.missing(wanted)
+        task.progress.add(len(kept.rows))
+        if kept is before and not len(missing) and state.rows:
+            state = PartState(info.rows, 0, task.duplicates, len(kept.rows))
+            task.space.mark(info.part, state)
+            return state
+        growing = _GrowingPart(task, info, kept, missing)
+        self._embed(images, growing)
+        return growing.state()
+
+    def _embed(self, images: "_OkImages", part: "_GrowingPart") -> None:
+        chunks = [part.missing[i : i + _CHUNK] for i in range(0, len(part.missing), _CHUNK)]
+        saved_at = time.monotonic()
+        try:
+            for chunk, embedded in zip(
+                chunks,
+                self._embedder.in_order(
+                    lambda rows: self._embed_chunk(part.task.card, images.uris_of(rows)), chunks
+                ),
+                strict=True,
+            ):
+                part.add(chunk, embedded)
+                part.task.progress.add(len(chunk))
+                if time.monotonic() - saved_at > self._save_seconds:
+                    part.save()
+                    saved_at = time.monotonic()
+        finally:  # also when cancelled or failed: what is done stays
+            part.save()
+
+    def _embed_chunk(self, card: ModelCard, uris: Sequence[str]) -> Embedded:
+        return self._embedder.embed_batch(card, _reachable(self._sources, uris))
+
+
+def _reachable(sources: Sources, uris: Sequence[str]) -> list[Encoded]:
+    """The bytes of images; when not one of their places answers, that is no fault of the images."""
+    images = list(sources.read_many(uris))
+    if isinstance(images[0], Unavailable) and all(isinstance(i, Unavailable) for i in images):
+        raise images[0]
+    return images
+
+
+@dataclass(frozen=True)
+class _OkImages:
+    """The readable images of a part: rows int64 [n] ascending, and where each is."""
+
+    rows: NDArray[np.int64]
+    uris: Any  # pyarrow.Array of strings: a part's URIs as Python strings would be megabytes
+
+    def uris_of(self, rows: NDArray[np.int64]) -> list[str]:
+        return list(self.uris.take(np.searchsorted(self.rows, rows)).to_pylist())
+
+
+def _ok_images(store: ArtifactStore, collection: str, part: int) -> _OkImages:
+    table = read_images_part(store, collection, part, ["row", "uri", "status"])
+    ok = table["status"].to_numpy() == "ok"
+    table = table.filter(ok)
+    return _OkImages(table["row"].to_numpy(), table["uri"].combine_chunks())
+
+
+class _Progress:
+    def __init__(self, context: RunContext, total: int) -> None:
+        self._context = context
+        self._done = 0
+        self._context.progress(0, total)
+
+    def add(self, images: int) -> None:
+        """Tell of further images; raises Cancelled when the run is to end."""
+        self._done += images
+        self._context.progress(self._done)
+        self._context.check()
+
+
+@dataclass(frozen=True)
+class _Task:
+    card: ModelCard
+    space: Space
+    duplicates: str
+    known: NDArray[np.int64] | None
+    progress: _Progress
+
+
+class _GrowingPart:
+    """A part while vectors are added to it, in the order of `missing`."""
+
+    def __init__(
+        self, task: _Task, info: PartInfo, kept: PartVectors, missing: NDArray[np.int64]
+    ) -> None:
+        self.task = task
+        self.missing = missing
+        self._info = info
+        self._kept = kept
+        self._done = 0
+        self._failed = 0
+        self._rows: list[NDArray[np.int64]] = []
+        self._vectors: list[NDArray[np.float16]] = []
+
+    def add(self, rows: NDArray[np.int64], embedded: Embedded) -> None:
+        good = np.ones(len(rows), bool)
+        good[list(embedded.failures)] = False
+        self._rows.append(rows[good])
+        self._vectors.append(embedded.vectors[good].astype(np.float16))
+        self._done += len(rows)
+        self._failed += len(embedded.failures)
+
+    def state(self) -> PartState:
+        """`rows` stops before the first row that is still missing."""
+        complete = self._done == len(self.missing)
+        first = self._info.part * layout.PART_ROWS
+        rows = self._info.rows if complete else int(self.missing[self._done]) - first
+        vectors = len(self._kept.rows) + self._done - self._failed
+        return PartState(rows, self._failed, self.task.duplicates, vectors)
+
+    def save(self) -> None:
+        more = PartVectors(
+            np.concatenate([np.empty(0, np.int64), *self._rows]),
+            np.concatenate([PartVectors.empty(self.task.card.dimensions).vectors, *self._vectors]),
+        )
+        self.task.space.write(self._info.part, self._kept.with_more(more), self.state())

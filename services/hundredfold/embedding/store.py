@@ -1,0 +1,170 @@
+"""What the embedding service keeps: backbones in the model repository, and spaces."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from hundredfold.chassis.errors import Aborted, Conflict, InvalidArgument, NotFound
+from hundredfold.chassis.storage import layout
+from hundredfold.chassis.storage.manifest import Manifest
+from hundredfold.chassis.storage.store import Artifact, ArtifactStore, damaged
+from hundredfold.embedding.domain.models import KIND, ModelCard, name_and_version, triton_config
+from hundredfold.embedding.domain.vectors import PartVectors
+
+
+class ModelRepository:
+    """The backbones of a store, in Triton's layout; a version never changes once it is there."""
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self._store = store
+
+    def has(self, model: str) -> bool:
+        """Whether there is this `name@version`."""
+        return self._store.exists(_card_path(model))
+
+    def card(self, model: str) -> ModelCard:
+        """What is known of a backbone.
+
+        Raises:
+            NotFound: there is none of that name and version.
+        """
+        try:
+            value = self._store.read_json(_card_path(model))
+        except NotFound:
+            raise NotFound(f"there is no model {model}", field="model") from None
+        if value.get("kind") != KIND:
+            raise NotFound(f"{model} is no backbone but a {value.get('kind')}", field="model")
+        return _parsed(model, value)
+
+    def cards(self) -> list[ModelCard]:
+        """All backbones, by name, newest version first."""
+        found = [
+            model for name in self._store.list(layout.models()) for model in self._versions(name)
+        ]
+        values = [(model, self._store.read_json(_card_path(model))) for model in found]
+        return [_parsed(model, value) for model, value in values if value.get("kind") == KIND]
+
+    def file(self, model: str) -> Path:
+        """The ONNX file of a backbone, on this machine.
+
+        Raises:
+            NotFound: there is none of that name and version.
+            Conflict: ARTIFACT_DAMAGED, it is not what was published.
+        """
+        folder = layout.model(model)
+        manifest = Manifest.load(self._store, folder)
+        if layout.MODEL_FILE in manifest.entries:
+            manifest.check(self._store, layout.MODEL_FILE, deep=True)
+        return self._store.local(f"{folder}/{layout.MODEL_FILE}")
+
+    def publish(self, card: ModelCard, file: Path) -> None:
+        """Put a backbone into the repository; it is there once its card is, which comes last.
+
+        A `config.pbtxt` that is there stays, since an operator may have tuned it.
+
+        Raises:
+            Conflict: another version has another shape, which one `config.pbtxt` can't tell.
+        """
+        name, _ = name_and_version(card.model)
+        self._check_shape(name, card)
+        if not self._store.exists(layout.model_config(name)):
+            self._store.write_bytes(layout.model_config(name), triton_config(card).encode())
+        folder = layout.model(card.model)
+        with file.open("rb") as source, self._store.writer(f"{folder}/{layout.MODEL_FILE}") as out:
+            shutil.copyfileobj(source, out)
+        manifest = Manifest(self._store, folder)
+        manifest.add(layout.MODEL_FILE, out.artifact)
+        manifest.save()
+        self._store.write_json(_card_path(card.model), card.to_json())
+
+    def _versions(self, name: str) -> list[str]:
+        if not _is_model(f"{name}@1"):  # something of the operator's
+            return []
+        numbers = [v for v in self._store.list(f"{layout.models()}/{name}") if v.isdecimal()]
+        models = [f"{name}@{number}" for number in sorted(numbers, key=int, reverse=True)]
+        return [model for model in models if _is_model(model) and self.has(model)]
+
+    def _check_shape(self, name: str, card: ModelCard) -> None:
+        for model in self._versions(name):
+            other = self.card(model)
+            if triton_config(other) != triton_config(card):
+                raise Conflict(
+                    f"{model} has another shape; publish {card.model} under another name"
+                )
+
+
+def _is_model(model: str) -> bool:
+    try:
+        return bool(layout.check_model(model))
+    except InvalidArgument:
+        return False
+
+
+def _card_path(model: str) -> str:
+    return f"{layout.model(model)}/{layout.MODEL_CARD}"
+
+
+def _parsed(model: str, value: object) -> ModelCard:
+    try:
+        return ModelCard.from_json(value)  # type: ignore[arg-type]  # whatever the file holds
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(_card_path(model), f"no card of a backbone: {error}") from error
+
+
+@dataclass(frozen=True)
+class PartState:
+    """How far a part of a space is.
+
+    Attributes:
+        rows: leading rows of the images part that are dealt with.
+        failed: how many of those have no vector though their image counted as readable.
+        duplicates: the FindDuplicates run whose representatives these are; "" = every image.
+        vectors: how many vectors there are.
+    """
+
+    rows: int = 0
+    failed: int = 0
+    duplicates: str = ""
+    vectors: int = 0
+
+
+class Space:
+    """The vectors that one backbone gives a collection; one writer at a time."""
+
+    def __init__(self, store: ArtifactStore, collection: str, card: ModelCard) -> None:
+        self._store = store
+        self._dimensions = card.dimensions
+        self._folder = layout.vectors(collection, card.model)
+        self._manifest = Manifest.load(store, self._folder)
+        self._manifest.set_meta(model=card.model, dimensions=card.dimensions)
+
+    def state(self, part: int) -> PartState:
+        """How far a part is; all zero when it was not begun."""
+        entry = self._manifest.entries.get(layout.vectors_part(part))
+        return PartState(**entry.meta) if entry else PartState()
+
+    def read(self, part: int) -> PartVectors:
+        """The vectors of a part, none when there are none that are whole."""
+        try:
+            rows = self._manifest.read_array(self._store, layout.vectors_rows(part), deep=True)
+            vectors = self._manifest.read_array(self._store, layout.vectors_part(part), deep=True)
+        except (NotFound, Aborted, Conflict):
+            # Not begun; or cut off between the two files and the manifest, or damaged: made anew.
+            return PartVectors.empty(self._dimensions)
+        return PartVectors(rows, vectors)
+
+    def write(self, part: int, content: PartVectors, state: PartState) -> None:
+        """Replace the vectors of a part."""
+        name, rows_name = layout.vectors_part(part), layout.vectors_rows(part)
+        vectors = self._store.write_array(f"{self._folder}/{name}", content.vectors)
+        rows = self._store.write_array(f"{self._folder}/{rows_name}", content.rows)
+        self._manifest.add(name, vectors, **vars(state))
+        self._manifest.add(rows_name, rows)
+        self._manifest.save()
+
+    def mark(self, part: int, state: PartState) -> None:
+        """Note how far a part is whose vectors stay as they are."""
+        name = layout.vectors_part(part)
+        entry = self._manifest.entries[name]
+        self._manifest.add(name, Artifact(entry.bytes, entry.sha256), **vars(state))
+        self._manifest.save()
