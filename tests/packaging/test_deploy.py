@@ -1,0 +1,92 @@
+"""Every service can be deployed alone, and safely."""
+
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from hundredfold.chassis.config import DEFAULT_PORTS
+from hundredfold.client import SERVICES
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+BASE = DEPLOY / "k8s" / "base"
+WORKLOADS = (*SERVICES, "ui")
+KUBERNETES = "1.31"
+
+Manifest = dict[str, Any]
+
+
+def manifests(path: Path) -> list[Manifest]:
+    return [each for each in yaml.safe_load_all(path.read_text("utf-8")) if each]
+
+
+def one(name: str, kind: str) -> Manifest:
+    (found,) = [each for each in manifests(BASE / f"{name}.yaml") if each["kind"] == kind]
+    return found
+
+
+def container(name: str) -> Manifest:
+    (found,) = one(name, "Deployment")["spec"]["template"]["spec"]["containers"]
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(DEPLOY.glob("k8s/*/**/*.yaml")), ids=lambda path: path.name)
+def test_every_manifest_is_valid_by_the_schemas_of_kubernetes(path: Path) -> None:
+    for manifest in manifests(path):
+        if manifest["apiVersion"].startswith("kustomize"):
+            assert all((path.parent / each).exists() for each in manifest["resources"])
+        else:
+            kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_every_workload_has_an_account_a_service_and_a_deployment(name: str) -> None:
+    for kind in ("ServiceAccount", "Service", "Deployment"):
+        assert one(name, kind)["metadata"]["name"] == name
+    assert f"{name}.yaml" in manifests(BASE / "kustomization.yaml")[0]["resources"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_probed_over_grpc_at_its_port(name: str) -> None:
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container(name)[probe]["grpc"]["port"] == DEFAULT_PORTS[name]
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_a_workload_runs_with_few_rights_and_bounded_resources(name: str) -> None:
+    pod = one(name, "Deployment")["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["automountServiceAccountToken"] is False
+    security = container(name)["securityContext"]
+    assert security["readOnlyRootFilesystem"] is True
+    assert security["allowPrivilegeEscalation"] is False
+    assert security["capabilities"]["drop"] == ["ALL"]
+    resources = container(name)["resources"]
+    assert {"cpu", "memory"} == set(resources["requests"]) == set(resources["limits"])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_config_tells_every_service_where_each_is(name: str) -> None:
+    (config,) = manifests(BASE / "config.yaml")
+    address = config["data"][f"HUNDREDFOLD_{name.upper()}_ADDRESS"]
+    assert address == f"dns:///{name}:{DEFAULT_PORTS[name]}"
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_compose_builds_and_hardens_every_workload(name: str) -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+    service = compose["services"][name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["build"]["dockerfile"] == "deploy/docker/Dockerfile"
+    if name != "ui":
+        assert service["build"]["args"]["SERVICE"] == name
+        assert "ports" not in service
+
+
+def test_the_dockerfile_runs_as_nobody_in_particular() -> None:
+    lines = (DEPLOY / "docker" / "Dockerfile").read_text("utf-8").splitlines()
+    assert "USER 10001" in lines
+    assert [line for line in lines if line.startswith("ARG SERVICE")]

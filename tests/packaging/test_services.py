@@ -1,0 +1,76 @@
+"""Every service is whole: proto, package, extra, script; and loads nothing that is not its own."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from hundredfold.client import SERVICES
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+HEAVY = {
+    "torch",
+    "torchvision",
+    "faiss",
+    "streamlit",
+    "redis",
+    "sqlalchemy",
+    "onnxruntime",
+    "tritonclient",
+    "sklearn",
+    "imagehash",
+    "PIL",
+    "scipy",
+}
+OWN = {
+    "catalog": {"PIL"},
+    "hashing": {"PIL", "imagehash", "scipy"},
+    "embedding": {"PIL", "onnxruntime", "tritonclient"},
+    "index": {"faiss", "sklearn", "scipy"},
+    "selection": set(),
+    "training": {"sklearn", "scipy"},
+    "labels": {"redis", "sqlalchemy", "PIL"},
+}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_has_a_proto_an_extra_a_script_and_five_files(service: str) -> None:
+    assert (ROOT / f"protos/hundredfold/api/{service}/v1/{service}.proto").exists()
+    assert service in PROJECT["project"]["optional-dependencies"]
+    script = PROJECT["project"]["scripts"][f"hundredfold-{service}"]
+    assert script == f"hundredfold.{service}.__main__:main"
+    package = ROOT / "services" / "hundredfold" / service
+    for name in ("__init__.py", "__main__.py", "config.py", "servicer.py", "store.py"):
+        assert (package / name).exists(), name
+    assert (package / "domain").is_dir()
+    assert list((ROOT / "tests" / "contract").glob(f"test_{service}*.py"))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_loads_nothing_that_is_not_its_own(service: str) -> None:
+    others = [f"hundredfold.{each}" for each in SERVICES if each != service]
+    program = f"import sys, hundredfold.{service}.__main__; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert not set(loaded) & (HEAVY - OWN[service])
+    assert not set(loaded) & {*others, "hundredfold.client", "hundredfold.cli"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_says_what_is_wrong_with_a_setting(service: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", f"hundredfold.{service}"],
+        env={"HUNDREDFOLD_WORKERS": "many", "PYTHONPATH": str(ROOT / "services")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert result.returncode == 2
+    assert "HUNDREDFOLD_WORKERS" in result.stderr
+    assert "Traceback" not in result.stderr
