@@ -1,0 +1,1 @@
+"""The catalog service: collections, their images, thumbnails and schema."""
