@@ -64,7 +64,7 @@ def from_env(cls: type[ConfigT], service: str, environ: Mapping[str, str] = os.e
 
     Each field comes from `HUNDREDFOLD_<SERVICE>_<FIELD>`, else `HUNDREDFOLD_<FIELD>`, else its
     default; `bind` without either is the service's default port on this machine.
-    Tuples are separated by `os.pathsep`.
+    Tuples are separated by semicolons: paths and URIs may hold any other usual separator.
 
     Raises:
         InvalidArgument: a value can't be read; `field` names the variable.
@@ -108,7 +108,7 @@ def _bool(text: str) -> bool:
 
 
 def _strings(text: str) -> tuple[str, ...]:
-    return tuple(item for item in text.split(os.pathsep) if item)
+    return tuple(item.strip() for item in text.split(";") if item.strip())
 
 
 _BOOLS = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
