@@ -80,27 +80,32 @@ class Record:
     Attributes:
         run: as the caller sees it.
         cancelling: it was asked to end.
-        begins: how often it was begun since its progress last moved.
+        best: the most units that were ever done.
+        begins: how often it was begun since it last got beyond that.
         version: counts changes since the service started.
         persisted_at: monotonic seconds of the last write.
     """
 
     run: Run
     cancelling: bool = False
+    best: int = 0
     begins: int = 0
     version: int = 0
     persisted_at: float = 0.0
 
 
+_REMEMBERED = ("cancelling", "best", "begins")
+
+
 def _document(record: Record) -> dict[str, JSON]:
-    return {**asdict(record.run), "cancelling": record.cancelling, "begins": record.begins}
+    return asdict(record.run) | {name: getattr(record, name) for name in _REMEMBERED}
 
 
 def _record(document: Mapping[str, JSON]) -> Record:
     known = {f.name for f in fields(Run)}
     run = Run(**{name: value for name, value in document.items() if name in known})
     run = replace(run, state=State(run.state))
-    return Record(run, bool(document.get("cancelling")), int(document.get("begins", 0)))
+    return Record(run, **{name: document[name] for name in _REMEMBERED})
 
 
 class RunBook:
@@ -199,7 +204,7 @@ class RunBook:
         for name in self._store.list(self._folder):
             try:
                 record = _record(self._store.read_json(f"{self._folder}/{name}"))
-            except (ServiceError, ValueError, TypeError, AttributeError):
+            except (ServiceError, ValueError, TypeError, KeyError, AttributeError):
                 logger.exception("%s/%s is no run; it is left out", self._folder, name)
                 continue
             records[record.run.run_id] = record

@@ -75,7 +75,9 @@ class RunContext:
                 total=record.run.total if total is None else total,
                 message=message or record.run.message,
             )
-            return replace(record, run=run, begins=record.begins if done <= record.run.done else 1)
+            if done <= record.best:
+                return replace(record, run=run)
+            return replace(record, run=run, best=done, begins=1)
 
         self._book.change(self.run.run_id, change, lazily=True)
 
@@ -304,12 +306,12 @@ class Runs:
         try:
             job = self._jobs[run.kind]
             result = _as_stored(job(RunContext(run, self._book, self._engine, self._stopping)))
-        except Exception as error:  # noqa: BLE001  whatever a job raises ends its run, not its thread
+        except BaseException as error:  # noqa: BLE001  whatever it is, it ends the run, not the thread
             self._failed(run_id, error)
         else:
             self._end(run_id, State.SUCCEEDED, result=result)
 
-    def _failed(self, run_id: str, error: Exception) -> None:
+    def _failed(self, run_id: str, error: BaseException) -> None:
         if self._book.record(run_id).cancelling:
             self._end(run_id, State.CANCELLED)
         elif self._stopping.is_set():

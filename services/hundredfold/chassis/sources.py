@@ -224,7 +224,9 @@ class Sources:
 
     def _remote(self, place: _Place) -> tuple[AbstractFileSystem, str]:
         self._allowed_remote(place.file)
-        system, path = fsspec.core.url_to_fs(place.file)
+        # A redirect would lead out of the allowed roots.
+        options = {"allow_redirects": False} if place.file.startswith("http") else {}
+        system, path = fsspec.core.url_to_fs(place.file, **options)
         return system, path
 
     def _allowed_local(self, path: str) -> tuple[Path, tuple[str, ...]]:

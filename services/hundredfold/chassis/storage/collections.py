@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hundredfold.chassis.errors import NotFound
+from hundredfold.chassis.errors import InvalidArgument, NotFound
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore, damaged
@@ -89,9 +89,11 @@ def read_images_part(
 def latest(store: ArtifactStore, path: str) -> str:
     """The run that a `latest.json` names; "" when there is none."""
     try:
-        return str(store.read_json(path)["run"])
+        return layout.check_run(store.read_json(path)["run"])
     except NotFound:
         return ""
+    except (KeyError, TypeError, InvalidArgument) as error:
+        raise damaged(path, "names no run") from error
 
 
 def read_schema(store: ArtifactStore, collection: str) -> dict[str, Any]:

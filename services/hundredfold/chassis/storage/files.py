@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 LEFTOVER_SECONDS = 3_600
+MOST_PIPED_BYTES = 32 * 1024**2
+MOST_COPIED_BYTES = 16 * 1024**3
+LEAST_COPIES = 8
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
 
 
@@ -204,18 +207,21 @@ class RemoteFiles:
     def __init__(self, root: str) -> None:
         # A cached listing would hide what another process has written since.
         self._system, self._root = fsspec.core.url_to_fs(root, use_listings_cache=False)
-        self._copies = Path(tempfile.mkdtemp(prefix="hundredfold-"))
-        weakref.finalize(self, shutil.rmtree, self._copies, ignore_errors=True)
+        own = Path(tempfile.mkdtemp(prefix="hundredfold-"))
+        weakref.finalize(self, shutil.rmtree, own, ignore_errors=True)
+        self._copies, self._spool = own / "copies", own / "spool"
+        self._copies.mkdir()
+        self._spool.mkdir()
 
     @contextmanager
     def writer(self, path: str) -> Iterator[HashingWriter]:
         """See Files."""
         # Spooled first: closing a half-written upload would commit the half.
-        with tempfile.NamedTemporaryFile(dir=self._copies) as file:
+        with tempfile.NamedTemporaryFile(dir=self._spool) as file:
             yield HashingWriter(cast("BinaryIO", file))
             file.flush()
             self._system.makedirs(self._parent(path), exist_ok=True)
-            self._system.put_file(file.name, self._at(path))
+            self._put(cast("BinaryIO", file), file.name, path)
 
     def read(self, path: str) -> bytes:
         """See Files."""
@@ -231,9 +237,10 @@ class RemoteFiles:
         key = hashlib.sha256(f"{path} {self._file_info(path)}".encode()).hexdigest()
         copy = self._copies / key
         if not copy.exists():
-            fetched = self._copies / f"{key}.{uuid.uuid4().hex}"
+            fetched = self._spool / f"{key}.{uuid.uuid4().hex}"
             self._system.get_file(self._at(path), str(fetched))
             fetched.replace(copy)
+            self._forget_copies()
         return copy
 
     def exists(self, path: str) -> bool:
@@ -254,6 +261,23 @@ class RemoteFiles:
         """See Files."""
         with suppress(FileNotFoundError):
             self._system.rm(self._at(path), recursive=True)
+
+    def _put(self, file: BinaryIO, local: str, path: str) -> None:
+        # One request where that is possible: some file systems show a file while it is uploaded.
+        if file.tell() > MOST_PIPED_BYTES:
+            self._system.put_file(local, self._at(path))
+            return
+        file.seek(0)
+        self._system.pipe_file(self._at(path), file.read())
+
+    def _forget_copies(self) -> None:
+        # Who has a copy open or mapped keeps it; the newest may not be opened yet.
+        copies = [(c.stat().st_mtime, c.stat().st_size, c) for c in self._copies.iterdir()]
+        held = 0
+        for place, (_, size, copy) in enumerate(sorted(copies, reverse=True)):
+            held += size
+            if held > MOST_COPIED_BYTES and place >= LEAST_COPIES:
+                copy.unlink(missing_ok=True)
 
     def _at(self, path: str) -> str:
         return f"{self._root.rstrip('/')}/{path}"

@@ -111,8 +111,13 @@ def hashes(collection_: str, algorithm: str) -> str:
 
 
 def hashes_part(part: int) -> str:
-    """uint64 [n]; 0 for an image that is not "ok" (and for a blank one: look at the status)."""
+    """uint64 [n]; 0 for an image that is not "ok" (and for a blank one: look at the status). Its manifest's entry has {"rows": n, "failed": f}."""
     return f"{_part(part)}.npy"
+
+
+def hashes_failed(part: int) -> str:
+    """int64 [f], ascending: places in the part of images that are "ok" but could not be hashed, being gone or changed since; only where f > 0."""
+    return f"{_part(part)}.failed.npy"
 
 
 def duplicates(collection_: str, run: str) -> str:
@@ -171,6 +176,9 @@ CLUSTER_ASSIGNMENT = "assignment.npy"
 
 CLUSTER_DISTANCE = "distance.npy"
 """float32 [m]: 1 - cosine to the centre of its cluster."""
+
+CLUSTER_ORDER = "order.npy"
+"""int64 [m]: positions in the arrays above, cluster after cluster, within one the nearest to its centre first."""
 
 CLUSTER_CENTROIDS = "centroids.npy"
 """float32 [k, d], length 1, in the space of the backbone."""

@@ -6,6 +6,7 @@
 A path names either nothing or a whole artifact, never a half of one: see `files.py`.
 """
 
+import errno
 import hashlib
 import json
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from hundredfold.chassis.errors import Conflict, InvalidArgument, NotFound
+from hundredfold.chassis.errors import Conflict, InvalidArgument, NotFound, ResourceExhausted
 from hundredfold.chassis.storage.files import Artifact, HashingWriter, files
 
 MOST_PATH_CHARACTERS = 1_024
@@ -73,9 +74,18 @@ class ArtifactStore:
 
         `writer.artifact` is its size and sha256. After an exception in the block nothing is left,
         and what was at the path before still is.
+
+        Raises:
+            ResourceExhausted: STORE_FULL.
         """
-        with self._files.writer(_checked(path)) as out:
-            yield out
+        _checked(path)
+        try:
+            with self._files.writer(path) as out:
+                yield out
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise ResourceExhausted("the store is full", reason="STORE_FULL") from error
+            raise
 
     def write_bytes(self, path: str, data: bytes) -> Artifact:
         """Write, or replace, an artifact."""
