@@ -1,0 +1,212 @@
+"""One contract suite for all backends; a new one inherits it by adding a class below."""
+
+import math
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.contract.embedding_fixtures import COLOUR, LITE0, photo, publish_colour
+from tests.contract.triton_server import TritonServer, Unsupported, triton_server
+
+from hundredfold.chassis.errors import NotFound, ServiceError, Unavailable
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.embedding.backends.base import Backend
+from hundredfold.embedding.backends.onnx import OnnxBackend
+from hundredfold.embedding.backends.triton import TritonBackend
+from hundredfold.embedding.domain.models import ModelCard
+from hundredfold.embedding.store import ModelRepository
+
+
+@pytest.fixture(scope="module")
+def store(lite0_store: ArtifactStore, tmp_path_factory: pytest.TempPathFactory) -> ArtifactStore:
+    publish_colour(lite0_store, tmp_path_factory.mktemp("colour"))
+    return lite0_store
+
+
+@pytest.fixture(scope="module")
+def card(store: ArtifactStore) -> ModelCard:
+    return ModelRepository(store).card(LITE0)
+
+
+@pytest.fixture(scope="module")
+def images() -> NDArray[np.uint8]:
+    return np.stack([photo(seed, 224, 224) for seed in range(5)])
+
+
+@pytest.fixture(scope="module")
+def expected(
+    store: ArtifactStore, card: ModelCard, images: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    """Vectors of ONNX Runtime in this process, one image a call."""
+    backend = OnnxBackend(ModelRepository(store), threads=1)
+    return np.concatenate([backend.embed(card, image[None], seconds=math.inf) for image in images])
+
+
+class BackendSuite:
+    """What each backend promises. A subclass has a fixture `backend`."""
+
+    def test_vectors_are_those_of_the_model_file(
+        self,
+        backend: Backend,
+        card: ModelCard,
+        images: NDArray[np.uint8],
+        expected: NDArray[np.float32],
+    ) -> None:
+        vectors = backend.embed(card, images, seconds=30)
+        assert vectors.dtype == np.float32
+        assert vectors.shape == (5, 1280)
+        assert (vectors * expected).sum(axis=1).min() >= 0.999
+
+    def test_vectors_have_length_one(
+        self, backend: Backend, card: ModelCard, images: NDArray[np.uint8]
+    ) -> None:
+        lengths = np.linalg.norm(backend.embed(card, images, seconds=30), axis=1)
+        np.testing.assert_allclose(lengths, 1, atol=1e-5)
+
+    def test_one_image_is_a_batch_too(
+        self,
+        backend: Backend,
+        card: ModelCard,
+        images: NDArray[np.uint8],
+        expected: NDArray[np.float32],
+    ) -> None:
+        (vector,) = backend.embed(card, images[3:4], seconds=30)
+        assert float(vector @ expected[3]) >= 0.999
+
+    def test_a_full_batch_keeps_the_order(self, backend: Backend) -> None:
+        colours = np.random.default_rng(0).integers(
+            1, 256, (backend.batch, 1, 1, 3), dtype=np.uint8
+        )
+        images = np.broadcast_to(colours, (backend.batch, 32, 32, 3))
+        vectors = backend.embed(COLOUR, images, seconds=30)
+        plain = colours[:, 0, 0].astype(np.float32)
+        np.testing.assert_allclose(
+            vectors, plain / np.linalg.norm(plain, axis=1, keepdims=True), atol=1e-4
+        )
+
+    def test_calls_at_once_do_not_mix(
+        self,
+        backend: Backend,
+        card: ModelCard,
+        images: NDArray[np.uint8],
+        expected: NDArray[np.float32],
+    ) -> None:
+        def embed(i: int) -> float:
+            (vector,) = backend.embed(card, images[i : i + 1], seconds=60)
+            return float(vector @ expected[i])
+
+        with ThreadPoolExecutor(2 * backend.in_flight) as pool:
+            assert min(pool.map(embed, [i % 5 for i in range(20)])) >= 0.999
+
+    def test_a_nan_of_the_model_is_passed_on(self, backend: Backend) -> None:
+        black = np.zeros((1, 32, 32, 3), np.uint8)
+        assert np.isnan(backend.embed(COLOUR, black, seconds=30)).all()
+
+    def test_a_model_that_is_not_there_is_refused(self, backend: Backend) -> None:
+        absent = ModelCard("absent@1", 3, 32, 3, "", "")
+        with pytest.raises((NotFound, Unavailable)):
+            backend.embed(absent, np.zeros((1, 32, 32, 3), np.uint8), seconds=10)
+
+    def test_ready_tells_what_would_run(self, backend: Backend, card: ModelCard) -> None:
+        absent = ModelCard("absent@1", 3, 32, 3, "", "")
+        assert backend.ready([card, absent]) == {LITE0}
+
+
+class TestOnnx(BackendSuite):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def backend(cls, store: ArtifactStore) -> Iterator[Backend]:
+        backend = OnnxBackend(ModelRepository(store), threads=2)
+        yield backend
+        backend.close()
+
+
+@pytest.fixture(scope="module")
+def server(
+    store: ArtifactStore, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TritonServer]:
+    try:
+        with triton_server(
+            Path(store.root) / "models", tmp_path_factory.mktemp("triton")
+        ) as server:
+            yield server
+    except Unsupported as reason:
+        pytest.skip(f"no Triton server: {reason}")
+
+
+class TestTriton(BackendSuite):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def backend(cls, server: TritonServer) -> Iterator[Backend]:
+        backend = TritonBackend(server.url, deadline_seconds=30)
+        yield backend
+        backend.close()
+
+    def test_a_deadline_that_is_too_short_is_unavailable(
+        self, backend: Backend, card: ModelCard
+    ) -> None:
+        images = np.zeros((16, 224, 224, 3), np.uint8)
+        with pytest.raises(Unavailable):
+            backend.embed(card, images, seconds=0.001)
+
+    def test_a_version_that_is_not_served_is_unavailable(
+        self, backend: Backend, card: ModelCard
+    ) -> None:
+        later = ModelCard("efficientnet-lite0@2", 1280, 224, 1000, "", "")
+        with pytest.raises(Unavailable, match="efficientnet-lite0@2"):
+            backend.embed(later, np.zeros((1, 224, 224, 3), np.uint8), seconds=10)
+
+
+def test_a_killed_server_is_unavailable_within_the_deadline(
+    store: ArtifactStore, card: ModelCard, images: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    try:
+        with triton_server(Path(store.root) / "models", tmp_path) as server:
+            backend = TritonBackend(server.url, deadline_seconds=3)
+            backend.embed(card, images, seconds=30)
+            errors = _errors_while_killed(backend, card, images, server)
+    except Unsupported as reason:
+        pytest.skip(f"no Triton server: {reason}")
+    assert [type(error) for error, _ in errors] == [Unavailable] * len(errors)
+    assert max(seconds for _, seconds in errors) < 5
+    assert backend.ready([card]) == set()
+    backend.close()
+
+
+def _errors_while_killed(
+    backend: Backend, card: ModelCard, images: NDArray[np.uint8], server: TritonServer
+) -> list[tuple[ServiceError, float]]:
+    """Callers that are at it when the server is killed, and one that comes later: what each one gets."""
+    started = threading.Barrier(5)
+
+    def call_until_error(_: int) -> tuple[ServiceError, float]:
+        started.wait()
+        while True:
+            begin = time.monotonic()
+            try:
+                backend.embed(card, images, seconds=30)
+            except ServiceError as error:
+                return error, time.monotonic() - begin
+
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(call_until_error, i) for i in range(4)]
+        started.wait()
+        server.kill()
+        errors = [call.result() for call in calls]
+    begin = time.monotonic()
+    with pytest.raises(Unavailable) as later:
+        backend.embed(card, images, seconds=30)
+    return [*errors, (later.value, time.monotonic() - begin)]
+
+
+def test_a_place_without_a_server_is_unavailable_at_once(card: ModelCard) -> None:
+    backend = TritonBackend("127.0.0.1:1", deadline_seconds=5)
+    with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1"):
+        backend.embed(card, np.zeros((1, 224, 224, 3), np.uint8), seconds=5)
+    assert backend.ready([card]) == set()
+    backend.close()
