@@ -1,6 +1,7 @@
 """Child processes that are kept alive, and stopped together."""
 
 import ctypes
+import json
 import os
 import shutil
 import signal
@@ -78,14 +79,19 @@ def _end_with_parent() -> None:
 
 @dataclass
 class Supervisor:
-    """Starts children, starts again those that ended, and stops them all."""
+    """Starts children, starts again those that ended, and stops them all.
 
+    `record` is a JSON file that names the process of each child, for whoever wants to look at one.
+    """
+
+    record: Path
     children: list[Child] = field(default_factory=list)
 
     def start(self) -> None:
         """Start every child."""
         for child in self.children:
             child.start()
+        self._write()
 
     def heal(self) -> list[Child]:
         """Start again what has ended, after a pause that doubles; returns what was started."""
@@ -98,6 +104,8 @@ class Supervisor:
                 child.pause = min(2 * child.pause, _LONGEST_PAUSE)
                 child.start()
                 healed.append(child)
+        if healed:
+            self._write()
         return healed
 
     def stop(self, grace: float = 30.0) -> None:
@@ -107,6 +115,13 @@ class Supervisor:
             child.stop()
         for child in reversed(self.children):
             child.wait(until)
+        self.record.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        pids = {child.name: child.process.pid for child in self.children if child.process}
+        new = self.record.with_suffix(".new")
+        new.write_text(json.dumps(pids, indent=2), "utf-8")
+        new.replace(self.record)
 
 
 def redis_server() -> str | None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 import tempfile
 import threading
@@ -44,7 +45,10 @@ def up(images: tuple[str, ...], store: Path, port: int, base_port: int, no_ui: b
     collection of its own name. All listen on 127.0.0.1 only and may read the folders of IMAGES,
     the current folder and your home.
     """
+    # A stop asked for by SIGTERM is the same as one asked for by Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     store = store.absolute()
+    store.mkdir(parents=True, exist_ok=True)
     sources = [Path(each).absolute() for each in images]
     for source in sources:
         if not source.exists():
@@ -52,7 +56,8 @@ def up(images: tuple[str, ...], store: Path, port: int, base_port: int, no_ui: b
     with tempfile.TemporaryDirectory(prefix="hundredfold-") as run_folder:
         environ = _environ(store, base_port, sources, Path(run_folder) / "redis.sock")
         supervisor = Supervisor(
-            _children(environ, store, port, Path(run_folder), with_ui=not no_ui)
+            store / "processes.json",
+            _children(environ, store, port, Path(run_folder), with_ui=not no_ui),
         )
         supervisor.start()
         try:
@@ -68,9 +73,10 @@ def _environ(store: Path, base_port: int, sources: list[Path], socket: Path) -> 
     settings = {
         "HUNDREDFOLD_STORE": str(store),
         "HUNDREDFOLD_REDIS_URL": f"unix://{socket}",
-        "HUNDREDFOLD_SOURCES": os.pathsep.join([*readable, str(store)]),
-        "HUNDREDFOLD_LABELS_DESTINATIONS": os.pathsep.join([str(Path.cwd()), str(Path.home())]),
+        "HUNDREDFOLD_SOURCES": ";".join([*readable, str(store)]),
+        "HUNDREDFOLD_LABELS_DESTINATIONS": ";".join([str(Path.cwd()), str(Path.home())]),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": str(Path(hundredfold.__file__).parents[2]),
     }
     for name, number in ports.items():
         settings[f"HUNDREDFOLD_{name.upper()}_BIND"] = f"127.0.0.1:{number}"
