@@ -1,0 +1,1 @@
+"""The labels service: the ledger, the page queue, leases, export and import."""

@@ -1,0 +1,279 @@
+"""What the events of a ledger come to: the labels that count."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hundredfold.labels.domain.copies import Copies
+from hundredfold.labels.domain.event import Event, EventKind, Judgement, Standing, Verdict
+from hundredfold.labels.domain.page import Ids, Mask, Rows
+from hundredfold.labels.domain.state import FoldState, refused_keys
+from hundredfold.labels.domain.tally import UNSURE, Tally
+
+WINDOW_EVENTS = 1_000
+WINDOW_ROWS = 4_000_000
+RECENT_SECONDS = 1_200
+_Number = TypeVar("_Number", np.int32, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What one event changed: enough to take it back."""
+
+    rows: Rows
+    class_ids: Ids
+    given: Rows
+    refused: frozenset[int]
+    accepted: frozenset[int]
+
+
+class Fold:
+    """The labels after the events up to `seq`. Not safe for threads.
+
+    The rules, per event: IS_NOT takes a label of that class away, and is remembered unless the image
+    has another label. UNSURE sets aside, whatever there was. IS gives the class, whatever there was,
+    and forgets an IS_NOT of it. Within one event they count in this order.
+
+    Memory: 12 bytes a row of the collection, about 100 bytes an IS_NOT, and what the last
+    `WINDOW_EVENTS` events changed, so that taking one of them back needs no second fold.
+
+    Attributes:
+        seq: the last event folded in; 0 for none.
+        tally: counts.
+        decisions: decisions that count.
+        microseconds: what people spent on them.
+    """
+
+    def __init__(self, copies: Copies | None = None) -> None:
+        self.seq = 0
+        self._recent: dict[int, int] = {}
+        self._undone: set[int] = set()
+        self._reset(0, copies)
+
+    @classmethod
+    def of(cls, state: FoldState, copies: Copies | None = None) -> "Fold":
+        """The fold that had this state."""
+        fold = cls(copies)
+        fold.seq, fold._cleared = state.seq, state.cleared
+        fold._undone = set(state.undone.tolist())
+        fold._put(state.rows, state.class_ids, state.given)
+        unsure = np.full(len(state.unsure_rows), UNSURE, np.int32)
+        fold._put(state.unsure_rows, unsure, state.unsure_given)
+        fold._refused = set(state.refused.tolist())
+        fold.decisions, fold.microseconds = state.decisions, state.microseconds
+        fold._recent = dict(state.recent.tolist())
+        return fold
+
+    @property
+    def standing(self) -> Standing:
+        """Which events count."""
+        return Standing(self._cleared, frozenset(self._undone))
+
+    def apply(self, event: Event) -> bool:
+        """Fold in the next event.
+
+        Returns:
+            False when this takes back an event that is not at hand or that later ones build on. The
+            fold is unchanged then: fold again from an earlier state with `refold`.
+        """
+        if event.seq != self.seq + 1:
+            raise ValueError(f"event {event.seq} does not follow {self.seq}")
+        if event.kind is EventKind.UNDO and not self._undo(event.undone_seq):
+            return False
+        if event.kind is EventKind.CLEAR:
+            self._clear(event.seq)
+        if event.kind in (EventKind.DECISION, EventKind.IMPORT):
+            self._judge(event)
+        self.seq = event.seq
+        return True
+
+    def refold(self, event: Event, standing: Standing) -> None:
+        """Fold in the next event, of which `standing` says whether it counts in the end."""
+        if standing.counts(event.seq, event.kind) and event.kind is not EventKind.CLEAR:
+            self._judge(event)
+        self.seq = event.seq
+
+    def stand(self, standing: Standing) -> None:
+        """Take over which events count; to be said before `refold`."""
+        self._cleared, self._undone = standing.cleared, set(standing.undone)
+
+    def class_of(self, rows: Rows) -> Ids:
+        """int32 [n]: the class of rows [n]; 0 for none, `UNSURE` for set aside."""
+        return _at(self._class, rows)
+
+    def given_by(self, rows: Rows) -> Rows:
+        """int64 [n]: the event that labelled rows [n] or set them aside; 0 for none."""
+        return _at(self._given, rows)
+
+    def done(self, rows: Rows) -> Mask:
+        """Which of rows [n] are labelled or set aside: bool [n]."""
+        done: Mask = self.class_of(rows) != 0
+        return done
+
+    def refused(self, rows: Rows, class_id: int) -> Mask:
+        """Of which of rows [n] it is known that they are not of the class: bool [n]."""
+        keys = refused_keys(rows, class_id)
+        return np.fromiter((key in self._refused for key in keys), np.bool_, len(rows))
+
+    def labels_since(self, moment: float) -> int:
+        """Labels given by decisions that count in or after the second of `moment`, Unix time."""
+        return sum(count for second, count in self._recent.items() if second >= int(moment))
+
+    def labelled_with_copies(self) -> int:
+        """Labelled rows and the copies that inherit from them."""
+        return self.tally.with_copies(self.class_of)
+
+    def project(self, copies: Copies | None) -> None:
+        """Count copies by another FindDuplicates run from now on."""
+        self._copies = copies
+        self.tally = Tally(copies)
+        rows = np.flatnonzero(self._class)
+        self.tally.change(rows, np.zeros(len(rows), np.int32), self._class[rows])
+
+    def state(self) -> FoldState:
+        """All there is to keep, in arrays of its own."""
+        rows, unsure = np.flatnonzero(self._class > 0), np.flatnonzero(self._class == UNSURE)
+        return FoldState(
+            seq=self.seq,
+            cleared=self._cleared,
+            undone=np.array(sorted(self._undone), np.int64),
+            rows=rows,
+            class_ids=self._class[rows],
+            given=self._given[rows],
+            unsure_rows=unsure,
+            unsure_given=self._given[unsure],
+            refused=np.sort(np.fromiter(self._refused, np.int64, len(self._refused))),
+            decisions=self.decisions,
+            microseconds=self.microseconds,
+            recent=np.array(sorted(self._recent.items()), np.int64).reshape(-1, 2),
+        )
+
+    def _reset(self, cleared: int, copies: Copies | None) -> None:
+        self._class: Ids = np.zeros(0, np.int32)
+        self._given: Rows = np.zeros(0, np.int64)
+        self._refused: set[int] = set()
+        self._window: OrderedDict[int, tuple[Event, _Before]] = OrderedDict()
+        self._window_rows = 0
+        self._cleared = cleared
+        self._copies = copies
+        self.tally = Tally(copies)
+        self.decisions = 0
+        self.microseconds = 0
+
+    def _clear(self, seq: int) -> None:
+        self._reset(seq, self._copies)
+        self._recent.clear()
+        self._undone.clear()
+
+    def _judge(self, event: Event) -> None:
+        rows = np.unique(np.concatenate([np.empty(0, np.int64), *_rows(event)]))
+        before = self.class_of(rows), self.given_by(rows)
+        class_ids, given = before[0].copy(), before[1].copy()
+        refused, accepted = self._weigh(event, rows, class_ids, given)
+        self._put(rows, class_ids, given)
+        self._spend(event, +1)
+        self._remember(event, _Before(rows, *before, refused, accepted))
+
+    def _weigh(
+        self, event: Event, rows: Rows, class_ids: Ids, given: Rows
+    ) -> tuple[frozenset[int], frozenset[int]]:
+        """Change the classes [n] of sorted rows [n]; returns the IS_NOTs learnt and forgotten."""
+        learnt: set[int] = set()
+        forgotten: set[int] = set()
+        for judgement in sorted(event.judgements, key=_order):
+            at = np.searchsorted(rows, judgement.rows)
+            if judgement.verdict is Verdict.IS_NOT:
+                learnt |= self._refuse(judgement, at, class_ids, given)
+                continue
+            unsure = judgement.verdict is Verdict.UNSURE
+            class_ids[at] = UNSURE if unsure else judgement.class_id
+            given[at] = event.seq
+            if not unsure and self._refused:
+                forgotten |= self._refused.intersection(
+                    refused_keys(judgement.rows, judgement.class_id)
+                )
+                self._refused -= forgotten
+        return frozenset(learnt - forgotten), frozenset(forgotten - learnt)
+
+    def _refuse(
+        self, judgement: Judgement, at: npt.NDArray[np.intp], class_ids: Ids, given: Rows
+    ) -> set[int]:
+        of_class = at[class_ids[at] == judgement.class_id]
+        class_ids[of_class] = 0
+        given[of_class] = 0
+        open_rows = judgement.rows[class_ids[at] <= 0]
+        learnt = set(refused_keys(open_rows, judgement.class_id)) - self._refused
+        self._refused |= learnt
+        return learnt
+
+    def _undo(self, seq: int) -> bool:
+        if seq < self._cleared or seq in self._undone:
+            return True
+        if seq not in self._window or self._built_upon(seq):
+            return False
+        event, before = self._window.pop(seq)
+        self._window_rows -= len(before.rows)
+        self._put(before.rows, before.class_ids, before.given)
+        self._refused -= before.refused
+        self._refused |= before.accepted
+        self._spend(event, -1)
+        self._undone.add(seq)
+        return True
+
+    def _built_upon(self, seq: int) -> bool:
+        """Whether a later event that counts judged an image of this one."""
+        rows = self._window[seq][1].rows
+        later = (before.rows for at, (_, before) in self._window.items() if at > seq)
+        return any(np.isin(rows, each, assume_unique=True).any() for each in later)
+
+    def _remember(self, event: Event, before: _Before) -> None:
+        self._window[event.seq] = event, before
+        self._window_rows += len(before.rows)
+        while len(self._window) > WINDOW_EVENTS or self._window_rows > WINDOW_ROWS:
+            _, (_, dropped) = self._window.popitem(last=False)
+            self._window_rows -= len(dropped.rows)
+
+    def _spend(self, event: Event, sign: int) -> None:
+        if event.kind is not EventKind.DECISION:
+            return
+        self.decisions += sign
+        self.microseconds += sign * round(event.seconds * 1e6)
+        given = sum(len(each.rows) for each in event.judgements if each.verdict is Verdict.IS)
+        second = int(event.created_at)
+        self._recent[second] = self._recent.get(second, 0) + sign * given
+        if not self._recent[second]:
+            del self._recent[second]
+        while len(self._recent) > RECENT_SECONDS:
+            del self._recent[min(self._recent)]
+
+    def _put(self, rows: Rows, class_ids: Ids, given: Rows) -> None:
+        if rows.size:
+            self._grow(int(rows.max()) + 1)
+        self.tally.change(rows, self._class[rows], class_ids)
+        self._class[rows] = class_ids
+        self._given[rows] = given
+
+    def _grow(self, size: int) -> None:
+        if size > len(self._class):
+            # Doubling, so that a collection labelled from its first row to its last is copied seldom.
+            more = max(size, 2 * len(self._class)) - len(self._class)
+            self._class = np.concatenate([self._class, np.zeros(more, np.int32)])
+            self._given = np.concatenate([self._given, np.zeros(more, np.int64)])
+
+
+def _at(values: npt.NDArray[_Number], rows: Rows) -> npt.NDArray[_Number]:
+    result = np.zeros(len(rows), values.dtype)
+    inside = rows < len(values)
+    result[inside] = values[rows[inside]]
+    return result
+
+
+def _rows(event: Event) -> list[Rows]:
+    return [judgement.rows for judgement in event.judgements]
+
+
+def _order(judgement: Judgement) -> int:
+    return {Verdict.IS_NOT: 0, Verdict.UNSURE: 1, Verdict.IS: 2}[judgement.verdict]

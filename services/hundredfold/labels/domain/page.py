@@ -1,0 +1,89 @@
+"""Pages, and the right to answer one."""
+
+import enum
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Rows: TypeAlias = npt.NDArray[np.int64]
+Ids: TypeAlias = npt.NDArray[np.int32]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+NO_IDS: Ids = np.empty(0, np.int32)
+NO_NUMBERS: npt.NDArray[np.float32] = np.empty(0, np.float32)
+
+
+class PageKind(enum.IntEnum):
+    """What a page asks; the numbers are those of the API."""
+
+    CLUSTER = 1
+    VERIFY = 2
+    SINGLE = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Page:
+    """Some images and one question.
+
+    Attributes:
+        page_id: unique in its collection.
+        kind: what is asked.
+        rows: int64 [n], in the order they are shown.
+        class_id: the class asked about (VERIFY) or likely (CLUSTER); 0 for none.
+        second: int32 [n] or [0]: the next likely class of each.
+        probability: float32 [n] or [0].
+        model: the head that arranged it, or "".
+        cluster: `run/number`, or "".
+        score: pages with a higher one are handed out first.
+    """
+
+    page_id: str
+    kind: PageKind
+    rows: Rows
+    class_id: int = 0
+    second: Ids = field(default_factory=lambda: NO_IDS)
+    probability: npt.NDArray[np.float32] = field(default_factory=lambda: NO_NUMBERS)
+    model: str = ""
+    cluster: str = ""
+    score: float = 0.0
+
+    def only(self, kept: Mask) -> "Page":
+        """The page with the images of a mask [n]; itself when that is all of them."""
+        if kept.all():
+            return self
+        return replace(
+            self,
+            rows=self.rows[kept],
+            second=self.second[kept] if self.second.size else self.second,
+            probability=self.probability[kept] if self.probability.size else self.probability,
+        )
+
+
+class LeaseState(enum.StrEnum):
+    """Where a lease stands. Only an ACTIVE one may be answered, and it leaves that state once."""
+
+    ACTIVE = "ACTIVE"
+    ANSWERED = "ANSWERED"
+    RELEASED = "RELEASED"
+    EXPIRED = "EXPIRED"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to answer a page for a time.
+
+    Attributes:
+        token: the fencing token: higher than every token given before.
+        page: what to answer, as it was shown.
+        annotator: who holds it.
+        expires_at: Unix seconds.
+        state: where it stands.
+    """
+
+    token: int
+    page: Page
+    annotator: str
+    expires_at: float
+    state: LeaseState = LeaseState.ACTIVE

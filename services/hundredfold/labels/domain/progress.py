@@ -1,0 +1,97 @@
+"""How far the work is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hundredfold.labels.domain.fold import Fold
+from hundredfold.labels.domain.page import Rows
+from hundredfold.labels.domain.schema import Schema
+
+RATE_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the work is; `total = labelled + unsure + leased + ready + pool`.
+
+    Attributes:
+        total: images to label.
+        labelled: those with a label.
+        unsure: set aside.
+        leased: others on a page that somebody holds.
+        ready: others on a page that waits.
+        pool: the rest.
+        ready_pages: pages that wait.
+        head_seq: the newest event.
+        decisions: decisions that count.
+        labels_per_minute: labels given in the last ten minutes, per minute.
+        labels_by_class: class -> labelled images.
+        labelled_with_copies: labelled images and the copies of them.
+        human_seconds: what people spent on decisions that count.
+    """
+
+    total: int
+    labelled: int
+    unsure: int
+    leased: int
+    ready: int
+    pool: int
+    ready_pages: int
+    head_seq: int
+    decisions: int
+    labels_per_minute: float
+    labels_by_class: Mapping[int, int]
+    labelled_with_copies: int
+    human_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the fold does not know.
+
+    Attributes:
+        total: the images there are to label, as last told; 0 when nobody said.
+        leased: int64 [n]: rows of leases.
+        ready: int64 [m]: rows of waiting pages; may repeat, may be labelled or leased by now.
+        ready_pages: how many wait.
+    """
+
+    total: int
+    leased: Rows
+    ready: Rows
+    ready_pages: int
+
+
+def progress(fold: Fold, outside: Outside, schema: Schema, now: float) -> Progress:
+    """Count each image once: a label counts before a lease, a lease before a place in the queue."""
+    leased = outside.leased[~fold.done(outside.leased)]
+    ready = np.unique(outside.ready)
+    ready = ready[~fold.done(ready) & ~np.isin(ready, outside.leased)]
+    placed = fold.tally.labelled + fold.tally.unsure + len(leased) + len(ready)
+    # Labels from files may lie on images that nobody offers, or come before the first offer.
+    total = max(outside.total, placed)
+    return Progress(
+        total=total,
+        labelled=fold.tally.labelled,
+        unsure=fold.tally.unsure,
+        leased=len(leased),
+        ready=len(ready),
+        pool=total - placed,
+        ready_pages=outside.ready_pages,
+        head_seq=fold.seq,
+        decisions=fold.decisions,
+        labels_per_minute=fold.labels_since(now - RATE_SECONDS) * 60 / RATE_SECONDS,
+        labels_by_class=_by_class(fold.tally.by_class, schema),
+        labelled_with_copies=fold.labelled_with_copies(),
+        human_seconds=fold.microseconds / 1e6,
+    )
+
+
+def _by_class(counts: Mapping[int, int], schema: Schema) -> dict[int, int]:
+    result: dict[int, int] = {}
+    for class_id, count in counts.items():
+        into = schema.in_use(class_id)
+        result[into] = result.get(into, 0) + count
+    return result

@@ -1,0 +1,148 @@
+"""What a request may say. Each function returns what it was given, or raises InvalidArgument."""
+
+import math
+import uuid
+from collections.abc import Sequence
+
+import numpy as np
+
+from hundredfold.chassis.errors import InvalidArgument
+from hundredfold.labels.domain.event import Judgement, Verdict
+from hundredfold.labels.domain.page import Page, PageKind, Rows
+from hundredfold.labels.domain.schema import Schema
+from hundredfold.labels.domain.state import MOST_ROWS
+
+MOST_NAME = 128
+MOST_TEXT = 200
+MOST_SECONDS = 86_400.0
+MOST_JUDGEMENTS = 1_000
+MOST_PAGE_ROWS = 1_024
+
+
+def actor_name(name: str) -> str:
+    """A name of a person or a program; "anonymous" for the empty one."""
+    if len(name) > MOST_NAME or not name.isprintable():
+        raise InvalidArgument(
+            f"annotator must be at most {MOST_NAME} printable characters", field="annotator"
+        )
+    return name or "anonymous"
+
+
+def write_id(request_id: str) -> str:
+    """A UUID, in lower case with dashes."""
+    try:
+        return str(uuid.UUID(request_id))
+    except ValueError:
+        raise InvalidArgument("request_id must be a UUID", field="request_id") from None
+
+
+def between(value: int, least: int, most: int, default: int, field: str) -> int:
+    """A number within bounds; 0 means the default."""
+    if value == 0:
+        return default
+    if not least <= value <= most:
+        raise InvalidArgument(f"{field} must be {least} to {most}", field=field)
+    return value
+
+
+def seconds(value: float) -> float:
+    """Seconds that a person took."""
+    if not (math.isfinite(value) and 0 <= value <= MOST_SECONDS):
+        raise InvalidArgument(f"seconds must be 0 to {MOST_SECONDS:.0f}", field="seconds")
+    return value
+
+
+def judgements(said: Sequence[Judgement]) -> tuple[Judgement, ...]:
+    """What is said of a page: no image is called two things at once."""
+    if len(said) > MOST_JUDGEMENTS:
+        raise _bad(f"there must be at most {MOST_JUDGEMENTS} judgements")
+    for each in said:
+        _one(each)
+    _no_row_twice(said, Verdict.IS, "an image is given two classes")
+    settled = _rows(said, Verdict.IS)
+    if np.isin(_rows(said, Verdict.UNSURE), settled).any():
+        raise _bad("an image is given a class and called unsure")
+    for class_id in {each.class_id for each in said if each.verdict is Verdict.IS_NOT}:
+        if np.isin(_of(said, Verdict.IS_NOT, class_id), _of(said, Verdict.IS, class_id)).any():
+            raise _bad("an image is said to be, and not to be, of one class")
+    return tuple(said)
+
+
+def on_page(said: Sequence[Judgement], page: Page) -> None:
+    """Every image judged is on the page."""
+    for each in said:
+        strange = each.rows[~np.isin(each.rows, page.rows)]
+        if strange.size:
+            raise _bad(f"row {strange[0]} is not on page {page.page_id}")
+
+
+def in_schema(said: Sequence[Judgement], schema: Schema) -> None:
+    """Every class named is one of the schema."""
+    unknown = schema.unknown(each.class_id for each in said if each.verdict is not Verdict.UNSURE)
+    if unknown:
+        raise _bad(f"class {unknown[0]} is not in the schema")
+
+
+def page(offered: Page, rows: int) -> Page:
+    """A page for the queue of a collection of so many rows."""
+    if not offered.page_id or len(offered.page_id) > MOST_TEXT:
+        raise _bad_page(f"page_id must be 1 to {MOST_TEXT} characters")
+    if max(len(offered.model), len(offered.cluster)) > MOST_TEXT or not math.isfinite(
+        offered.score
+    ):
+        raise _bad_page("model, cluster or score is out of bounds")
+    if offered.class_id < 0 or (offered.kind is PageKind.VERIFY and not offered.class_id):
+        raise _bad_page("a page to verify needs a class_id")
+    if not 1 <= len(offered.rows) <= MOST_PAGE_ROWS:
+        raise _bad_page(f"a page has 1 to {MOST_PAGE_ROWS} images")
+    if any(
+        each.size not in (0, len(offered.rows)) for each in (offered.second, offered.probability)
+    ):
+        raise _bad_page("second and probability have one element an image, or none")
+    if (
+        _repeats(offered.rows)
+        or offered.rows.min() < 0
+        or offered.rows.max() >= min(rows, MOST_ROWS)
+    ):
+        raise _bad_page(f"rows of page {offered.page_id} repeat or are not in the collection")
+    return offered
+
+
+def _one(said: Judgement) -> None:
+    if said.rows.size and said.rows.min() < 0:
+        raise _bad("a row is negative")
+    if _repeats(said.rows):
+        raise _bad("an image is named twice in one judgement")
+    if (said.class_id == 0) != (said.verdict is Verdict.UNSURE) or said.class_id < 0:
+        raise _bad("class_id is 0 with UNSURE, and a class with IS and IS_NOT")
+
+
+def _rows(said: Sequence[Judgement], verdict: Verdict) -> Rows:
+    return _joined([each.rows for each in said if each.verdict is verdict])
+
+
+def _of(said: Sequence[Judgement], verdict: Verdict, class_id: int) -> Rows:
+    return _joined(
+        [each.rows for each in said if each.verdict is verdict and each.class_id == class_id]
+    )
+
+
+def _joined(rows: list[Rows]) -> Rows:
+    return np.concatenate([np.empty(0, np.int64), *rows])
+
+
+def _no_row_twice(said: Sequence[Judgement], verdict: Verdict, message: str) -> None:
+    if _repeats(_rows(said, verdict)):
+        raise _bad(message)
+
+
+def _repeats(rows: Rows) -> bool:
+    return len(np.unique(rows)) != len(rows)
+
+
+def _bad(message: str) -> InvalidArgument:
+    return InvalidArgument(message, field="judgements")
+
+
+def _bad_page(message: str) -> InvalidArgument:
+    return InvalidArgument(message, field="pages")

@@ -1,0 +1,94 @@
+"""A fold at rest: what a snapshot keeps and what callers get."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from hundredfold.labels.domain.page import Ids, Rows
+
+_ROW_SHIFT = 32
+MOST_ROWS = 1 << 31
+
+
+def refused_keys(rows: Rows, class_id: int) -> list[int]:
+    """A number for each pair of a row [n] and the class it is not of."""
+    keys: list[int] = ((rows << _ROW_SHIFT) | class_id).tolist()
+    return keys
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoldState:
+    """A fold in arrays; rows ascend.
+
+    Attributes:
+        seq: the last event in it.
+        cleared: the CLEAR that counts, or 0.
+        undone: int64 [k], ascending: events after it that were taken back.
+        rows: int64 [n]: labelled images.
+        class_ids: int32 [n]: the class of each.
+        given: int64 [n]: the event that gave it.
+        unsure_rows: int64 [u]: images set aside.
+        unsure_given: int64 [u]: the event that did it.
+        refused: int64 [m], ascending: row << 32 | class that it is not of.
+        decisions: decisions that count.
+        microseconds: what people spent on them.
+        recent: int64 [r, 2]: Unix second and labels given by decisions in it.
+    """
+
+    seq: int
+    cleared: int
+    undone: Rows
+    rows: Rows
+    class_ids: Ids
+    given: Rows
+    unsure_rows: Rows
+    unsure_given: Rows
+    refused: Rows
+    decisions: int
+    microseconds: int
+    recent: npt.NDArray[np.int64]
+
+    def same_as(self, other: "FoldState") -> bool:
+        """Whether both hold the same."""
+        return all(
+            np.array_equal(getattr(self, each.name), getattr(other, each.name))
+            for each in fields(self)
+        )
+
+    def labels(self) -> "Labels":
+        """What callers get of it."""
+        rows = self.refused >> _ROW_SHIFT
+        unlabelled = ~np.isin(rows, self.rows, kind="sort")
+        return Labels(
+            seq=self.seq,
+            rows=self.rows,
+            class_ids=self.class_ids,
+            seqs=self.given,
+            negative_rows=rows[unlabelled],
+            negative_class_ids=(self.refused[unlabelled] & 0xFFFFFFFF).astype(np.int32),
+            unsure_rows=self.unsure_rows,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """The labels that count at one moment; rows ascend.
+
+    Attributes:
+        seq: the newest event in them.
+        rows: int64 [n]: labelled images.
+        class_ids: int32 [n]: the class of each.
+        seqs: int64 [n]: the event that gave it.
+        negative_rows: int64 [m]: images without a label of which it is known what they are not; may repeat.
+        negative_class_ids: int32 [m]: what each is not.
+        unsure_rows: int64 [u]: images without a label, set aside.
+    """
+
+    seq: int
+    rows: Rows
+    class_ids: Ids
+    seqs: Rows
+    negative_rows: Rows
+    negative_class_ids: Ids
+    unsure_rows: Rows

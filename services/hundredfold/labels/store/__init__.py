@@ -1,0 +1,1 @@
+"""What the labels service keeps: the record store, the queue of ready pages and snapshots."""

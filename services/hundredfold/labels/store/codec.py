@@ -1,0 +1,104 @@
+"""Pages and judgements as bytes: a JSON head, then the arrays as they are, compressed.
+
+The form is canonical: equal content is equal bytes.
+"""
+
+import hashlib
+import json
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hundredfold.labels.domain.event import Draft, Judgement, Verdict
+from hundredfold.labels.domain.page import Page, PageKind
+
+_HEAD = struct.Struct("<I")
+_LEVEL = 1
+Arrays = Sequence[npt.NDArray[Any]]
+
+
+def page_to_bytes(page: Page) -> bytes:
+    """Write a page."""
+    return _write(_page_head(page), _page_arrays(page))
+
+
+def page_from_bytes(data: bytes) -> Page:
+    """Read a page."""
+    head, arrays = _read(data)
+    return _page(head, arrays)
+
+
+def content_to_bytes(draft: Draft) -> bytes:
+    """Write what an event says: the page, the judgements and the seconds."""
+    head: dict[str, Any] = {
+        "page": _page_head(draft.page) if draft.page else None,
+        "said": [[each.class_id, int(each.verdict)] for each in draft.judgements],
+        "seconds": draft.seconds,
+    }
+    arrays = [*(_page_arrays(draft.page) if draft.page else ())]
+    return _write(head, [*arrays, *(each.rows for each in draft.judgements)])
+
+
+def content_from_bytes(data: bytes) -> dict[str, Any]:
+    """Read what an event says, as keyword arguments of `Event`."""
+    head, arrays = _read(data)
+    page = _page(head["page"], arrays[:3]) if head["page"] else None
+    rows = arrays[3:] if page else arrays
+    said = tuple(
+        Judgement(class_id, Verdict(verdict), each)
+        for (class_id, verdict), each in zip(head["said"], rows, strict=True)
+    )
+    return {"page": page, "judgements": said, "seconds": head["seconds"]}
+
+
+def body_digest(parts: Mapping[str, Any], judgements: Sequence[Judgement] = ()) -> bytes:
+    """The sha256 of what a caller asked, to tell a repeated request from another one."""
+    said = [[each.class_id, int(each.verdict), each.rows.tolist()] for each in judgements]
+    text = json.dumps([parts, said], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _page_head(page: Page) -> dict[str, Any]:
+    return {
+        "page_id": page.page_id,
+        "kind": int(page.kind),
+        "class_id": page.class_id,
+        "model": page.model,
+        "cluster": page.cluster,
+        "score": page.score,
+    }
+
+
+def _page_arrays(page: Page) -> Arrays:
+    return page.rows, page.second, page.probability
+
+
+def _page(head: Mapping[str, Any], arrays: Arrays) -> Page:
+    rows, second, probability = arrays
+    fields = {**head, "kind": PageKind(head["kind"])}
+    return Page(rows=rows, second=second, probability=probability, **fields)
+
+
+def _write(head: Mapping[str, Any], arrays: Arrays) -> bytes:
+    wire = [np.ascontiguousarray(each, each.dtype.newbyteorder("<")) for each in arrays]
+    listed = {**head, "arrays": [[each.dtype.str, len(each)] for each in wire]}
+    text = json.dumps(listed, sort_keys=True, separators=(",", ":")).encode()
+    return zlib.compress(
+        b"".join([_HEAD.pack(len(text)), text, *(each.tobytes() for each in wire)]), _LEVEL
+    )
+
+
+def _read(data: bytes) -> tuple[dict[str, Any], list[npt.NDArray[Any]]]:
+    raw = zlib.decompress(data)
+    (size,) = _HEAD.unpack_from(raw)
+    at = _HEAD.size + size
+    head: dict[str, Any] = json.loads(raw[_HEAD.size : at])
+    arrays = []
+    for dtype, count in head.pop("arrays"):
+        arrays.append(np.frombuffer(raw, np.dtype(dtype), count, at))
+        at += arrays[-1].nbytes
+    return head, arrays

@@ -1,0 +1,223 @@
+"""The fold equals a plain reading of its rules, whatever the order of events."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hundredfold.labels.domain.copies import Copies, inherited
+from hundredfold.labels.domain.event import Event, EventKind, Judgement, Mark, Verdict, standing
+from hundredfold.labels.domain.fold import Fold
+from hundredfold.labels.domain.tally import UNSURE
+
+ROWS = 12
+CLASSES = 3
+
+
+@dataclass
+class Reading:
+    """The rules once more, in dicts and sets, one image at a time."""
+
+    label: dict[int, tuple[int, int]] = field(default_factory=dict)
+    refused: set[tuple[int, int]] = field(default_factory=set)
+    decisions: int = 0
+    seconds: float = 0
+
+    def judge(self, event: Event) -> None:
+        for verdict in (Verdict.IS_NOT, Verdict.UNSURE, Verdict.IS):
+            for each in (one for one in event.judgements if one.verdict is verdict):
+                for row in each.rows.tolist():
+                    self._say(verdict, row, each.class_id, event.seq)
+        if event.kind is EventKind.DECISION:
+            self.decisions += 1
+            self.seconds += event.seconds
+
+    def _say(self, verdict: Verdict, row: int, class_id: int, seq: int) -> None:
+        has = self.label.get(row, (0, 0))[0]
+        if verdict is Verdict.IS_NOT:
+            if has == class_id:
+                del self.label[row]
+            if has in (0, class_id, UNSURE):
+                self.refused.add((row, class_id))
+        elif verdict is Verdict.UNSURE:
+            self.label[row] = (UNSURE, seq)
+        else:
+            self.label[row] = (class_id, seq)
+            self.refused.discard((row, class_id))
+
+
+def read(events: Sequence[Event]) -> Reading:
+    undone = {event.undone_seq for event in events if event.kind is EventKind.UNDO}
+    clears = [e.seq for e in events if e.kind is EventKind.CLEAR and e.seq not in undone]
+    reading = Reading()
+    for event in events:
+        if event.seq > max(clears, default=0) and event.seq not in undone:
+            reading.judge(event)
+    return reading
+
+
+def marks(events: Sequence[Event]) -> list[Mark]:
+    return [
+        Mark(e.seq, e.kind, e.undone_seq)
+        for e in events
+        if e.kind in (EventKind.UNDO, EventKind.CLEAR)
+    ]
+
+
+def refolded(events: Sequence[Event], base: Fold | None = None) -> Fold:
+    fold = base or Fold()
+    fold.stand(standing(marks(events)))
+    for event in events[fold.seq :]:
+        fold.refold(event, fold.standing)
+    return fold
+
+
+def check(fold: Fold, events: Sequence[Event]) -> None:
+    reading, state = read(events), fold.state()
+    labels = state.labels()
+    labelled = {row: one for row, one in reading.label.items() if one[0] != UNSURE}
+    given = zip(labels.class_ids.tolist(), labels.seqs.tolist(), strict=True)
+    assert dict(zip(labels.rows.tolist(), given, strict=True)) == labelled
+    assert set(labels.unsure_rows.tolist()) == reading.label.keys() - labelled.keys()
+    negatives = zip(labels.negative_rows.tolist(), labels.negative_class_ids.tolist(), strict=True)
+    assert set(negatives) == {pair for pair in reading.refused if pair[0] not in labelled}
+    assert fold.decisions == reading.decisions
+    assert fold.microseconds == round(reading.seconds * 1e6)
+    assert fold.tally.labelled == len(labelled)
+    assert fold.tally.unsure == len(reading.label) - len(labelled)
+    by_class = np.bincount(labels.class_ids, minlength=CLASSES + 1)
+    assert fold.tally.by_class == {c: int(n) for c, n in enumerate(by_class) if n}
+    assert state.same_as(refolded(events).state())
+
+
+def said(class_id: int, verdict: Verdict, *rows: int) -> Judgement:
+    return Judgement(class_id, verdict, np.array(rows, np.int64))
+
+
+def event(seq: int, *judgements: Judgement, undo: int = 0, clear: bool = False) -> Event:
+    kind = EventKind.UNDO if undo else EventKind.CLEAR if clear else EventKind.DECISION
+    return Event(
+        kind=kind,
+        actor="ann",
+        request_id=str(seq),
+        body=b"",
+        judgements=judgements,
+        seconds=1.5 if kind is EventKind.DECISION else 0,
+        undone_seq=undo,
+        seq=seq,
+        created_at=1000.0 + seq,
+    )
+
+
+def folded(*events: Event) -> Fold:
+    fold = Fold()
+    for each in events:
+        assert fold.apply(each)
+    return fold
+
+
+@st.composite
+def ledgers(draw: st.DrawFn) -> list[Event]:
+    """Events as a service would take them: only what counts is taken back."""
+    events: list[Event] = []
+    for seq in range(1, draw(st.integers(1, 25)) + 1):
+        stand = standing(marks(events))
+        counting = [e.seq for e in events if stand.counts(e.seq, e.kind)]
+        choice = draw(st.sampled_from(["decide"] * 6 + ["undo"] * 4 + ["clear"]))
+        if choice == "undo" and counting:
+            latest = draw(st.sampled_from([counting[-1:], counting]))
+            events.append(event(seq, undo=draw(st.sampled_from(latest))))
+        elif choice == "clear":
+            events.append(event(seq, clear=True))
+        else:
+            events.append(event(seq, *draw(judgements())))
+    return events
+
+
+@st.composite
+def judgements(draw: st.DrawFn) -> list[Judgement]:
+    rows = st.sets(st.integers(0, ROWS - 1), max_size=4)
+    classes = st.integers(1, CLASSES)
+    what: dict[int, tuple[int, Verdict]] = {}
+    for row in draw(rows):
+        what[row] = draw(st.tuples(classes, st.sampled_from(list(Verdict))))
+    found: dict[tuple[int, Verdict], list[int]] = {}
+    for row, (class_id, verdict) in what.items():
+        key = (0 if verdict is Verdict.UNSURE else class_id, verdict)
+        found.setdefault(key, []).append(row)
+    kicked = draw(classes), sorted(draw(rows) - {r for r, w in what.items() if w[1] is Verdict.IS})
+    return [said(c, v, *each) for (c, v), each in found.items()] + [
+        said(kicked[0], Verdict.IS_NOT, *kicked[1])
+    ]
+
+
+@settings(max_examples=120, deadline=None)
+@given(ledgers())
+def test_any_ledger_folds_to_what_its_rules_say(events: list[Event]) -> None:
+    fold = Fold()
+    for count, each in enumerate(events, 1):
+        if not fold.apply(each):
+            fold = refolded(events[:count])
+    check(fold, events)
+
+
+@settings(max_examples=50, deadline=None)
+@given(ledgers(), st.integers(0, 25))
+def test_a_state_taken_on_the_way_continues_to_the_same_end(events: list[Event], at: int) -> None:
+    fold = refolded(events[:at])
+    undone_later = any(e.undone_seq <= at for e in events[at:] if e.kind is EventKind.UNDO)
+    again = Fold.of(fold.state())
+    assert again.state().same_as(fold.state())
+    if not undone_later and standing(marks(events)).cleared <= at:
+        check(refolded(events, again), events)
+
+
+def test_taking_back_the_newest_event_needs_no_refold() -> None:
+    fold = folded(event(1, said(1, Verdict.IS, 0, 1), said(2, Verdict.IS_NOT, 2)))
+    assert fold.apply(event(2, undo=1))
+    assert fold.tally.labelled == 0
+    assert not fold.refused(np.array([2]), 2).any()
+
+
+def test_taking_back_what_a_later_event_builds_on_asks_for_a_refold() -> None:
+    fold = folded(event(1, said(1, Verdict.IS, 0)), event(2, said(2, Verdict.IS, 0)))
+    assert not fold.apply(event(3, undo=1))
+    assert fold.seq == 2
+    assert fold.class_of(np.array([0])).tolist() == [2]
+
+
+def test_an_event_out_of_turn_is_an_error() -> None:
+    with pytest.raises(ValueError, match="does not follow"):
+        Fold().apply(event(2))
+
+
+def test_copies_count_with_their_representative_and_strays_alone() -> None:
+    # 0 stands for 0, 1 and 2; 3 is broken; 4 came after the run.
+    copies = Copies(np.array([0, 0, 0, -1], np.int64))
+    fold = Fold(copies)
+    fold.apply(event(1, said(1, Verdict.IS, 0, 4)))
+    assert fold.labelled_with_copies() == 4
+    fold.apply(event(2, said(2, Verdict.IS, 1)))
+    assert fold.labelled_with_copies() == 4, "the representative's label counts for the copy"
+    fold.apply(event(3, undo=1))
+    assert fold.labelled_with_copies() == 1
+    rows = np.arange(5)
+    assert inherited(rows, copies, fold.class_of).tolist() == [0, 1, 2, 3, 4]
+
+
+@settings(max_examples=50, deadline=None)
+@given(ledgers(), st.lists(st.integers(-1, ROWS - 1), min_size=ROWS, max_size=ROWS))
+def test_the_running_count_of_copies_is_the_count(events: list[Event], drawn: list[int]) -> None:
+    raw = np.array(drawn, np.int64)
+    lowest = np.array([np.flatnonzero(raw == r).min() if r >= 0 else -1 for r in raw], np.int64)
+    copies = Copies(lowest)
+    fold = Fold(copies)
+    for count, each in enumerate(events, 1):
+        if not fold.apply(each):
+            fold = refolded(events[:count])
+            fold.project(copies)
+    source = inherited(np.arange(ROWS), copies, fold.class_of)
+    assert fold.labelled_with_copies() == int((fold.class_of(source) > 0).sum())
