@@ -20,8 +20,8 @@ from google.rpc import error_details_pb2, status_pb2
 
 from hundredfold.chassis import context, limits
 from hundredfold.chassis.config import ServerConfig, address_of
-from hundredfold.chassis.errors import ERRORS, InvalidArgument, ServiceError
-from hundredfold.chassis.interceptors import ERROR_DOMAIN, REQUEST_ID
+from hundredfold.chassis.context import REQUEST_ID
+from hundredfold.chassis.errors import DOMAIN, ERRORS, InvalidArgument, ServiceError
 
 NOT_REPEATABLE: tuple[str, ...] = (
     "hundredfold.api.labels.v1.LabelsService/LeasePages",
@@ -162,7 +162,7 @@ def _details(status: status_pb2.Status) -> tuple[error_details_pb2.ErrorInfo, st
             detail.Unpack(info)
         elif detail.Is(bad.DESCRIPTOR):
             detail.Unpack(bad)
-    if info.domain != ERROR_DOMAIN:
+    if info.domain != DOMAIN:
         info = error_details_pb2.ErrorInfo()
     return info, bad.field_violations[0].field if bad.field_violations else ""
 

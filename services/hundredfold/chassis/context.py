@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from hundredfold.api.common.v1 import access_pb2
 from hundredfold.chassis.telemetry import Trace
 
+REQUEST_ID = "x-request-id"
+"""The metadata that carries the request id."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:

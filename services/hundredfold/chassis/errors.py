@@ -19,6 +19,9 @@ Every other exception is logged and reaches the caller as INTERNAL "internal err
 from collections.abc import Mapping
 from typing import ClassVar
 
+DOMAIN = "hundredfold"
+"""Whose reasons these are, in `google.rpc.ErrorInfo`."""
+
 
 class ServiceError(Exception):
     """An error that the caller may see.

@@ -20,8 +20,9 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from hundredfold.chassis import auth, context, limits, telemetry
-from hundredfold.chassis.context import Caller, Scope
+from hundredfold.chassis.context import REQUEST_ID, Caller, Scope
 from hundredfold.chassis.errors import (
+    DOMAIN,
     InvalidArgument,
     ResourceExhausted,
     ServiceError,
@@ -29,8 +30,6 @@ from hundredfold.chassis.errors import (
 )
 from hundredfold.chassis.metrics import Metrics
 
-ERROR_DOMAIN = "hundredfold"
-REQUEST_ID = "x-request-id"
 HEALTH = "/grpc.health.v1.Health/"
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 
@@ -47,7 +46,7 @@ def status_of(error: BaseException) -> status_pb2.Status:
     message = _cut(error.message, _MESSAGE_BYTES)
     details = [
         error_details_pb2.ErrorInfo(
-            reason=error.reason, domain=ERROR_DOMAIN, metadata=_small(error.metadata)
+            reason=error.reason, domain=DOMAIN, metadata=_small(error.metadata)
         )
     ]
     if error.field:
