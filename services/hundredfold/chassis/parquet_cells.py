@@ -29,9 +29,13 @@ class ParquetCells:
         self._file = file
         try:
             self._parquet = pq.ParquetFile(file)
+            self._column = _binary_column(self._parquet.schema_arrow, column)
         except self._errors as error:
+            file.close()
             raise _bad(f"not a Parquet file: {error}") from error
-        self._column = _binary_column(self._parquet.schema_arrow, column)
+        except InvalidArgument:
+            file.close()
+            raise
         metadata = self._parquet.metadata
         rows = (metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
         self._ends = list(accumulate(rows))

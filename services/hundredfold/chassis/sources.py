@@ -13,6 +13,7 @@ import errno
 import os
 import re
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -83,6 +84,7 @@ class Sources:
         self._folders = tuple(Path(p.file).resolve() for p in places if not p.is_remote)
         self._prefixes = tuple(p.file for p in places if p.is_remote)
         self._containers: OrderedDict[tuple[object, ...], ParquetCells] = OrderedDict()
+        weakref.finalize(self, _close_all, self._containers)
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[type["Sources"], tuple[tuple[str, ...]]]:
@@ -236,6 +238,8 @@ class Sources:
             resolved = Path(path).resolve()
         except (OSError, RuntimeError) as error:  # a loop of links, or a name too long
             raise NotFound("no such file", field="uri") from error
+        except ValueError as error:  # characters that no file name can have
+            raise InvalidArgument("not a path", field="uri") from error
         for root in self._folders:
             if resolved.is_relative_to(root):
                 return root, resolved.relative_to(root).parts
@@ -247,6 +251,11 @@ class Sources:
             raise _outside()
         if not any(_is_below(uri, prefix) for prefix in self._prefixes):
             raise _outside()
+
+
+def _close_all(containers: Mapping[tuple[object, ...], ParquetCells]) -> None:
+    for cells in containers.values():
+        cells.close()
 
 
 def _place(uri: str) -> _Place:
@@ -311,6 +320,8 @@ def _errors_told(place: _Place) -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.ELOOP:  # swapped for a link after it was resolved
             raise _outside() from error
+        if error.errno == errno.ENAMETOOLONG:
+            raise NotFound("no such file", field="uri") from error
         raise Unavailable(f"the source cannot be read: {error.strerror or error}") from error
     except (ValueError, ImportError) as error:
         raise InvalidArgument(f"no such kind of URI: {error}"[:300], field="uri") from error
