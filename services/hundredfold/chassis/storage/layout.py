@@ -268,13 +268,23 @@ def predictions_part(part: int) -> str:
 
 
 def label_snapshots(collection_: str) -> str:
-    """The folder of snapshots of the folded ledger."""
+    """The folder of snapshots of the folded ledger: two artifacts each, the newest three."""
     return f"{collection(collection_)}/labels"
 
 
 def label_snapshot(seq: int) -> str:
-    """Parquet: row int64, class_id int32, seq int64: the labels after event `seq`, copies not counted."""
+    """Parquet: row int64, class_id int32, seq int64: the labels after event `seq`, copies not counted, merged classes as they were given."""
     return f"snapshot-{seq:012d}.parquet"
+
+
+def label_state(seq: int) -> str:
+    """npz: what else the fold needs to go on after event `seq`: unsure_rows int64 [u], unsure_given int64 [u], refused int64 [m] (row << 32 | class it is not of), undone int64 [k], recent int64 [r, 2] (Unix second, labels given), scalars int64 [4] (seq, cleared, decisions, microseconds)."""
+    return f"snapshot-{seq:012d}.state.npz"
+
+
+def export(collection_: str, run: str) -> str:
+    """The folder that an export without a destination writes to."""
+    return f"{collection(collection_)}/exports/{check_run(run)}"
 
 
 def loop(collection_: str) -> str:

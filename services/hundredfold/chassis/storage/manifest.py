@@ -91,6 +91,10 @@ class Manifest:
         """List an artifact of the folder, in place of an earlier one of that name."""
         self._entries[name] = Entry(artifact.bytes, artifact.sha256, meta)
 
+    def drop(self, name: str) -> None:
+        """List an artifact no longer; no error when it was not listed. Save, then delete the artifact."""
+        self._entries.pop(name, None)
+
     def set_meta(self, **meta: JSON) -> None:
         """Note facts of the folder as a whole; other facts stay."""
         self._meta.update(meta)
