@@ -197,6 +197,7 @@ class Event(_message.Message):
     SECONDS_FIELD_NUMBER: _builtins.int
     UNDONE_SEQ_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    IMAGES_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """Its place in the ledger of its collection, from 1, without gaps."""
     kind: Global___EventKind.ValueType
@@ -211,13 +212,15 @@ class Event(_message.Message):
     """UNDO: the event that no longer counts."""
     request_id: _builtins.str
     """The caller's id of the write."""
+    images: _builtins.int
+    """DECISION and IMPORT: how many images were judged, judgements that were left out included."""
     @_builtins.property
     def page(self) -> _page_pb2.Page:
         """DECISION: the page answered, as it was shown."""
 
     @_builtins.property
     def judgements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Judgement]:
-        """DECISION and IMPORT: what was said."""
+        """DECISION and IMPORT: what was said; left out of an IMPORT of more than 65,536 images, whose labels GetLabels sends."""
 
     def __init__(
         self,
@@ -231,10 +234,11 @@ class Event(_message.Message):
         seconds: _builtins.float = ...,
         undone_seq: _builtins.int = ...,
         request_id: _builtins.str = ...,
+        images: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "created_at", b"created_at", "judgements", b"judgements", "kind", b"kind", "page", b"page", "request_id", b"request_id", "seconds", b"seconds", "seq", b"seq", "undone_seq", b"undone_seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "created_at", b"created_at", "images", b"images", "judgements", b"judgements", "kind", b"kind", "page", b"page", "request_id", b"request_id", "seconds", b"seconds", "seq", b"seq", "undone_seq", b"undone_seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1128,7 +1132,7 @@ class ImportResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _runs_pb2.Run:
-        """Its result: {"labels": n, "unknown_images": n, "unknown_classes": [..], "seq": n}."""
+        """Its result: {"labels": n, "lines": n, "unlabelled": n, "unknown_images": n, "unknown_classes": [..], "seq": n}; labels of copies go to their representatives, `seq` is 0 when no label was taken. At most 20,000,000 lines."""
 
     def __init__(
         self,

@@ -126,21 +126,21 @@ class LabelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseLeases(self, request, context):
-        """Gives pages back to the queue (skip). Idempotent.
+        """Gives pages back to the queue (skip); to the same annotator they come again only after the others, until the lease would have ended. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubmitDecision(self, request, context):
-        """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. Works while the queue is away.
+        """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Undo(self, request, context):
-        """Takes an event back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an event that does not count any more, PERMISSION_DENIED for another's decision.
+        """Takes a decision, an import or a clear back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -182,7 +182,7 @@ class LabelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ClearLabels(self, request, context):
-        """Writes an event after which nothing before counts; the ledger keeps it all. Idempotent by request_id.
+        """Writes an event after which nothing before counts; the ledger keeps it all, and Undo takes it back. Idempotent by request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

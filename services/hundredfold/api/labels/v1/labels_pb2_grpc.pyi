@@ -38,11 +38,11 @@ class LabelsServiceStub:
     RenewLeases: _grpc.UnaryUnaryMultiCallable[_labels_pb2.RenewLeasesRequest, _labels_pb2.RenewLeasesResponse]
     """Prolongs leases. Idempotent; tokens that are lost are left out of the answer."""
     ReleaseLeases: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ReleaseLeasesRequest, _labels_pb2.ReleaseLeasesResponse]
-    """Gives pages back to the queue (skip). Idempotent."""
+    """Gives pages back to the queue (skip); to the same annotator they come again only after the others, until the lease would have ended. Idempotent."""
     SubmitDecision: _grpc.UnaryUnaryMultiCallable[_labels_pb2.SubmitDecisionRequest, _labels_pb2.SubmitDecisionResponse]
-    """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. Works while the queue is away."""
+    """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
     Undo: _grpc.UnaryUnaryMultiCallable[_labels_pb2.UndoRequest, _labels_pb2.UndoResponse]
-    """Takes an event back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an event that does not count any more, PERMISSION_DENIED for another's decision."""
+    """Takes a decision, an import or a clear back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision."""
     ListDecisions: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ListDecisionsRequest, _labels_pb2.ListDecisionsResponse]
     """Lists events by seq. Idempotent."""
     WatchDecisions: _grpc.UnaryStreamMultiCallable[_labels_pb2.WatchDecisionsRequest, _labels_pb2.WatchDecisionsResponse]
@@ -54,7 +54,7 @@ class LabelsServiceStub:
     OfferPages: _grpc.UnaryUnaryMultiCallable[_labels_pb2.OfferPagesRequest, _labels_pb2.OfferPagesResponse]
     """Puts pages into the queue. A page whose id is there already is replaced. Idempotent. UNAVAILABLE while the queue is away."""
     ClearLabels: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ClearLabelsRequest, _labels_pb2.ClearLabelsResponse]
-    """Writes an event after which nothing before counts; the ledger keeps it all. Idempotent by request_id."""
+    """Writes an event after which nothing before counts; the ledger keeps it all, and Undo takes it back. Idempotent by request_id."""
     Reconcile: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ReconcileRequest, _labels_pb2.ReconcileResponse]
     """Proves `total = labelled + unsure + leased + ready + pool` and heals what breaks it; also done by itself once a minute. Idempotent."""
     Export: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ExportRequest, _labels_pb2.ExportResponse]
@@ -72,11 +72,11 @@ class LabelsServiceAsyncStub(LabelsServiceStub):
     RenewLeases: _aio.UnaryUnaryMultiCallable[_labels_pb2.RenewLeasesRequest, _labels_pb2.RenewLeasesResponse]  # type: ignore[assignment]
     """Prolongs leases. Idempotent; tokens that are lost are left out of the answer."""
     ReleaseLeases: _aio.UnaryUnaryMultiCallable[_labels_pb2.ReleaseLeasesRequest, _labels_pb2.ReleaseLeasesResponse]  # type: ignore[assignment]
-    """Gives pages back to the queue (skip). Idempotent."""
+    """Gives pages back to the queue (skip); to the same annotator they come again only after the others, until the lease would have ended. Idempotent."""
     SubmitDecision: _aio.UnaryUnaryMultiCallable[_labels_pb2.SubmitDecisionRequest, _labels_pb2.SubmitDecisionResponse]  # type: ignore[assignment]
-    """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. Works while the queue is away."""
+    """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
     Undo: _aio.UnaryUnaryMultiCallable[_labels_pb2.UndoRequest, _labels_pb2.UndoResponse]  # type: ignore[assignment]
-    """Takes an event back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an event that does not count any more, PERMISSION_DENIED for another's decision."""
+    """Takes a decision, an import or a clear back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision."""
     ListDecisions: _aio.UnaryUnaryMultiCallable[_labels_pb2.ListDecisionsRequest, _labels_pb2.ListDecisionsResponse]  # type: ignore[assignment]
     """Lists events by seq. Idempotent."""
     WatchDecisions: _aio.UnaryStreamMultiCallable[_labels_pb2.WatchDecisionsRequest, _labels_pb2.WatchDecisionsResponse]  # type: ignore[assignment]
@@ -88,7 +88,7 @@ class LabelsServiceAsyncStub(LabelsServiceStub):
     OfferPages: _aio.UnaryUnaryMultiCallable[_labels_pb2.OfferPagesRequest, _labels_pb2.OfferPagesResponse]  # type: ignore[assignment]
     """Puts pages into the queue. A page whose id is there already is replaced. Idempotent. UNAVAILABLE while the queue is away."""
     ClearLabels: _aio.UnaryUnaryMultiCallable[_labels_pb2.ClearLabelsRequest, _labels_pb2.ClearLabelsResponse]  # type: ignore[assignment]
-    """Writes an event after which nothing before counts; the ledger keeps it all. Idempotent by request_id."""
+    """Writes an event after which nothing before counts; the ledger keeps it all, and Undo takes it back. Idempotent by request_id."""
     Reconcile: _aio.UnaryUnaryMultiCallable[_labels_pb2.ReconcileRequest, _labels_pb2.ReconcileResponse]  # type: ignore[assignment]
     """Proves `total = labelled + unsure + leased + ready + pool` and heals what breaks it; also done by itself once a minute. Idempotent."""
     Export: _aio.UnaryUnaryMultiCallable[_labels_pb2.ExportRequest, _labels_pb2.ExportResponse]  # type: ignore[assignment]
@@ -121,7 +121,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.ReleaseLeasesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.ReleaseLeasesResponse, _abc.Awaitable[_labels_pb2.ReleaseLeasesResponse]]:
-        """Gives pages back to the queue (skip). Idempotent."""
+        """Gives pages back to the queue (skip); to the same annotator they come again only after the others, until the lease would have ended. Idempotent."""
 
     @_abc_1.abstractmethod
     def SubmitDecision(
@@ -129,7 +129,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.SubmitDecisionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.SubmitDecisionResponse, _abc.Awaitable[_labels_pb2.SubmitDecisionResponse]]:
-        """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. Works while the queue is away."""
+        """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
 
     @_abc_1.abstractmethod
     def Undo(
@@ -137,7 +137,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.UndoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.UndoResponse, _abc.Awaitable[_labels_pb2.UndoResponse]]:
-        """Takes an event back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an event that does not count any more, PERMISSION_DENIED for another's decision."""
+        """Takes a decision, an import or a clear back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision."""
 
     @_abc_1.abstractmethod
     def ListDecisions(
@@ -185,7 +185,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.ClearLabelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.ClearLabelsResponse, _abc.Awaitable[_labels_pb2.ClearLabelsResponse]]:
-        """Writes an event after which nothing before counts; the ledger keeps it all. Idempotent by request_id."""
+        """Writes an event after which nothing before counts; the ledger keeps it all, and Undo takes it back. Idempotent by request_id."""
 
     @_abc_1.abstractmethod
     def Reconcile(
