@@ -7,7 +7,7 @@ What becomes of the special ones in `upright_rgb`:
     16-bit grey                        the high byte (0..65535 becomes 0..255)
     32-bit integer grey                taken as 16-bit, values outside cut off
     float grey                         stretched from its least to its largest value
-    CMYK, YCbCr, HSV                   converted without a colour profile; no profile is ever applied
+    CMYK, YCbCr, HSV, LAB              converted without the file's colour profile, here and elsewhere
     more than one frame or page        the first
     EXIF orientation                   applied; one that cannot be read counts as upright
 
