@@ -45,7 +45,7 @@ def main() -> int:
     repository = ModelRepository(store)
     models = Models(repository, config.store, config.model)
     embedder = Embedder(make_backend(config, repository), config.threads or cores())
-    job = EmbedCollection(store, models, Sources(config.roots), embedder)
+    job = EmbedCollection(store, models, Sources(config.sources), embedder)
     runs = Runs(store, _SERVICE, {KIND: job})
     servicer = EmbeddingServicer(store, models, embedder, runs)
     server = build_server(config, _SERVICE, [mount(servicer), runs_mount(runs)])

@@ -11,7 +11,7 @@ class EmbeddingConfig(ServerConfig):
     """What the embedding service can be told.
 
     Attributes:
-        roots: folders and URI prefixes that images may be read from.
+        sources: folders and URI prefixes that images may be read from; none = nothing.
         model: the default backbone, `name@version`; made at start when a recipe of that name is there.
         backend: `onnx` (ONNX Runtime in this process) or `triton`.
         triton_url: host and port of the Triton server's gRPC.
@@ -19,7 +19,7 @@ class EmbeddingConfig(ServerConfig):
         threads: decoding threads, and for `onnx` also calls of the model at once; 0 = one a core.
     """
 
-    roots: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     model: str = DEFAULT_MODEL
     backend: str = "onnx"
     triton_url: str = "127.0.0.1:8001"

@@ -22,11 +22,11 @@ def unit_vectors(
         bool [n], false there.
     """
     finite = np.isfinite(raw).all(axis=1)
-    vectors = np.where(finite[:, None], raw, 0).astype(np.float32)
+    vectors = np.where(finite[:, None], raw, 0).astype(np.float64)  # float32 squared may overflow
     lengths = np.linalg.norm(vectors, axis=1)
-    good = finite & np.isfinite(lengths) & (lengths > _SHORTEST)
+    good = finite & (lengths > _SHORTEST)
     scale = np.divide(1, lengths, out=np.zeros_like(lengths), where=good)
-    return vectors * scale[:, None], good
+    return (vectors * scale[:, None]).astype(np.float32), good
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hundredfold.chassis.config import from_env
 from hundredfold.chassis.errors import ServiceError
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.embedding.config import EmbeddingConfig
 from hundredfold.embedding.domain.models import DEFAULT_MODEL, ModelCard, name_and_version
 from hundredfold.embedding.store import ModelRepository
 
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Put one backbone into the model repository of a store; nothing is done if it is there."""
-    options = _options(arguments)
     try:
+        options = _options(arguments)
         model = layout.check_model(f"{options.model}@{options.version}")
         repository = ModelRepository(ArtifactStore(options.store))
         if not repository.has(model):
@@ -86,7 +88,8 @@ def _state(recipe: "Recipe", weights: Path | None) -> "Mapping[str, Tensor]":
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     name, version = name_and_version(DEFAULT_MODEL)
     parser = argparse.ArgumentParser(prog="python -m hundredfold.embedding.export")
-    parser.add_argument("--store", required=True, help="root of the store: a folder or a URI")
+    store = from_env(EmbeddingConfig, "embedding").store
+    parser.add_argument("--store", default=store, help="a folder or a URI (default: %(default)s)")
     parser.add_argument("--model", default=name, help="name of a recipe (default: %(default)s)")
     parser.add_argument("--version", type=int, default=version, help="default: %(default)s")
     parser.add_argument("--weights", type=Path, help="a state dict; needed where none comes along")
