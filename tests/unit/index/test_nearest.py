@@ -9,7 +9,8 @@ from hundredfold.index.domain.parts import VectorParts, normalised
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    device.limit_threads(1)
+    device.limit_process(1)
+    device.limit_thread(1)
 
 
 def some(n, dimensions, seed=0):

@@ -11,14 +11,19 @@ import faiss
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 
-def limit_threads(threads: int) -> None:
-    """Let faiss and BLAS use `threads` threads; 0 leaves their default, all cores.
+def limit_process(threads: int) -> None:
+    """Let BLAS use `threads` threads in this process; 0 leaves its default, all cores."""
+    if threads > 0:
+        threadpool_limits(limits=threads)
 
-    OpenMP keeps this number per calling thread, so each thread that works says it for itself.
+
+def limit_thread(threads: int) -> None:
+    """Let faiss use `threads` threads for work of the calling thread; 0 leaves its default.
+
+    OpenMP keeps this number per thread, so each thread that works says it for itself.
     """
     if threads > 0:
         faiss.omp_set_num_threads(threads)
-        threadpool_limits(limits=threads)
 
 
 def one_thread() -> AbstractContextManager[Any]:

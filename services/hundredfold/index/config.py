@@ -1,0 +1,21 @@
+"""Settings of the index service."""
+
+from dataclasses import dataclass
+
+from hundredfold.chassis.config import ServerConfig
+from hundredfold.index.domain.nearest import EXACT_BELOW
+
+
+@dataclass(frozen=True)
+class IndexConfig(ServerConfig):
+    """What the index service can be told, beside what every service can.
+
+    Attributes:
+        threads: that faiss and BLAS use for one piece of work; 0 = one a core.
+        open_indexes: how many indexes stay in memory for searching.
+        exact_below: from so many vectors on an index has inverted lists.
+    """
+
+    threads: int = 0
+    open_indexes: int = 4
+    exact_below: int = EXACT_BELOW

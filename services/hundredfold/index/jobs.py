@@ -1,0 +1,94 @@
+"""The runs of the index service: read a space, work on it, keep what came out.
+
+A run that was killed begins anew; one that would make what is there already ends at once.
+"""
+
+from collections.abc import Mapping
+
+from hundredfold.chassis.runs import JSON, Job, RunContext
+from hundredfold.index.domain import clustering, device, nearest, plane
+from hundredfold.index.domain.progress import Progress
+from hundredfold.index.spaces import Space, Spaces
+from hundredfold.index.store import IndexStore
+
+BUILD = "build-index"
+CLUSTER = "cluster"
+PROJECT = "project"
+
+
+class Jobs:
+    """What the runs do.
+
+    Args:
+        spaces: where vectors come from.
+        store: where results go.
+        threads: for faiss and BLAS, 0 = one a core.
+        exact_below: from so many vectors on an index has inverted lists.
+    """
+
+    def __init__(
+        self, spaces: Spaces, store: IndexStore, *, threads: int, exact_below: int
+    ) -> None:
+        self._spaces = spaces
+        self._store = store
+        self._threads = threads
+        self._exact_below = exact_below
+
+    def by_kind(self) -> Mapping[str, Job]:
+        """The jobs, for `Runs`."""
+        return {BUILD: self.build, CLUSTER: self.cluster, PROJECT: self.project}
+
+    def build(self, context: RunContext) -> Mapping[str, JSON]:
+        """Build the index of the space in `parameters`, unless the one there is of these vectors."""
+        collection, name = context.run.collection, str(context.run.parameters["space"])
+        source = self._begin(context, "indexing")
+        facts = self._store.index_facts(collection, name, source.version)
+        if facts is None:
+            built = nearest.build(
+                source.vectors, exact_below=self._exact_below, progress=_progress(context)
+            )
+            self._store.save_index(collection, name, built, source)
+            facts = {"kind": built.kind}
+        return {"vectors": len(source.rows), "kind": facts["kind"]}
+
+    def cluster(self, context: RunContext) -> Mapping[str, JSON]:
+        """Cluster the space as in `parameters`, unless the latest clusters are the same."""
+        run, asked = context.run, context.run.parameters
+        source = self._begin(context, "clustering")
+        same, count = self._store.same_clusters(run.collection, source.version, asked)
+        if not same:
+            count = clustering.count_for(len(source.rows), asked["clusters"])
+            found = clustering.cluster(
+                source.vectors, count, seed=_seed(asked), progress=_progress(context)
+            )
+            self._store.save_clusters(run.collection, run.run_id, found, source, asked)
+        return {"clusters": same or run.run_id, "count": count, "vectors": len(source.rows)}
+
+    def project(self, context: RunContext) -> Mapping[str, JSON]:
+        """Make the map as in `parameters`, unless the latest map is the same."""
+        run, asked = context.run, context.run.parameters
+        source = self._begin(context, "mapping")
+        same = self._store.same_map(run.collection, source.version, asked)
+        if not same:
+            points = plane.lay_out(source.vectors, seed=_seed(asked), progress=_progress(context))
+            self._store.save_map(run.collection, run.run_id, points, source, asked)
+        return {"map": same or run.run_id, "points": len(source.rows)}
+
+    def _begin(self, context: RunContext, message: str) -> Space:
+        device.limit_thread(self._threads)
+        source = self._spaces.read(context.run.collection, str(context.run.parameters["space"]))
+        context.progress(0, len(source.rows), message=message)
+        return source
+
+
+def _progress(context: RunContext) -> Progress:
+    def tell(done: int, total: int) -> None:
+        context.check()
+        context.progress(done, total)
+
+    return tell
+
+
+def _seed(asked: Mapping[str, JSON]) -> int:
+    """The seed of a request, which may be negative, as one that numpy takes."""
+    return int(asked["seed"]) % 2**63

@@ -1,0 +1,267 @@
+"""What the index service keeps: indexes, clusterings and maps."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hundredfold.chassis.errors import Aborted, Conflict, NotFound
+from hundredfold.chassis.storage import layout
+from hundredfold.chassis.storage.collections import latest, require_collection
+from hundredfold.chassis.storage.manifest import Manifest
+from hundredfold.chassis.storage.store import ArtifactStore, damaged
+from hundredfold.index.domain import nearest
+from hundredfold.index.domain.clustering import Clustering
+from hundredfold.index.domain.nearest import Built
+from hundredfold.index.spaces import Space, again
+
+RUNS_KEPT = 5
+"""Clusterings, and maps, that are kept of a collection."""
+
+_CLUSTER_ARRAYS = (
+    layout.CLUSTER_ROWS,
+    layout.CLUSTER_DISTANCE,
+    layout.CLUSTER_ORDER,
+    layout.CLUSTER_MEDOIDS,
+    layout.CLUSTER_SIZES,
+    layout.CLUSTER_SPREADS,
+)
+
+
+@dataclass(frozen=True)
+class OpenIndex:
+    """An index that can be searched.
+
+    Attributes:
+        index: the faiss index.
+        rows: int64 [m], the row of each vector in it.
+        dimensions: of a vector.
+        sha256: of the file it was read from.
+    """
+
+    index: Any
+    rows: NDArray[np.int64]
+    dimensions: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class StoredClusters:
+    """A Cluster run; the arrays are memory-mapped and as in `layout.CLUSTER_*`."""
+
+    run: str
+    rows: NDArray[np.int64]
+    distance: NDArray[np.float32]
+    order: NDArray[np.int64]
+    medoids: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    spreads: NDArray[np.float32]
+
+    def nearest(self, number: int, limit: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Rows of a cluster, nearest to its centre first, at most `limit`, and their distances."""
+        first = int(self.sizes[:number].sum())
+        chosen = self.order[first : first + min(limit, int(self.sizes[number]))]
+        return self.rows[chosen], self.distance[chosen]
+
+
+class IndexStore:
+    """The part of the store that the index service works with. Safe for threads."""
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self._store = store
+
+    def save_index(self, collection: str, space: str, built: Built, source: Space) -> None:
+        """Replace the index of a space; it counts once its manifest is written, last."""
+        folder = layout.index(collection, space)
+        manifest = Manifest(self._store, folder)
+        with self._store.writer(f"{folder}/{layout.INDEX_FILE}") as out:
+            nearest.dump(built.index, out.write)
+        manifest.add(layout.INDEX_FILE, out.artifact)
+        rows = self._store.write_array(f"{folder}/{layout.INDEX_ROWS}", source.rows)
+        manifest.add(layout.INDEX_ROWS, rows)
+        manifest.set_meta(
+            vectors=source.version,
+            count=len(source.rows),
+            dimensions=source.vectors.dimensions,
+            kind=built.kind,
+            lists=built.lists,
+            probes=built.probes,
+            recall=built.recall,
+        )
+        manifest.save()
+
+    def index_facts(self, collection: str, space: str, version: str) -> Mapping[str, Any] | None:
+        """The facts of the index if it is whole and made of this version of the vectors, else None."""
+        try:
+            manifest = Manifest.load(self._store, layout.index(collection, space))
+        except Conflict:
+            return None
+        if manifest.meta.get("vectors") != version or manifest.verify(self._store):
+            return None
+        return manifest.meta
+
+    def index_version(self, collection: str, space: str) -> str:
+        """What tells one index of a space from the next; Conflict (NO_INDEX) when there is none."""
+        return _index_sha256(self._index_manifest(collection, space), space)
+
+    def open_index(self, collection: str, space: str) -> OpenIndex:
+        """Read the index of a space, once its bytes are what its manifest says.
+
+        Raises:
+            NotFound: there is no such collection.
+            Conflict: there is no index, or it is damaged: build it again.
+            Aborted: it is being replaced all the time.
+        """
+        return again(lambda: self._open_index(collection, space))
+
+    def save_clusters(
+        self,
+        collection: str,
+        run: str,
+        found: Clustering,
+        source: Space,
+        asked: Mapping[str, Any],
+    ) -> None:
+        """Keep a clustering, make it the latest, and delete those that are too old.
+
+        Args:
+            collection: whose it is.
+            run: the run that made it.
+            found: the clusters.
+            source: what was clustered.
+            asked: the parameters of the run, with `space`.
+        """
+        medoids = np.where(found.medoids >= 0, source.rows[found.medoids], -1)
+        arrays: dict[str, NDArray[Any]] = {
+            layout.CLUSTER_ROWS: source.rows,
+            layout.CLUSTER_ASSIGNMENT: found.assignment,
+            layout.CLUSTER_DISTANCE: found.distance,
+            layout.CLUSTER_ORDER: found.order,
+            layout.CLUSTER_CENTROIDS: found.centroids,
+            layout.CLUSTER_MEDOIDS: medoids,
+            layout.CLUSTER_SIZES: found.sizes,
+            layout.CLUSTER_SPREADS: found.spreads,
+        }
+        folder, pointer = layout.clusters(collection, run), layout.clusters_latest(collection)
+        facts = {"space": asked["space"], "count": len(found.sizes)}
+        self._save(folder, arrays, vectors=source.version, asked=dict(asked), **facts)
+        self._store.write_json(pointer, {"run": run, **facts})
+        self._prune(pointer, keep=run)
+
+    def same_clusters(
+        self, collection: str, version: str, asked: Mapping[str, Any]
+    ) -> tuple[str, int]:
+        """The latest clustering and its count, if made of these vectors as asked; else ("", 0)."""
+        run = latest(self._store, layout.clusters_latest(collection))
+        if not run:
+            return "", 0
+        meta = Manifest.load(self._store, layout.clusters(collection, run)).meta
+        same = (meta.get("vectors"), meta.get("asked")) == (version, asked)
+        return (run, int(meta["count"])) if same else ("", 0)
+
+    def clusters_run(self, collection: str, run: str) -> str:
+        """The run itself, or the latest when it is empty; NotFound when there is none."""
+        require_collection(self._store, collection)
+        found = run or latest(self._store, layout.clusters_latest(collection))
+        if not found:
+            raise NotFound(f"{collection} has no clusters yet; call Cluster", field="clusters")
+        return found
+
+    def read_clusters(self, collection: str, run: str) -> StoredClusters:
+        """Map a clustering; NotFound when there is none of that run."""
+        manifest = Manifest.load(self._store, layout.clusters(collection, run))
+        if not manifest.entries:
+            raise NotFound(f"{collection} has no clusters of run {run}", field="clusters")
+        arrays = [manifest.read_array(self._store, name, mmap=True) for name in _CLUSTER_ARRAYS]
+        return StoredClusters(run, *arrays)
+
+    def save_map(
+        self,
+        collection: str,
+        run: str,
+        points: NDArray[np.float32],
+        source: Space,
+        asked: Mapping[str, Any],
+    ) -> None:
+        """Keep a map, make it the latest, and delete those that are too old; as `save_clusters`."""
+        folder, pointer = layout.maps(collection, run), layout.maps_latest(collection)
+        arrays: dict[str, NDArray[Any]] = {layout.MAP_ROWS: source.rows, layout.MAP_POINTS: points}
+        self._save(folder, arrays, vectors=source.version, asked=dict(asked))
+        self._store.write_json(pointer, {"run": run})
+        self._prune(pointer, keep=run)
+
+    def same_map(self, collection: str, version: str, asked: Mapping[str, Any]) -> str:
+        """The latest map if made of these vectors as asked, else ""."""
+        run = latest(self._store, layout.maps_latest(collection))
+        if not run:
+            return ""
+        meta = Manifest.load(self._store, layout.maps(collection, run)).meta
+        return run if (meta.get("vectors"), meta.get("asked")) == (version, asked) else ""
+
+    def read_map(self, collection: str, run: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Rows, int64 [m], and points, float32 [m, 2], of a map; the latest when `run` is empty.
+
+        Raises:
+            NotFound: there is no such collection or map.
+        """
+        require_collection(self._store, collection)
+        found = run or latest(self._store, layout.maps_latest(collection))
+        manifest = Manifest.load(self._store, layout.maps(collection, found)) if found else None
+        if manifest is None or not manifest.entries:
+            raise NotFound(f"{collection} has no such map; call Project", field="map")
+        return (
+            manifest.read_array(self._store, layout.MAP_ROWS, mmap=True),
+            manifest.read_array(self._store, layout.MAP_POINTS, mmap=True),
+        )
+
+    def _index_manifest(self, collection: str, space: str) -> Manifest:
+        manifest = Manifest.load(self._store, layout.index(collection, space))
+        if not manifest.entries:
+            require_collection(self._store, collection)
+        return manifest
+
+    def _open_index(self, collection: str, space: str) -> OpenIndex:
+        manifest = self._index_manifest(collection, space)
+        sha256 = _index_sha256(manifest, space)
+        rows = manifest.read_array(self._store, layout.INDEX_ROWS, deep=True)
+        manifest.check(self._store, layout.INDEX_FILE, deep=True)
+        path = f"{manifest.folder}/{layout.INDEX_FILE}"
+        try:
+            index = nearest.load(self._store.local(path))
+        except RuntimeError as error:
+            raise damaged(path, "faiss can't read it") from error
+        if index.ntotal != len(rows):
+            raise Aborted(f"{path} is being replaced; try again")
+        return OpenIndex(index, rows, int(manifest.meta["dimensions"]), sha256)
+
+    def _save(self, folder: str, arrays: Mapping[str, NDArray[Any]], **meta: Any) -> None:
+        manifest = Manifest(self._store, folder)
+        for name, array in arrays.items():
+            manifest.add(name, self._store.write_array(f"{folder}/{name}", array))
+        manifest.set_meta(made_at=time.time(), **meta)
+        manifest.save()
+
+    def _prune(self, pointer: str, keep: str) -> None:
+        """Delete all but the newest runs beside a `latest.json`, and what a kill left half made."""
+        parent = PurePosixPath(pointer).parent
+        names = {*self._store.list(str(parent))} - {PurePosixPath(pointer).name, keep}
+        ages = sorted(((self._made_at(f"{parent}/{name}"), name) for name in names), reverse=True)
+        for place, (made_at, name) in enumerate(ages):
+            if place >= RUNS_KEPT - 1 or not made_at:
+                self._store.delete(f"{parent}/{name}")
+
+    def _made_at(self, folder: str) -> float:
+        try:
+            return float(Manifest.load(self._store, folder).meta.get("made_at", 0))
+        except Conflict:
+            return 0.0
+
+
+def _index_sha256(manifest: Manifest, space: str) -> str:
+    if layout.INDEX_FILE not in manifest.entries:
+        raise Conflict(f"space {space} has no index; call BuildIndex", reason="NO_INDEX")
+    return manifest.entries[layout.INDEX_FILE].sha256
