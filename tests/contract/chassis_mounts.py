@@ -8,6 +8,7 @@ from google.protobuf import message_factory
 
 import hundredfold.api
 from hundredfold.api.runs.v1 import runs_pb2, runs_pb2_grpc
+from hundredfold.chassis import context
 from hundredfold.chassis.server import Mount
 
 RUNS = runs_pb2.DESCRIPTOR.services_by_name["RunsService"]
@@ -42,6 +43,12 @@ def get(channel, run_id="", **options):
 def watch(channel, **options):
     stub = runs_pb2_grpc.RunsServiceStub(channel)
     return stub.WatchRun(runs_pb2.WatchRunRequest(), **options)
+
+
+def until_stopped(request, _):
+    yield run(message="begin")
+    context.stopping().wait(30)
+    yield run(message="end")
 
 
 def services():
