@@ -31,9 +31,9 @@ class _AlgorithmEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Algorithm.V
     ALGORITHM_UNSPECIFIED: _Algorithm.ValueType  # 0
     """Not set: the service's default, `PHASH_EXACT`."""
     ALGORITHM_PHASH_EXACT: _Algorithm.ValueType  # 1
-    """64-bit DCT hash, equal to `imagehash.phash` bit for bit; stored as `phash-exact-1`."""
+    """64-bit DCT hash, equal to `imagehash.phash` of the stored pixels (EXIF orientation not applied) bit for bit; stored as `phash-exact-1`."""
     ALGORITHM_DHASH_EXACT: _Algorithm.ValueType  # 2
-    """64-bit gradient hash, equal to `imagehash.dhash` bit for bit; stored as `dhash-exact-1`."""
+    """64-bit gradient hash, equal to `imagehash.dhash` of the stored pixels bit for bit; stored as `dhash-exact-1`."""
     ALGORITHM_PHASH_FAST: _Algorithm.ValueType  # 3
     """64-bit DCT hash from a scaled decode, some bits apart from the exact one; stored as `phash-fast-1`."""
     ALGORITHM_DHASH_FAST: _Algorithm.ValueType  # 4
@@ -45,9 +45,9 @@ class Algorithm(_Algorithm, metaclass=_AlgorithmEnumTypeWrapper):
 ALGORITHM_UNSPECIFIED: Algorithm.ValueType  # 0
 """Not set: the service's default, `PHASH_EXACT`."""
 ALGORITHM_PHASH_EXACT: Algorithm.ValueType  # 1
-"""64-bit DCT hash, equal to `imagehash.phash` bit for bit; stored as `phash-exact-1`."""
+"""64-bit DCT hash, equal to `imagehash.phash` of the stored pixels (EXIF orientation not applied) bit for bit; stored as `phash-exact-1`."""
 ALGORITHM_DHASH_EXACT: Algorithm.ValueType  # 2
-"""64-bit gradient hash, equal to `imagehash.dhash` bit for bit; stored as `dhash-exact-1`."""
+"""64-bit gradient hash, equal to `imagehash.dhash` of the stored pixels bit for bit; stored as `dhash-exact-1`."""
 ALGORITHM_PHASH_FAST: Algorithm.ValueType  # 3
 """64-bit DCT hash from a scaled decode, some bits apart from the exact one; stored as `phash-fast-1`."""
 ALGORITHM_DHASH_FAST: Algorithm.ValueType  # 4
@@ -157,7 +157,7 @@ class HashCollectionResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _runs_pb2.Run:
-        """Its result: {"images": n, "algorithms": [..]}."""
+        """Its result: {"images": n, "algorithms": [..], "failed": n}. Failed are images that are gone, or changed since the ingest; the next call tries them again."""
 
     def __init__(
         self,
@@ -235,11 +235,14 @@ class DuplicateGroup(_message.Message):
     REPRESENTATIVE_FIELD_NUMBER: _builtins.int
     COPIES_FIELD_NUMBER: _builtins.int
     DISTANCES_FIELD_NUMBER: _builtins.int
+    COPY_COUNT_FIELD_NUMBER: _builtins.int
     representative: _builtins.int
     """The best image of the group."""
+    copy_count: _builtins.int
+    """Copies in all."""
     @_builtins.property
     def copies(self) -> _tensor_pb2.Tensor:
-        """The others, each within the radius of the representative: int64 [n]."""
+        """The others, each within the radius of the representative or of the same bytes, nearest first and at most 10,000: int64 [n]."""
 
     @_builtins.property
     def distances(self) -> _tensor_pb2.Tensor:
@@ -251,10 +254,11 @@ class DuplicateGroup(_message.Message):
         representative: _builtins.int = ...,
         copies: _tensor_pb2.Tensor | None = ...,
         distances: _tensor_pb2.Tensor | None = ...,
+        copy_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["copies", b"copies", "distances", b"distances"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["copies", b"copies", "distances", b"distances", "representative", b"representative"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["copies", b"copies", "copy_count", b"copy_count", "distances", b"distances", "representative", b"representative"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -277,7 +281,7 @@ class ListDuplicatesRequest(_message.Message):
     page_size: _builtins.int
     """At most this many; 0 = 100, more than 1000 is taken as 1000, negative is INVALID_ARGUMENT."""
     page_token: _builtins.str
-    """`next_page_token` of the call before."""
+    """`next_page_token` of the call before; goes on in the run that call read."""
     def __init__(
         self,
         *,
@@ -315,7 +319,7 @@ class ListDuplicatesResponse(_message.Message):
     """Copies in all: rows that are not a representative."""
     @_builtins.property
     def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___DuplicateGroup]:
-        """Groups of two and more, largest first."""
+        """Groups of two and more, largest first. A page ends early when its groups hold very many copies."""
 
     def __init__(
         self,

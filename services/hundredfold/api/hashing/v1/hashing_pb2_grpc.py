@@ -88,7 +88,7 @@ class HashingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListDuplicates(self, request, context):
-        """Lists groups, largest first. Idempotent. NOT_FOUND when no FindDuplicates has succeeded.
+        """Lists groups, largest first. Idempotent. NOT_FOUND when no FindDuplicates has succeeded, or the named one is not among the three newest.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,7 @@ class HashingServiceStub:
     FindDuplicates: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.FindDuplicatesRequest, _hashing_pb2.FindDuplicatesResponse]
     """Starts a run that groups copies around representatives, without chaining. Idempotent. FAILED_PRECONDITION when the collection is not hashed."""
     ListDuplicates: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.ListDuplicatesRequest, _hashing_pb2.ListDuplicatesResponse]
-    """Lists groups, largest first. Idempotent. NOT_FOUND when no FindDuplicates has succeeded."""
+    """Lists groups, largest first. Idempotent. NOT_FOUND when no FindDuplicates has succeeded, or the named one is not among the three newest."""
     LookUp: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.LookUpRequest, _hashing_pb2.LookUpResponse]
     """Says which rows of a collection an image is a copy of. Idempotent. FAILED_PRECONDITION when the collection is not hashed."""
 
@@ -56,7 +56,7 @@ class HashingServiceAsyncStub(HashingServiceStub):
     FindDuplicates: _aio.UnaryUnaryMultiCallable[_hashing_pb2.FindDuplicatesRequest, _hashing_pb2.FindDuplicatesResponse]  # type: ignore[assignment]
     """Starts a run that groups copies around representatives, without chaining. Idempotent. FAILED_PRECONDITION when the collection is not hashed."""
     ListDuplicates: _aio.UnaryUnaryMultiCallable[_hashing_pb2.ListDuplicatesRequest, _hashing_pb2.ListDuplicatesResponse]  # type: ignore[assignment]
-    """Lists groups, largest first. Idempotent. NOT_FOUND when no FindDuplicates has succeeded."""
+    """Lists groups, largest first. Idempotent. NOT_FOUND when no FindDuplicates has succeeded, or the named one is not among the three newest."""
     LookUp: _aio.UnaryUnaryMultiCallable[_hashing_pb2.LookUpRequest, _hashing_pb2.LookUpResponse]  # type: ignore[assignment]
     """Says which rows of a collection an image is a copy of. Idempotent. FAILED_PRECONDITION when the collection is not hashed."""
 
@@ -93,7 +93,7 @@ class HashingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _hashing_pb2.ListDuplicatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_hashing_pb2.ListDuplicatesResponse, _abc.Awaitable[_hashing_pb2.ListDuplicatesResponse]]:
-        """Lists groups, largest first. Idempotent. NOT_FOUND when no FindDuplicates has succeeded."""
+        """Lists groups, largest first. Idempotent. NOT_FOUND when no FindDuplicates has succeeded, or the named one is not among the three newest."""
 
     @_abc_1.abstractmethod
     def LookUp(

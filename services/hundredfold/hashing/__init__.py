@@ -1,0 +1,1 @@
+"""Perceptual and exact hashes of images, and groups of copies."""

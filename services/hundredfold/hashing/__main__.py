@@ -1,0 +1,35 @@
+"""The hashing service: `hundredfold-hashing`, or `python -m hundredfold.hashing`."""
+
+import sys
+
+from hundredfold.chassis.config import from_env
+from hundredfold.chassis.engine import LocalEngine
+from hundredfold.chassis.runs import Job, Runs
+from hundredfold.chassis.runs_servicer import runs_mount
+from hundredfold.chassis.server import build_server, serve
+from hundredfold.chassis.sources import Sources
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.hashing import duplicates_job, hash_job
+from hundredfold.hashing.config import HashingConfig
+from hundredfold.hashing.servicer import HashingServicer, mount
+
+_SERVICE = "hashing"
+
+
+def main() -> int:
+    """Serve until SIGTERM."""
+    config = from_env(HashingConfig, _SERVICE)
+    store = ArtifactStore(config.store)
+    jobs: dict[str, Job] = {
+        hash_job.KIND: hash_job.HashCollection(store, Sources(config.sources)),
+        duplicates_job.KIND: duplicates_job.FindDuplicates(store),
+    }
+    runs = Runs(store, _SERVICE, jobs, engine=LocalEngine(config.processes or None))
+    servicer = HashingServicer(store, runs)
+    server = build_server(config, _SERVICE, [mount(servicer), runs_mount(runs)])
+    runs.resume()
+    return serve(server, on_stop=runs.close)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

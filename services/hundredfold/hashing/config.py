@@ -1,0 +1,18 @@
+"""Settings of the hashing service: `HUNDREDFOLD_HASHING_<FIELD>`, see `chassis.config.from_env`."""
+
+from dataclasses import dataclass
+
+from hundredfold.chassis.config import ServerConfig
+
+
+@dataclass(frozen=True)
+class HashingConfig(ServerConfig):
+    """What the hashing service can be told, beside what every service can.
+
+    Attributes:
+        sources: folders and URI prefixes that images may be read from; none = nothing.
+        processes: how many hash a collection; 0 = one a CPU.
+    """
+
+    sources: tuple[str, ...] = ()
+    processes: int = 0

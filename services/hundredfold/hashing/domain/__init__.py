@@ -1,0 +1,1 @@
+"""What hashing computes: bytes and arrays in, arrays out."""

@@ -1,0 +1,73 @@
+"""Groups of copies as a list to page through."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hundredfold.hashing.domain.groups import Groups
+from hundredfold.hashing.domain.join import Indices
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One group.
+
+    Attributes:
+        representative: its row.
+        copies: int64 [c], the nearest first; not all of them in a very large group.
+        distances: uint8 [c], bits of the pHash.
+        copy_count: how many copies there are.
+    """
+
+    representative: int
+    copies: Indices
+    distances: NDArray[np.uint8]
+    copy_count: int
+
+
+class GroupList:
+    """The groups of two and more images, the largest first, equally large ones by representative.
+
+    Attributes:
+        group_count: how many groups.
+        copy_count: how many copies in all of them.
+    """
+
+    def __init__(self, groups: Groups) -> None:
+        rows = np.arange(len(groups.representative))
+        copies = rows[(groups.representative >= 0) & (groups.representative != rows)]
+        order = np.lexsort((copies, groups.distance[copies], groups.representative[copies]))
+        self._copies = copies[order]
+        self._distances = groups.distance[self._copies]
+        of, begins, sizes = np.unique(
+            groups.representative[self._copies], return_index=True, return_counts=True
+        )
+        largest = np.lexsort((of, -sizes))
+        self._of, self._begins, self._sizes = of[largest], begins[largest], sizes[largest]
+        self.group_count = len(of)
+        self.copy_count = len(copies)
+
+    def after(self, copy_count: int, representative: int) -> int:
+        """The place behind the group of that size and representative, whether it is there or not."""
+        before = self._sizes > copy_count
+        before |= (self._sizes == copy_count) & (self._of <= representative)
+        return int(before.sum())
+
+    def page(self, begin: int, groups: int, *, copies: int, copies_each: int) -> list[Listed]:
+        """Groups from a place on: one at least if there is one, then as many as limits allow.
+
+        Args:
+            begin: a place, from 0.
+            groups: at most this many.
+            copies: no further group that would bring more than this many copies in all.
+            copies_each: at most this many copies of one group.
+        """
+        held = np.cumsum(np.minimum(self._sizes[begin : begin + groups], copies_each))
+        end = begin + max(int((held <= copies).sum()), 1)
+        return [self._listed(place, copies_each) for place in range(begin, min(end, len(self._of)))]
+
+    def _listed(self, place: int, most: int) -> Listed:
+        begin, size = int(self._begins[place]), int(self._sizes[place])
+        some = slice(begin, begin + min(size, most))
+        return Listed(int(self._of[place]), self._copies[some], self._distances[some], size)

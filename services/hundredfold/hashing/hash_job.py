@@ -1,0 +1,127 @@
+"""The run behind HashCollection: brings the hashes up to the collection, part by part."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+from hundredfold.chassis.runs import RunContext
+from hundredfold.chassis.sources import Sources
+from hundredfold.chassis.storage.collections import PartInfo, parts, read_images_part
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.hashing.chunks import ChunkTask, hash_chunk
+from hundredfold.hashing.domain.filling import FillingPart, chunks
+from hundredfold.hashing.store import HashFolder
+
+KIND = "hash"
+
+_CHUNK = 512
+"""Images of a task: few enough that one small part keeps every core at work to the end."""
+
+# A part, and the algorithms of which the same places are missing, so that one decode serves them all.
+_Key: TypeAlias = tuple[int, tuple[str, ...]]
+
+
+class HashCollection:
+    """The job; see `RunContext` for how it is run, and the proto for its result.
+
+    Args:
+        store: the artifact store.
+        sources: reads the images.
+    """
+
+    def __init__(self, store: ArtifactStore, sources: Sources) -> None:
+        self._store = store
+        self._sources = sources
+
+    def __call__(self, context: RunContext) -> Mapping[str, Any]:
+        """Hash what is not hashed yet.
+
+        Raises:
+            PermissionDenied: the images are outside of the allowed sources.
+            Unavailable: the place of the images is away.
+        """
+        algorithms = tuple(context.run.parameters["algorithms"])
+        return _Work(self._store, self._sources, context, algorithms).do()
+
+
+class _Work:
+    def __init__(
+        self,
+        store: ArtifactStore,
+        sources: Sources,
+        context: RunContext,
+        algorithms: tuple[str, ...],
+    ) -> None:
+        self._store = store
+        self._sources = sources
+        self._context = context
+        self._collection = context.run.collection
+        self._parts = parts(store, self._collection)
+        self._folders = {
+            algorithm: HashFolder(store, self._collection, algorithm) for algorithm in algorithms
+        }
+        self._filling: dict[_Key, FillingPart] = {}
+        self._failed = dict.fromkeys(algorithms, 0)
+        self._total = sum(info.ok for info in self._parts) * len(algorithms)
+        self._done = 0
+
+    def do(self) -> Mapping[str, Any]:
+        self._progress(0)
+        for chunk in self._context.map(hash_chunk, self._tasks()):
+            key = (chunk.part, tuple(chunk.hashes))
+            if self._filling[key].add(chunk):
+                self._finish(key)
+            self._progress(len(chunk.places) * len(chunk.hashes))
+        return {
+            "images": sum(info.ok for info in self._parts),
+            "algorithms": list(self._folders),
+            "failed": max(self._failed.values(), default=0),
+        }
+
+    def _tasks(self) -> Iterator[ChunkTask]:
+        """What is missing; parts are read as the workers come to them."""
+        for info in self._parts:
+            wanting = [
+                name for name, folder in self._folders.items() if not folder.is_complete(info)
+            ]
+            self._progress(info.ok * (len(self._folders) - len(wanting)))
+            if wanting:
+                yield from self._tasks_of(info, wanting)
+
+    def _tasks_of(self, info: PartInfo, wanting: list[str]) -> Iterator[ChunkTask]:
+        table = read_images_part(
+            self._store, self._collection, info.part, ["uri", "sha256", "status"]
+        ).slice(0, info.rows)  # it may have grown since
+        ok = table["status"].to_numpy() == "ok"
+        before = {name: self._folders[name].read_or_empty(info.part) for name in wanting}
+        for names in _sharing({name: part.missing(ok).tobytes() for name, part in before.items()}):
+            places = before[names[0]].missing(ok)
+            tasks = chunks(places, _CHUNK)
+            filling = FillingPart({name: before[name] for name in names}, info.rows, len(tasks))
+            self._filling[info.part, names] = filling
+            self._progress((info.ok - len(places)) * len(names))
+            if filling.complete:
+                self._finish((info.part, names))
+            for some in tasks:
+                images = table.select(["uri", "sha256"]).take(some)
+                uris, sha256 = (column.to_pylist() for column in images.columns)
+                yield ChunkTask(self._sources, names, info.part, some, uris, sha256)
+
+    def _finish(self, key: _Key) -> None:
+        part, _ = key
+        for name, hashes in self._filling.pop(key).result().items():
+            self._folders[name].write(part, hashes)
+            self._failed[name] += len(hashes.failed)
+
+    def _progress(self, hashes: int) -> None:
+        # Told in images: one that got one of two kinds of hash counts half.
+        self._done += hashes
+        kinds = len(self._folders)
+        self._context.progress(self._done // kinds, self._total // kinds)
+
+
+def _sharing(missing: Mapping[str, bytes]) -> list[tuple[str, ...]]:
+    """Names in groups of equal values, the order kept."""
+    groups: dict[bytes, list[str]] = {}
+    for name, places in missing.items():
+        groups.setdefault(places, []).append(name)
+    return [tuple(names) for names in groups.values()]

@@ -1,0 +1,226 @@
+"""The RPCs of the hashing service: translate, call, translate."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+import grpc
+import numpy as np
+
+from hundredfold.api.common.v1 import image_pb2
+from hundredfold.api.hashing.v1 import hashing_pb2, hashing_pb2_grpc
+from hundredfold.chassis.errors import InvalidArgument, NotFound
+from hundredfold.chassis.imaging import ImageError
+from hundredfold.chassis.paging import decode_token, encode_token, page_size
+from hundredfold.chassis.runs import Runs
+from hundredfold.chassis.runs_servicer import run_message
+from hundredfold.chassis.server import Mount
+from hundredfold.chassis.storage.collections import require_collection
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.chassis.tensors import pack
+from hundredfold.hashing import duplicates_job, hash_job
+from hundredfold.hashing.domain import algorithms
+from hundredfold.hashing.domain.algorithms import digest, hash_images
+from hundredfold.hashing.domain.cover import MAX_RADIUS
+from hundredfold.hashing.domain.groups import Images
+from hundredfold.hashing.domain.listing import GroupList, Listed
+from hundredfold.hashing.domain.lookup import copies_of
+from hundredfold.hashing.newest import Newest
+from hundredfold.hashing.store import Duplicates, hashed_pair, read_images, version
+
+MOST_IMAGES = 1000
+MOST_IMAGES_LOOKED_UP = 100
+MOST_BYTES = 3 * 1024 * 1024
+MOST_MATCHES = 100
+MOST_COPIES_OF_GROUP = 10_000
+MOST_COPIES_OF_PAGE = 500_000
+_KEPT_COLLECTIONS = 4
+
+_NAMES: Mapping[int, str] = MappingProxyType(
+    {
+        hashing_pb2.ALGORITHM_UNSPECIFIED: algorithms.PHASH_EXACT,
+        hashing_pb2.ALGORITHM_PHASH_EXACT: algorithms.PHASH_EXACT,
+        hashing_pb2.ALGORITHM_DHASH_EXACT: algorithms.DHASH_EXACT,
+        hashing_pb2.ALGORITHM_PHASH_FAST: algorithms.PHASH_FAST,
+        hashing_pb2.ALGORITHM_DHASH_FAST: algorithms.DHASH_FAST,
+    }
+)
+
+
+class HashingServicer(hashing_pb2_grpc.HashingServiceServicer):
+    """Serves `hundredfold.api.hashing.v1.HashingService`."""
+
+    def __init__(self, store: ArtifactStore, runs: Runs) -> None:
+        self._store = store
+        self._runs = runs
+        self._images: Newest[Images] = Newest(_KEPT_COLLECTIONS)
+        self._groups: Newest[GroupList] = Newest(_KEPT_COLLECTIONS)
+
+    def HashImages(
+        self,
+        request_iterator: Iterator[hashing_pb2.HashImagesRequest],
+        context: grpc.ServicerContext,
+    ) -> Iterator[hashing_pb2.HashImagesResponse]:
+        """See the proto."""
+        algorithm = ""
+        for request in request_iterator:
+            _check_size(request.images, MOST_IMAGES)
+            algorithm = algorithm or _name(request.algorithm, "algorithm")
+            yield _hashed(request.images, algorithm)
+
+    def HashCollection(
+        self, request: hashing_pb2.HashCollectionRequest, context: grpc.ServicerContext
+    ) -> hashing_pb2.HashCollectionResponse:
+        """See the proto."""
+        require_collection(self._store, request.collection)
+        asked = {_name(number, "algorithms") for number in request.algorithms}
+        chosen = [name for name in algorithms.ALGORITHMS if name in (asked or algorithms.DEFAULT)]
+        run = self._runs.start(
+            hash_job.KIND,
+            request.collection,
+            {"algorithms": chosen},
+            request_id=request.request_id,
+        )
+        return hashing_pb2.HashCollectionResponse(run=run_message(run))
+
+    def FindDuplicates(
+        self, request: hashing_pb2.FindDuplicatesRequest, context: grpc.ServicerContext
+    ) -> hashing_pb2.FindDuplicatesResponse:
+        """See the proto."""
+        require_collection(self._store, request.collection)
+        radius = _radius(request.radius)
+        hashed_pair(self._store, request.collection)
+        run = self._runs.start(
+            duplicates_job.KIND,
+            request.collection,
+            {"radius": radius},
+            request_id=request.request_id,
+        )
+        return hashing_pb2.FindDuplicatesResponse(run=run_message(run))
+
+    def ListDuplicates(
+        self, request: hashing_pb2.ListDuplicatesRequest, context: grpc.ServicerContext
+    ) -> hashing_pb2.ListDuplicatesResponse:
+        """See the proto."""
+        require_collection(self._store, request.collection)
+        size = page_size(request.page_size)
+        place = decode_token(request.page_token, str, int, int)
+        run = request.duplicates or (place[0] if place else self._latest(request.collection))
+        if place and place[0] != run:
+            raise InvalidArgument("page_token is of another run", field="page_token")
+        groups = self._group_list(request.collection, run)
+        begin = groups.after(*place[1:]) if place else 0
+        return _page(groups, run, begin, size)
+
+    def LookUp(
+        self, request: hashing_pb2.LookUpRequest, context: grpc.ServicerContext
+    ) -> hashing_pb2.LookUpResponse:
+        """See the proto."""
+        require_collection(self._store, request.collection)
+        _check_size(request.images, MOST_IMAGES_LOOKED_UP)
+        radius = _radius(request.radius)
+        pair = hashed_pair(self._store, request.collection)
+        images = self._images.get(
+            request.collection,
+            version(self._store, request.collection, pair),
+            lambda: read_images(self._store, request.collection, pair),
+        )
+        return _matches(images, request.images, pair, radius)
+
+    def _latest(self, collection: str) -> str:
+        run = Duplicates(self._store, collection).latest()
+        if not run:
+            raise NotFound(f"copies of {collection} were not looked for yet", field="collection")
+        return run
+
+    def _group_list(self, collection: str, run: str) -> GroupList:
+        duplicates = Duplicates(self._store, collection)
+        made_at = duplicates.facts(run).get("finished_at")
+        return self._groups.get((collection, run), made_at, lambda: GroupList(duplicates.read(run)))
+
+
+def mount(servicer: HashingServicer) -> Mount:
+    """The servicer, to be put on a server."""
+    return Mount(
+        hashing_pb2.DESCRIPTOR.services_by_name["HashingService"],
+        hashing_pb2_grpc.add_HashingServiceServicer_to_server,
+        servicer,
+    )
+
+
+def _name(algorithm: int, field: str) -> str:
+    if algorithm not in _NAMES:
+        raise InvalidArgument(f"there is no algorithm {algorithm}", field=field)
+    return _NAMES[algorithm]
+
+
+def _radius(radius: int) -> int:
+    if not 0 <= radius <= MAX_RADIUS:
+        raise InvalidArgument(f"radius must be 0 to {MAX_RADIUS}, not {radius}", field="radius")
+    return radius
+
+
+def _check_size(images: Sequence[bytes], most: int) -> None:
+    if len(images) > most:
+        raise InvalidArgument(f"more than {most} images in a message", field="images")
+    if sum(map(len, images)) > MOST_BYTES:
+        raise InvalidArgument(f"more than {MOST_BYTES} bytes in a message", field="images")
+
+
+def _status(failure: ImageError | None) -> image_pb2.ItemStatus:
+    if failure is None:
+        return image_pb2.ItemStatus()
+    return image_pb2.ItemStatus(reason=failure.reason, message=failure.message)
+
+
+def _hashed(images: Sequence[bytes], algorithm: str) -> hashing_pb2.HashImagesResponse:
+    hashed = hash_images(images, [algorithm])
+    return hashing_pb2.HashImagesResponse(
+        hashes=pack(hashed.hashes[algorithm]),
+        sha256=b"".join(digest(image).tobytes() for image in images),
+        statuses=[_status(hashed.failures.get(place)) for place in range(len(images))],
+    )
+
+
+def _page(groups: GroupList, run: str, begin: int, size: int) -> hashing_pb2.ListDuplicatesResponse:
+    listed = groups.page(begin, size, copies=MOST_COPIES_OF_PAGE, copies_each=MOST_COPIES_OF_GROUP)
+    more = begin + len(listed) < groups.group_count
+    return hashing_pb2.ListDuplicatesResponse(
+        groups=[_group(group) for group in listed],
+        next_page_token=encode_token(run, listed[-1].copy_count, listed[-1].representative)
+        if more
+        else "",
+        duplicates=run,
+        group_count=groups.group_count,
+        copy_count=groups.copy_count,
+    )
+
+
+def _group(group: Listed) -> hashing_pb2.DuplicateGroup:
+    return hashing_pb2.DuplicateGroup(
+        representative=group.representative,
+        copies=pack(group.copies),
+        distances=pack(group.distances),
+        copy_count=group.copy_count,
+    )
+
+
+def _matches(
+    images: Images, encoded: Sequence[bytes], pair: tuple[str, str], radius: int
+) -> hashing_pb2.LookUpResponse:
+    hashed = hash_images(encoded, pair)
+    phash, dhash = (hashed.hashes[name] for name in pair)
+    answer = hashing_pb2.LookUpResponse()
+    for place, data in enumerate(encoded):
+        failure = hashed.failures.get(place)
+        rows, distances = np.empty(0, np.int64), np.empty(0, np.uint8)
+        if failure is None:
+            rows, distances = copies_of(
+                images,
+                phash[place],
+                dhash[place],
+                digest(data),
+                radius=radius,
+                most=MOST_MATCHES,
+            )
+        answer.matches.add(rows=pack(rows), distances=pack(distances), status=_status(failure))
+    return answer
