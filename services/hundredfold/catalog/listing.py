@@ -226,15 +226,15 @@ class Listing:
 
     def _text(self, file: BinaryIO, path: str, suffix: str) -> Iterator[Found]:
         # A name that is not UTF-8 becomes a row with a reason, not the end of the table.
-        lines = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
-        table = TextTable(lines, path.rpartition("/")[0], self._columns)
-        try:
-            if suffix in ("csv", "tsv"):
-                yield from table.csv("\t" if suffix == "tsv" else ",")
-            else:
-                yield from table.jsonl()
-        finally:
-            self._passed_over += table.passed_over
+        with io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="") as lines:
+            table = TextTable(lines, path.rpartition("/")[0], self._columns)
+            try:
+                if suffix in ("csv", "tsv"):
+                    yield from table.csv("\t" if suffix == "tsv" else ",")
+                else:
+                    yield from table.jsonl()
+            finally:
+                self._passed_over += table.passed_over
 
     def _parquet(self, file: BinaryIO, path: str) -> Iterator[Found]:
         import pyarrow.parquet as pq  # noqa: PLC0415 - 0.1 s that other sources need not wait for

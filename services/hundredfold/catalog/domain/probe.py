@@ -84,6 +84,7 @@ def shrunk(data: bytes, most: int, size: tuple[int, int], quality: int) -> bytes
     image = imaging.upright_rgb(data, min_side=min(target))
     if max(image.size) > most:
         image = image.resize(_fit(image.size, most), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    image.info.clear()  # Pillow would write a comment it finds there
     encoded = io.BytesIO()
     image.save(encoded, "JPEG", quality=quality)
     return encoded.getvalue()
