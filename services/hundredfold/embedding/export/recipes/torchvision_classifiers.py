@@ -11,6 +11,7 @@ from hundredfold.embedding.export.recipe import Network, Recipe
 _HEADS = {
     "resnet18": "fc",
     "resnet50": "fc",
+    "mobilenet_v3_small": "classifier",
     "mobilenet_v3_large": "classifier",
     "efficientnet_v2_s": "classifier",
 }
