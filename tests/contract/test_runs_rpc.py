@@ -1,0 +1,162 @@
+"""RunsService on a real server: every RPC, and every error that its comments name."""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from hundredfold.api.runs.v1 import runs_pb2 as pb
+from hundredfold.api.runs.v1.runs_pb2_grpc import RunsServiceStub
+from hundredfold.chassis.engine import LocalEngine
+from hundredfold.chassis.errors import Conflict, InvalidArgument, NotFound, Unavailable
+from hundredfold.chassis.runs import RunContext, Runs
+from hundredfold.chassis.runs_servicer import runs_mount
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.chassis.testing import serving, wait_for
+
+pytestmark = pytest.mark.timeout(60)
+
+
+class Service:
+    """A service with three kinds of runs, and a caller."""
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self.leave = threading.Event()
+        jobs = {"quick": self._quick, "endless": self._endless, "broken": self._broken}
+        self.runs = Runs(store, "test", jobs, engine=LocalEngine(workers=1))
+        self.stub: RunsServiceStub
+
+    def start(self, kind: str, collection: str = "birds", **parameters: Any) -> str:
+        return self.runs.start(kind, collection, parameters, request_id="r").run_id
+
+    def _quick(self, context: RunContext) -> Mapping[str, Any]:
+        context.progress(3, 3, message="done with all")
+        return {"made": 3}
+
+    def _endless(self, context: RunContext) -> Mapping[str, Any]:
+        done = 0
+        while not self.leave.wait(0.005):
+            context.check()
+            done += 1
+            context.progress(done)
+        return {}
+
+    def _broken(self, _: RunContext) -> Mapping[str, Any]:
+        raise Conflict("there is no space")
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    service = Service(ArtifactStore(str(tmp_path)))
+    with serving(runs_mount(service.runs)) as channel:
+        service.stub = RunsServiceStub(channel)
+        yield service
+        service.runs.close()
+
+
+def watched(service: Service, run_id: str) -> list[pb.Run]:
+    return [answer.run for answer in service.stub.WatchRun(pb.WatchRunRequest(run_id=run_id))]
+
+
+def test_get_returns_the_run(service: Service) -> None:
+    run_id = service.start("quick", n=2)
+    service.runs.wait(run_id, 10)
+    run = service.stub.GetRun(pb.GetRunRequest(run_id=run_id)).run
+    assert (run.run_id, run.kind, run.collection) == (run_id, "quick", "birds")
+    assert (run.state, run.done, run.total, run.unit) == (pb.STATE_SUCCEEDED, 3, 3, "images")
+    assert (run.message, run.error) == ("done with all", "")
+    assert json.loads(run.parameters_json) == {"n": 2}
+    assert json.loads(run.result_json) == {"made": 3}
+    assert 0 < run.created_at <= run.started_at <= run.finished_at
+
+
+def test_a_run_that_failed_says_why_and_has_no_result(service: Service) -> None:
+    run = watched(service, service.start("broken"))[-1]
+    assert (run.state, run.error, run.result_json) == (pb.STATE_FAILED, "there is no space", "")
+
+
+def test_an_unknown_run_is_not_found(service: Service) -> None:
+    for call in (
+        lambda: service.stub.GetRun(pb.GetRunRequest(run_id="nosuch")),
+        lambda: service.stub.CancelRun(pb.CancelRunRequest(run_id="nosuch")),
+        lambda: list(service.stub.WatchRun(pb.WatchRunRequest(run_id="nosuch"))),
+        lambda: service.stub.GetRun(pb.GetRunRequest()),
+    ):
+        with pytest.raises(NotFound):
+            call()
+
+
+def test_list_goes_through_all_runs_newest_first(service: Service) -> None:
+    made = [service.start("quick", f"c{number}") for number in range(7)]
+    for run_id in made:
+        service.runs.wait(run_id, 10)
+    for size in (1, 3, 7, 0, 5_000):
+        found = list(pages(service, size))
+        assert [run_id for page in found for run_id in page] == made[::-1]
+        assert max(map(len, found)) <= (size or 100)
+        assert all(found)
+    assert list(pages(service, 2, "c3")) == [[made[3]]]
+    assert list(pages(service, 2, "c9")) == [[]]
+
+
+@pytest.mark.parametrize("request_", [{"page_size": -1}, {"page_token": "junk"}])
+def test_a_wrong_page_is_an_invalid_argument(service: Service, request_: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        service.stub.ListRuns(pb.ListRunsRequest(**request_))
+    assert caught.value.field in request_
+
+
+def test_cancel_ends_a_run_and_may_be_repeated(service: Service) -> None:
+    run_id = service.start("endless")
+    wait_for(lambda: service.runs.get(run_id).done or None)
+    service.stub.CancelRun(pb.CancelRunRequest(run_id=run_id))
+    assert watched(service, run_id)[-1].state == pb.STATE_CANCELLED
+    again = service.stub.CancelRun(pb.CancelRunRequest(run_id=run_id)).run
+    assert again.state == pb.STATE_CANCELLED
+
+
+def test_watch_of_an_ended_run_is_one_answer(service: Service) -> None:
+    run_id = service.start("quick")
+    service.runs.wait(run_id, 10)
+    assert [run.state for run in watched(service, run_id)] == [pb.STATE_SUCCEEDED]
+
+
+def test_watch_sends_at_once_then_at_most_five_times_a_second_then_the_end(
+    service: Service,
+) -> None:
+    run_id = service.start("endless")
+    wait_for(lambda: service.runs.get(run_id).done or None)
+    moments, done = [], []
+    for answer in service.stub.WatchRun(pb.WatchRunRequest(run_id=run_id)):
+        moments.append(monotonic())
+        done.append(answer.run.done)
+        if len(done) == 5:
+            service.leave.set()
+    assert answer.run.state == pb.STATE_SUCCEEDED
+    assert done == sorted(done)
+    # The end may come sooner after what was before it.
+    assert sum(b - a for a, b in pairwise(moments[:-1])) > 0.15 * (len(moments) - 2)
+
+
+def test_watch_ends_as_unavailable_when_the_service_stops(service: Service) -> None:
+    run_id = service.start("endless")
+    answers = service.stub.WatchRun(pb.WatchRunRequest(run_id=run_id))
+    next(answers)
+    service.runs.close()
+    with pytest.raises(Unavailable):
+        list(answers)
+
+
+def pages(service: Service, size: int, collection: str = "") -> Iterator[list[str]]:
+    token, more = "", True
+    while more:
+        request = pb.ListRunsRequest(page_size=size, page_token=token, collection=collection)
+        answer = service.stub.ListRuns(request)
+        yield [run.run_id for run in answer.runs]
+        token = answer.next_page_token
+        more = bool(token)
