@@ -52,6 +52,8 @@ def test_every_workload_has_an_account_a_service_and_a_deployment(name: str) -> 
 def test_a_service_is_probed_over_grpc_at_its_port(name: str) -> None:
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert container(name)[probe]["grpc"]["port"] == DEFAULT_PORTS[name]
+    ready = f"hundredfold.api.{name}.v1.{name.capitalize()}Service"
+    assert container(name)["readinessProbe"]["grpc"]["service"] == ready
 
 
 @pytest.mark.parametrize("name", WORKLOADS)

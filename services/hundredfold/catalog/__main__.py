@@ -8,6 +8,7 @@ from hundredfold.catalog.ingest import Ingest
 from hundredfold.catalog.servicer import catalog_mount
 from hundredfold.catalog.store import CatalogStore
 from hundredfold.chassis.config import from_env
+from hundredfold.chassis.entry import entry_point
 from hundredfold.chassis.runs import Runs
 from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.server import build_server, serve
@@ -15,6 +16,7 @@ from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.store import ArtifactStore
 
 
+@entry_point
 def main() -> int:
     """Serve until SIGTERM; the exit code."""
     config = from_env(CatalogConfig, "catalog")

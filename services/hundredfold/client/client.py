@@ -92,10 +92,18 @@ class Client:
         return RunsClient(service, self._channel(service))
 
     def is_serving(self, service: str, *, seconds: float = 1.0) -> bool:
-        """Whether a service answers that it is ready."""
+        """Whether a service and what it depends on are ready."""
+        name = f"hundredfold.api.{service}.v1.{service.capitalize()}Service"
+        return self._is_healthy(service, name, seconds)
+
+    def is_alive(self, service: str, *, seconds: float = 1.0) -> bool:
+        """Whether the process of a service answers."""
+        return self._is_healthy(service, "", seconds)
+
+    def _is_healthy(self, service: str, name: str, seconds: float) -> bool:
         stub = health_pb2_grpc.HealthStub(self._channel(service))
         try:
-            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=seconds)
+            answer = stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=seconds)
         except ServiceError:
             return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

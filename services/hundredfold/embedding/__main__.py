@@ -5,6 +5,7 @@ import sys
 import threading
 
 from hundredfold.chassis.config import from_env
+from hundredfold.chassis.entry import entry_point
 from hundredfold.chassis.errors import InvalidArgument, ServiceError
 from hundredfold.chassis.runs import Runs
 from hundredfold.chassis.runs_servicer import runs_mount
@@ -38,6 +39,7 @@ def make_backend(config: EmbeddingConfig, repository: ModelRepository) -> Backen
     raise InvalidArgument(f"backend {config.backend!r} is not onnx or triton", field="backend")
 
 
+@entry_point
 def main() -> int:
     """Serve until SIGTERM."""
     config = from_env(EmbeddingConfig, _SERVICE)

@@ -16,6 +16,7 @@ from hundredfold.hashing.servicer import HashingServicer, mount
 _SERVICE = "hashing"
 
 
+@entry_point
 def main() -> int:
     """Serve until SIGTERM."""
     config = from_env(HashingConfig, _SERVICE)

@@ -3,6 +3,7 @@
 import sys
 
 from hundredfold.chassis.config import from_env
+from hundredfold.chassis.entry import entry_point
 from hundredfold.chassis.runs import Runs
 from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.server import build_server, serve
@@ -16,6 +17,7 @@ from hundredfold.index.spaces import Spaces
 from hundredfold.index.store import IndexStore
 
 
+@entry_point
 def main() -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
     config = from_env(IndexConfig, "index")

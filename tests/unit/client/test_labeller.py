@@ -1,0 +1,93 @@
+"""The simulated labeller: what it says, and what it costs."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hundredfold.chassis.costs import CostModel
+from hundredfold.client.labeller import SimulatedLabeller, run_lengths
+from hundredfold.client.types import Page, PageKind, Verdict
+
+COSTS = CostModel(
+    page_look_seconds=1.0,
+    thumbnail_seconds=0.0625,
+    naming_seconds=2.0,
+    click_seconds=1.0,
+    drag_seconds=1.5,
+    single_seconds=3.0,
+)
+
+
+def page(kind: PageKind, count: int, class_id: int = 0) -> Page:
+    return Page(
+        page_id="p",
+        kind=kind,
+        rows=np.arange(count),
+        class_id=class_id,
+        second=np.empty(0, np.int32),
+        probability=np.empty(0, np.float32),
+        model="",
+        cluster="",
+        score=0.0,
+    )
+
+
+def labeller(*truth: int, miss_rate: float = 0.0) -> SimulatedLabeller:
+    return SimulatedLabeller(np.array(truth, np.int32), COSTS, miss_rate=miss_rate)
+
+
+def test_a_clean_page_costs_a_look() -> None:
+    answer = labeller(*[2] * 16).answer(page(PageKind.VERIFY, 16, class_id=2))
+    assert answer.seconds == 1.0 + 16 * 0.0625
+    assert [each.verdict for each in answer.judgements] == [Verdict.IS]
+
+
+def test_a_cluster_gets_the_name_of_its_majority_at_the_cost_of_naming() -> None:
+    answer = labeller(3, 3, 3, 1).answer(page(PageKind.CLUSTER, 4))
+    assert {each.class_id for each in answer.judgements} == {3}
+    assert answer.seconds == 1.0 + 4 * 0.0625 + 2.0 + 1.0
+
+
+def test_odd_images_that_stand_together_are_kicked_with_one_drag() -> None:
+    answer = labeller(1, 2, 2, 2, 1, 1, 1, 1).answer(page(PageKind.VERIFY, 8, class_id=1))
+    assert answer.seconds == 1.0 + 8 * 0.0625 + 1.5
+    assert answer.judgements[1].rows.tolist() == [1, 2, 3]
+
+
+def test_of_a_page_with_few_members_the_members_are_picked() -> None:
+    answer = labeller(1, 2, 3, 4).answer(page(PageKind.VERIFY, 4, class_id=1))
+    assert answer.seconds == 1.0 + 4 * 0.0625 + 1.0
+    assert answer.judgements[1].rows.tolist() == [1, 2, 3]
+
+
+def test_a_page_without_a_member_takes_no_click() -> None:
+    answer = labeller(2, 2).answer(page(PageKind.VERIFY, 2, class_id=1))
+    assert [each.verdict for each in answer.judgements] == [Verdict.IS_NOT]
+    assert answer.seconds == 1.0 + 2 * 0.0625
+
+
+def test_singles_cost_three_seconds_each() -> None:
+    answer = labeller(2, 1, 2).answer(page(PageKind.SINGLE, 3))
+    assert answer.seconds == 9.0
+    assert {each.class_id: each.rows.tolist() for each in answer.judgements} == {1: [1], 2: [0, 2]}
+
+
+def test_whoever_misses_everything_kicks_nothing() -> None:
+    answer = labeller(1, 2, 1, miss_rate=1.0).answer(page(PageKind.VERIFY, 3, class_id=1))
+    assert [each.verdict for each in answer.judgements] == [Verdict.IS]
+    assert len(answer.judgements[0].rows) == 3
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=48), st.integers(1, 4))
+def test_every_image_is_judged_once(truth: list[int], class_id: int) -> None:
+    answer = labeller(*truth).answer(page(PageKind.VERIFY, len(truth), class_id=class_id))
+    judged = np.sort(np.concatenate([each.rows for each in answer.judgements]))
+    assert judged.tolist() == list(range(len(truth)))
+
+
+@pytest.mark.parametrize(
+    ("mask", "lengths"), [("", []), ("0", []), ("1", [1]), ("0110", [2]), ("1101", [2, 1])]
+)
+def test_runs_are_measured(mask: str, lengths: list[int]) -> None:
+    assert list(run_lengths(np.array([each == "1" for each in mask], bool))) == lengths
