@@ -4,6 +4,7 @@ import sys
 
 from hundredfold.chassis.config import from_env
 from hundredfold.chassis.engine import LocalEngine
+from hundredfold.chassis.entry import entry_point
 from hundredfold.chassis.runs import Job, Runs
 from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.server import build_server, serve
