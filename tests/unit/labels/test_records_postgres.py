@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import text
-from tests.unit.labels.record_store import BIRDS, RecordStoreContract, draft
-from tests.unit.labels.servers import postgres_server
 
 from hundredfold.chassis.errors import Unavailable
 from hundredfold.labels.store.database import Database, open_database
 from hundredfold.labels.store.records import Records
+from tests.unit.labels.record_store import BIRDS, RecordStoreContract, ask, draft
+from tests.unit.labels.servers import postgres_server
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_a_database_that_is_away_is_unavailable() -> None:
         with records.writing(BIRDS) as work:
             work.append(draft(1))
     with pytest.raises(Unavailable):
-        records.head(BIRDS)
+        ask(records, "head_seq")
     with pytest.raises(Unavailable), records.writing(BIRDS):
         pass
     records.close()

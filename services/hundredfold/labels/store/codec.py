@@ -57,9 +57,12 @@ def content_from_bytes(data: bytes) -> dict[str, Any]:
 
 def body_digest(parts: Mapping[str, Any], judgements: Sequence[Judgement] = ()) -> bytes:
     """The sha256 of what a caller asked, to tell a repeated request from another one."""
-    said = [[each.class_id, int(each.verdict), each.rows.tolist()] for each in judgements]
-    text = json.dumps([parts, said], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).digest()
+    said = [[each.class_id, int(each.verdict), len(each.rows)] for each in judgements]
+    head = json.dumps([parts, said], sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(head.encode())
+    for each in judgements:
+        digest.update(np.ascontiguousarray(each.rows, "<i8").tobytes())
+    return digest.digest()
 
 
 def _page_head(page: Page) -> dict[str, Any]:

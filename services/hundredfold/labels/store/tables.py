@@ -62,7 +62,7 @@ leases = Table(
     Column("page", LargeBinary, nullable=False),
     Column("expires_at", Double, nullable=False),
     Column("state", String(8), nullable=False),
-    Index("leases_by_state", "collection", "state", "expires_at"),
+    Index("leases_by_state", "state", "collection", "expires_at"),
     sqlite_autoincrement=True,
 )
 """Leases, the ended ones for a while, so that a late answer is told what became of its lease."""

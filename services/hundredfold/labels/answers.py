@@ -1,0 +1,246 @@
+"""Writing events: decisions, what takes them back, and what clears."""
+
+from dataclasses import dataclass
+
+from hundredfold.chassis.errors import AlreadyExists, Conflict, NotFound, PermissionDenied
+from hundredfold.labels.domain import rules
+from hundredfold.labels.domain.event import Draft, Event, EventKind, Judgement
+from hundredfold.labels.domain.fold import Fold
+from hundredfold.labels.domain.page import Lease, LeaseState, Page
+from hundredfold.labels.ledger import Ledger
+from hundredfold.labels.store.codec import body_digest
+from hundredfold.labels.store.writing import Writing
+
+LEASE_AGAIN_SECONDS = 300
+_BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks.
+
+    Attributes:
+        name: goes into the ledger.
+        may_act_for_all: a service, or anybody while authentication is off.
+        may_review: may take back what others decided.
+    """
+
+    name: str
+    may_act_for_all: bool = False
+    may_review: bool = False
+
+    def owns(self, lease: Lease) -> bool:
+        """Whether the asker may answer, renew or give back a lease."""
+        return self.may_act_for_all or lease.annotator == self.name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """An answer to a page, not yet in the ledger.
+
+    Attributes:
+        request_id: a UUID.
+        token: of the lease.
+        judgements: what is said, checked by `rules.judgements`.
+        seconds: it took the person.
+    """
+
+    request_id: str
+    token: int
+    judgements: tuple[Judgement, ...]
+    seconds: float
+
+    def digest(self) -> bytes:
+        """What tells it from another one."""
+        return body_digest(
+            {"token": self.token, "seconds": self.seconds, "kind": "decision"}, self.judgements
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Undone:
+    """What an undo did: the new event, the one that no longer counts, and the page again if wanted."""
+
+    seq: int
+    event: Event
+    lease: Lease | None
+
+
+class Answers:
+    """Writes events. Each write is in the ledger, on disk, when it returns, and is done once per request_id.
+
+    Every method raises AlreadyExists (REQUEST_ID_REUSED) when the request_id was used for another write.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def submit(self, collection: str, asker: Asker, decision: Decision) -> tuple[int, bool]:
+        """Write a decision; returns its seq, and whether it had been written before.
+
+        Raises:
+            Conflict: LEASE_FENCED, the lease is not ACTIVE any more.
+            InvalidArgument: a row is not on the page, or a class is not in the schema.
+            PermissionDenied: the lease is another's.
+        """
+        classes = {each.class_id for each in decision.judgements} - {0}
+        rules.in_schema(decision.judgements, self._ledger.catalog.schema_with(collection, classes))
+        body = decision.digest()
+        with self._ledger.writing(collection) as work:
+            if before := _replayed(work, decision.request_id, body):
+                return before.seq, True
+            lease = _held(work, asker, decision.token)
+            rules.on_page(decision.judgements, lease.page)
+            draft = Draft(
+                kind=EventKind.DECISION,
+                actor=lease.annotator,
+                request_id=decision.request_id,
+                body=body,
+                page=lease.page,
+                judgements=decision.judgements,
+                seconds=decision.seconds,
+                token=lease.token,
+            )
+            seq = work.append(draft)
+            work.end_leases([lease.token], LeaseState.ANSWERED)
+        return seq, False
+
+    def undo(
+        self, collection: str, asker: Asker, request_id: str, seq: int, *, lease_again: bool
+    ) -> Undone:
+        """Take an event back.
+
+        Args:
+            collection: whose.
+            asker: who asks.
+            request_id: a UUID.
+            seq: which event; 0 = the asker's last decision that counts.
+            lease_again: lease its page to the asker again, as far as its images are free.
+
+        Raises:
+            NotFound: there is nothing to undo.
+            Conflict: the event does not count, or is an undo itself.
+            PermissionDenied: it is another's.
+        """
+        asked = {"kind": "undo", "actor": asker.name, "seq": seq, "lease_again": lease_again}
+        body = body_digest(asked)
+        with self._ledger.fold(collection):
+            pass  # most of the catching up, before others are kept out
+        with self._ledger.writing(collection) as work:
+            if before := _replayed(work, request_id, body):
+                return self._undone_before(work, before)
+            with self._ledger.fold(collection, work) as fold:
+                event = self._to_undo(work, fold, asker, seq)
+                page = _free(work, fold, event) if lease_again else None
+            lease = work.lease(page, asker.name, LEASE_AGAIN_SECONDS) if page else None
+            draft = Draft(
+                kind=EventKind.UNDO,
+                actor=asker.name,
+                request_id=request_id,
+                body=body,
+                undone_seq=event.seq,
+                token=lease.token if lease else 0,
+            )
+            return Undone(work.append(draft), event, lease)
+
+    def clear(self, collection: str, asker: Asker, request_id: str, prefix: str) -> int:
+        """Write an event after which nothing before counts; returns its seq.
+
+        Raises:
+            Conflict: OTHERS_DECIDED, an actor whose name does not begin with `prefix` has labels that count.
+        """
+        body = body_digest({"kind": "clear", "actor": asker.name, "prefix": prefix})
+        with self._ledger.fold(collection):
+            pass  # most of the catching up, before others are kept out
+        with self._ledger.writing(collection) as work:
+            if before := _replayed(work, request_id, body):
+                return before.seq
+            with self._ledger.fold(collection, work) as fold:
+                self._check_actors(work, fold, prefix)
+            return work.append(Draft(EventKind.CLEAR, asker.name, request_id, body))
+
+    def take_labels(
+        self, collection: str, actor: str, request_id: str, judgements: tuple[Judgement, ...]
+    ) -> int:
+        """Write labels from a file as one event; returns its seq."""
+        body = body_digest({"kind": "import", "actor": actor}, judgements)
+        with self._ledger.writing(collection) as work:
+            if before := _replayed(work, request_id, body):
+                return before.seq
+            return work.append(
+                Draft(EventKind.IMPORT, actor, request_id, body, judgements=judgements)
+            )
+
+    def _undone_before(self, work: Writing, undo: Event) -> Undone:
+        event = work.event(undo.undone_seq)
+        lease = work.find_lease(undo.token) if undo.token else None
+        return Undone(undo.seq, event, lease)
+
+    def _to_undo(self, work: Writing, fold: Fold, asker: Asker, seq: int) -> Event:
+        seq = seq or self._last_of(work, fold, asker.name)
+        if not 1 <= seq <= work.head.seq:
+            raise NotFound("there is nothing to undo", field="seq")
+        event = work.event(seq)
+        if event.kind is EventKind.UNDO:
+            raise Conflict("an undo can't be undone; decide again", reason="IS_UNDO")
+        if not fold.standing.counts(seq, event.kind):
+            raise Conflict(f"event {seq} does not count any more", reason="DOES_NOT_COUNT")
+        if event.actor != asker.name and not asker.may_review:
+            raise PermissionDenied("another's decision takes the role reviewer")
+        return event
+
+    def _last_of(self, work: Writing, fold: Fold, actor: str) -> int:
+        stands, before = fold.standing, work.head.seq + 1
+        while found := work.decisions_of(actor, before, _BATCH):
+            for seq in found:
+                if stands.counts(seq, EventKind.DECISION):
+                    return seq
+            before = found[-1]
+        return 0
+
+    def _check_actors(self, work: Writing, fold: Fold, prefix: str) -> None:
+        stands = fold.standing
+        for seq, kind, actor in work.judges(stands.cleared) if prefix else ():
+            if stands.counts(seq, kind) and not actor.startswith(prefix):
+                raise Conflict(
+                    f"labels of {actor} count, which does not begin with {prefix}",
+                    reason="OTHERS_DECIDED",
+                    metadata={"actor": actor, "seq": str(seq)},
+                )
+
+
+def _replayed(work: Writing, request_id: str, body: bytes) -> Event | None:
+    before = work.find(request_id)
+    if before and before.body != body:
+        raise AlreadyExists(
+            "this request_id was used for another write",
+            reason="REQUEST_ID_REUSED",
+            field="request_id",
+            metadata={"seq": str(before.seq)},
+        )
+    return before
+
+
+def _held(work: Writing, asker: Asker, token: int) -> Lease:
+    lease = work.find_lease(token)
+    state = lease.state if lease else "UNKNOWN"
+    if not lease or lease.state is not LeaseState.ACTIVE:
+        raise Conflict(
+            f"the lease does not hold any more: it is {state}",
+            reason="LEASE_FENCED",
+            field="token",
+            metadata={"state": state, "token": str(token)},
+        )
+    if not asker.owns(lease):
+        raise PermissionDenied("the lease is another's", field="token")
+    return lease
+
+
+def _free(work: Writing, fold: Fold, event: Event) -> Page | None:
+    """The page of an event that is about to count no more, with the images that are free then."""
+    if event.page is None:
+        return None
+    rows = event.page.rows
+    done = fold.done(rows) & (fold.given_by(rows) != event.seq)
+    page = event.page.only(~done & ~work.taken(rows))
+    return page if page.rows.size else None

@@ -1,0 +1,223 @@
+"""The ledger of each collection and what its events come to, kept up to date in memory."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from hundredfold.labels.domain.copies import Copies
+from hundredfold.labels.domain.event import Event, EventKind, Mark, Standing, standing
+from hundredfold.labels.domain.fold import Fold
+from hundredfold.labels.domain.schema import Schema
+from hundredfold.labels.domain.state import FoldState, Labels
+from hundredfold.labels.store.catalog import Catalog
+from hundredfold.labels.store.reading import Reading
+from hundredfold.labels.store.records import Records
+from hundredfold.labels.store.snapshots import Snapshots
+from hundredfold.labels.store.writing import Writing
+
+BATCH_EVENTS = 500
+# How soon events that another replica wrote are seen.
+POLL_SECONDS = 1.0
+
+_log = logging.getLogger("hundredfold.labels.ledger")
+
+
+@dataclass
+class _Kept:
+    """The fold of one collection. `lock` guards the rest."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    fold: Fold = field(default_factory=Fold)
+    copies: Copies | None = None
+    duplicates: str = ""
+    started: bool = False
+    snapshot_at: int = 0
+    state: FoldState | None = None
+
+
+class Ledger:
+    """Events, and the labels that count. Safe for threads.
+
+    Locks: a transaction of `Records.writing` may take the fold of its collection; who has the fold
+    never asks for such a transaction.
+
+    Args:
+        records: the record store.
+        snapshots: where to start from.
+        catalog: for merged classes and copies.
+        snapshot_every: events between two snapshots.
+    """
+
+    def __init__(
+        self, records: Records, snapshots: Snapshots, catalog: Catalog, *, snapshot_every: int
+    ) -> None:
+        self.records = records
+        self.catalog = catalog
+        self._snapshots = snapshots
+        self._every = snapshot_every
+        self._kept: dict[str, _Kept] = {}
+        self._lock = threading.Lock()
+        self._news = threading.Condition()
+        self._heads: dict[str, int] = {}
+
+    @contextmanager
+    def fold(self, collection: str, work: Reading | None = None) -> Iterator[Fold]:
+        """The fold, with all events in it, for this thread alone until the block ends.
+
+        Args:
+            collection: whose.
+            work: the transaction to read in; when it is a `Writing`, no event can come after.
+        """
+        kept = self._of(collection)
+        with kept.lock:
+            if work:
+                self._catch_up(kept, work)
+            else:
+                with self.records.reading(collection) as reading:
+                    self._catch_up(kept, reading)
+            yield kept.fold
+
+    @contextmanager
+    def writing(self, collection: str) -> Iterator[Writing]:
+        """A transaction on the ledger; when it has ended, those who wait for events wake."""
+        with self.records.writing(collection) as work:
+            before = work.head.seq
+            yield work
+        if work.head.seq > before:
+            self._announce(collection, work.head.seq)
+
+    def labels(self, collection: str) -> Labels:
+        """The labels that count, merged classes as those they are part of by now."""
+        kept = self._of(collection)
+        with self.fold(collection) as fold:
+            if kept.state is None or kept.state.seq != fold.seq:
+                kept.state = fold.state()
+            state = kept.state
+        return _resolved(state.labels(), self.catalog.schema(collection))
+
+    def copies(self, collection: str) -> Copies | None:
+        """The newest groups of copies, which the fold counts by from now on; None when there are none."""
+        kept = self._of(collection)
+        run = self.catalog.duplicates(collection)
+        if run != kept.duplicates:
+            copies = self.catalog.copies(collection, run) if run else None
+            with kept.lock:
+                kept.copies, kept.duplicates = copies, run
+                kept.fold.project(copies)
+        return kept.copies
+
+    def watch(
+        self, collection: str, after: int, ended: Callable[[], bool]
+    ) -> Iterator[tuple[list[Event], int]]:
+        """Events after a seq as they come, without gaps, each time with the newest seq there is.
+
+        The first is empty and comes at once. Ends soon after `ended()` is true.
+        """
+        yield [], self._read(collection, after, 0)[1]
+        while not ended():
+            found, head = self._read(collection, after, BATCH_EVENTS)
+            if found:
+                after = found[-1].seq
+                yield found, head
+            else:
+                self.wait(collection, after)
+
+    def wait(self, collection: str, after: int) -> None:
+        """Wait until there is an event after a seq, at most `POLL_SECONDS`."""
+        with self._news:
+            self._news.wait_for(lambda: self._heads.get(collection, 0) > after, POLL_SECONDS)
+
+    def wait_for_any(self) -> None:
+        """Wait until there is an event anywhere, at most `POLL_SECONDS`."""
+        with self._news:
+            self._news.wait(POLL_SECONDS)
+
+    def wake(self) -> None:
+        """Wake all who wait; they look and wait again, or end."""
+        with self._news:
+            self._news.notify_all()
+
+    def follow(self) -> None:
+        """Fold in what is new in the collections in use, and write the snapshots that are due."""
+        with self._lock:
+            known = list(self._kept)
+        for collection in known:
+            with self.fold(collection) as fold:
+                due = fold.seq - self._of(collection).snapshot_at >= self._every
+            if due:
+                self._snapshot(collection)
+
+    def _of(self, collection: str) -> _Kept:
+        with self._lock:
+            return self._kept.setdefault(collection, _Kept())
+
+    def _announce(self, collection: str, seq: int) -> None:
+        self._of(collection)
+        with self._news:
+            self._heads[collection] = max(seq, self._heads.get(collection, 0))
+            self._news.notify_all()
+
+    def _snapshot(self, collection: str) -> None:
+        with self.records.writing(collection) as work:
+            claimed = work.claim_snapshot(self._every)
+        kept = self._of(collection)
+        with self.fold(collection) as fold:
+            kept.snapshot_at = fold.seq
+            state = fold.state()
+        if claimed:
+            with self.records.reading(collection) as reading:
+                chain = reading.hash_at(state.seq)
+            self._snapshots.write(collection, state, chain)
+            _log.info("snapshot %d of %s", state.seq, collection)
+
+    def _read(self, collection: str, after: int, limit: int) -> tuple[list[Event], int]:
+        with self.records.reading(collection) as reading:
+            found = reading.events(after, limit) if limit else []
+            return found, reading.head_seq()
+
+    def _catch_up(self, kept: _Kept, work: Reading) -> None:
+        if not kept.started:
+            kept.fold = self._refolded(kept, work)
+            kept.started = True
+        while events := work.events(kept.fold.seq, BATCH_EVENTS):
+            if not all(kept.fold.apply(event) for event in events):
+                # An old event was taken back.
+                kept.fold = self._refolded(kept, work)
+
+    def _refolded(self, kept: _Kept, work: Reading) -> Fold:
+        """A fold from the newest snapshot that all that was taken back since leaves whole."""
+        head = work.head_seq()
+        marks = [mark for mark in work.marks() if mark.seq <= head]
+        stands = standing(marks)
+        fold = self._base(kept, work, marks, stands)
+        fold.stand(stands)
+        while fold.seq < head:
+            for event in work.events(fold.seq, min(BATCH_EVENTS, head - fold.seq)):
+                fold.refold(event, stands)
+        return fold
+
+    def _base(self, kept: _Kept, work: Reading, marks: list[Mark], stands: Standing) -> Fold:
+        head = work.head_seq()
+        for state, chain in self._snapshots.newest_first(work.collection):
+            whole = chain == work.hash_at(state.seq) and not _taken_back(marks, state.seq)
+            if stands.cleared <= state.seq <= head and whole:
+                kept.snapshot_at = state.seq
+                return Fold.of(state, kept.copies)
+        fold = Fold(kept.copies)
+        fold.seq = stands.cleared
+        return fold
+
+
+def _taken_back(marks: list[Mark], seq: int) -> bool:
+    """Whether an event up to `seq` was taken back after it."""
+    return any(mark.kind is EventKind.UNDO and mark.undone_seq <= seq < mark.seq for mark in marks)
+
+
+def _resolved(labels: Labels, schema: Schema) -> Labels:
+    return replace(
+        labels,
+        class_ids=schema.resolve(labels.class_ids),
+        negative_class_ids=schema.resolve(labels.negative_class_ids),
+    )

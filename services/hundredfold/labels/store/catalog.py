@@ -1,0 +1,81 @@
+"""What the ledger needs of the catalog: read from the store, so that it works while the catalog is down."""
+
+import threading
+from collections.abc import Iterable
+
+from hundredfold.chassis.storage import layout
+from hundredfold.chassis.storage.collections import (
+    latest,
+    read_schema,
+    require_collection,
+    row_count,
+)
+from hundredfold.chassis.storage.manifest import Manifest
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.labels.domain.copies import Copies
+from hundredfold.labels.domain.schema import Schema
+
+
+class Catalog:
+    """Collections, schemas and groups of copies. Safe for threads.
+
+    What can't be undone is read once: a collection stays, classes and rows only come.
+    """
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._there: set[str] = set()
+        self._schemas: dict[str, Schema] = {}
+        self._rows: dict[str, int] = {}
+
+    def require(self, collection: str) -> str:
+        """The name of a collection that is there; NotFound or InvalidArgument otherwise."""
+        if collection not in self._there:
+            require_collection(self._store, collection)
+            self._there.add(collection)
+        return collection
+
+    def schema(self, collection: str) -> Schema:
+        """The schema as it is now."""
+        found = _schema(self._store, collection)
+        with self._lock:
+            self._schemas[collection] = found
+        return found
+
+    def schema_with(self, collection: str, class_ids: Iterable[int]) -> Schema:
+        """A schema that has these classes, if they exist; what was merged may be out of date."""
+        with self._lock:
+            known = self._schemas.get(collection)
+        if known is None or known.unknown(class_ids):
+            return self.schema(collection)
+        return known
+
+    def rows(self, collection: str, at_least: int) -> int:
+        """How many rows the collection has, or had lately if that is enough."""
+        with self._lock:
+            known = self._rows.get(collection, 0)
+        if known < at_least:
+            known = row_count(self._store, collection)
+            with self._lock:
+                self._rows[collection] = known
+        return known
+
+    def duplicates(self, collection: str) -> str:
+        """The newest FindDuplicates run; "" for none."""
+        return latest(self._store, layout.duplicates_latest(collection))
+
+    def copies(self, collection: str, run: str) -> Copies:
+        """The groups of a FindDuplicates run."""
+        manifest = Manifest.load(self._store, layout.duplicates(collection, run))
+        return Copies(manifest.read_array(self._store, layout.REPRESENTATIVE, mmap=True))
+
+
+def _schema(store: ArtifactStore, collection: str) -> Schema:
+    classes = read_schema(store, collection)["classes"]
+    return Schema(
+        names={each["class_id"]: each["name"] for each in classes},
+        merged={
+            each["class_id"]: each["merged_into"] for each in classes if each.get("merged_into")
+        },
+    )

@@ -1,0 +1,201 @@
+"""What can be asked of one collection's ledger and leases within a transaction."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Row, Select, select
+
+from hundredfold.labels.domain.event import Event, EventKind, Mark
+from hundredfold.labels.domain.page import Lease, LeaseState, Mask, Rows
+from hundredfold.labels.store.codec import content_from_bytes, page_from_bytes
+from hundredfold.labels.store.tables import collections, events, leased_rows, leases
+
+NO_HASH = bytes(32)
+_MARKS = (EventKind.UNDO, EventKind.CLEAR)
+_JUDGES = (EventKind.DECISION, EventKind.IMPORT)
+_CHAINED = tuple(column.name for column in events.c if column.name != "hash")
+
+
+class LedgerDamaged(Exception):
+    """The chain of hashes is broken: the database was changed by something else, or lost something."""
+
+
+class Reading:
+    """One transaction that reads.
+
+    Attributes:
+        connection: the transaction.
+        collection: whose.
+        now: Unix seconds at its begin, by the database's clock.
+    """
+
+    def __init__(self, connection: Connection, collection: str, now: float) -> None:
+        self.connection = connection
+        self.collection = collection
+        self.now = now
+
+    def head_seq(self) -> int:
+        """The newest seq; 0 for none."""
+        return self._of_collection(collections.c.head_seq)
+
+    def total(self) -> int:
+        """How many images there are to label, as last told; 0 when nobody said."""
+        return self._of_collection(collections.c.total)
+
+    def events(self, after: int, limit: int, *, actor: str = "") -> list[Event]:
+        """At most `limit` events after a seq, by seq; of one actor if named.
+
+        Raises:
+            LedgerDamaged: an event is not what was written. Not noticed when an actor is named.
+        """
+        found = self._events().where(events.c.seq > after).order_by(events.c.seq).limit(limit)
+        if actor:
+            return [_event(row) for row in self._all(found.where(events.c.actor == actor))]
+        rows = self._all(found)
+        if rows:
+            _check_chain(rows, self.hash_at(after))
+        return [_event(row) for row in rows]
+
+    def event(self, seq: int) -> Event:
+        """One event, which is there."""
+        (event,) = self.events(seq - 1, 1)
+        return event
+
+    def hash_at(self, seq: int) -> bytes:
+        """The hash of an event, which stands for it and all before; that of none when it is not there."""
+        rows = self._all(self._events(events.c.hash).where(events.c.seq == seq))
+        return bytes(rows[0].hash) if rows else NO_HASH
+
+    def find(self, request_id: str) -> Event | None:
+        """The event of an earlier write with this id."""
+        rows = self._all(self._events().where(events.c.request_id == request_id))
+        return _event(rows[0]) if rows else None
+
+    def marks(self) -> list[Mark]:
+        """All UNDO and CLEAR events, by seq."""
+        found = (
+            self._events(events.c.seq, events.c.kind, events.c.undone_seq)
+            .where(events.c.kind.in_(_MARKS))
+            .order_by(events.c.seq)
+        )
+        return [Mark(row.seq, EventKind(row.kind), row.undone_seq) for row in self._all(found)]
+
+    def judges(self, after: int) -> list[tuple[int, EventKind, str]]:
+        """Seq, kind and actor of the DECISION and IMPORT events after a seq."""
+        found = self._events(events.c.seq, events.c.kind, events.c.actor).where(
+            events.c.seq > after, events.c.kind.in_(_JUDGES)
+        )
+        return [(row.seq, EventKind(row.kind), row.actor) for row in self._all(found)]
+
+    def decisions_of(self, actor: str, before: int, limit: int) -> list[int]:
+        """The seqs of an actor's decisions before a seq, newest first."""
+        found = (
+            self._events(events.c.seq)
+            .where(
+                events.c.actor == actor,
+                events.c.kind == EventKind.DECISION,
+                events.c.seq < before,
+            )
+            .order_by(events.c.seq.desc())
+            .limit(limit)
+        )
+        return [row.seq for row in self._all(found)]
+
+    def actors(self, seqs: Sequence[int]) -> dict[int, str]:
+        """Who made these events, at most some thousand."""
+        found = self._events(events.c.seq, events.c.actor).where(events.c.seq.in_(seqs))
+        return {row.seq: row.actor for row in self._all(found)}
+
+    def leased(self) -> Rows:
+        """The rows of ACTIVE leases: int64 [n]."""
+        found = select(leased_rows.c.row).where(leased_rows.c.collection == self.collection)
+        return np.array(self.connection.execute(found).scalars().all(), np.int64)
+
+    def taken(self, rows: Rows) -> Mask:
+        """Which of rows [n] are in a lease: bool [n]."""
+        found = select(leased_rows.c.row).where(
+            leased_rows.c.collection == self.collection, leased_rows.c.row.in_(rows.tolist())
+        )
+        return np.isin(rows, self.connection.execute(found).scalars().all())
+
+    def find_lease(self, token: int) -> Lease | None:
+        """A lease by its token, whatever its state; None when there never was one, or long ago."""
+        rows = self._all(self._leases().where(leases.c.token == token))
+        return _lease(rows[0]) if rows else None
+
+    def active_leases(
+        self, tokens: Sequence[int] | None = None, *, expired: bool = False
+    ) -> list[Lease]:
+        """The ACTIVE leases, or those of them that have these tokens, or whose time is over."""
+        found = self._leases().where(leases.c.state == LeaseState.ACTIVE)
+        if tokens is not None:
+            found = found.where(leases.c.token.in_(tokens))
+        if expired:
+            found = found.where(leases.c.expires_at <= self.now)
+        return [_lease(row) for row in self._all(found.order_by(leases.c.token))]
+
+    def given_back(self, annotator: str) -> set[str]:
+        """The ids of the pages that somebody released, until their leases would have ended."""
+        found = self._leases().where(
+            leases.c.state == LeaseState.RELEASED,
+            leases.c.annotator == annotator,
+            leases.c.expires_at > self.now,
+        )
+        return {row.page_id for row in self._all(found)}
+
+    def _of_collection(self, column: Any) -> int:
+        found = select(column).where(collections.c.collection == self.collection)
+        return self.connection.execute(found).scalar_one_or_none() or 0
+
+    def _events(self, *columns: Any) -> Select[Any]:
+        return select(*(columns or (events,))).where(events.c.collection == self.collection)
+
+    def _leases(self) -> Select[Any]:
+        return select(leases).where(leases.c.collection == self.collection)
+
+    def _all(self, found: Select[Any]) -> Sequence[Row[Any]]:
+        return self.connection.execute(found).all()
+
+
+def chain_hash(values: Mapping[str, Any]) -> bytes:
+    """The sha256 over every column of an event, the hash of the event before among them."""
+    parts = [values[name] for name in _CHAINED]
+    text = json.dumps([hashlib.sha256(p).hexdigest() if isinstance(p, bytes) else p for p in parts])
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _check_chain(rows: Sequence[Row[Any]], before: bytes) -> None:
+    hashes = [before, *(row.hash for row in rows)]
+    for at, row in enumerate(rows):
+        whole = row.prev_hash == hashes[at] and row.hash == chain_hash(row._asdict())
+        if not whole or row.seq != rows[0].seq + at:
+            raise LedgerDamaged(
+                f"event {row.seq} of {row.collection} is not what was written; restore a backup"
+            )
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(
+        kind=EventKind(row.kind),
+        actor=row.actor,
+        request_id=row.request_id,
+        body=row.body,
+        undone_seq=row.undone_seq,
+        token=row.token,
+        seq=row.seq,
+        created_at=row.created_at,
+        **content_from_bytes(row.content),
+    )
+
+
+def _lease(row: Row[Any]) -> Lease:
+    return Lease(
+        row.token,
+        page_from_bytes(row.page),
+        row.annotator,
+        row.expires_at,
+        LeaseState(row.state),
+    )
