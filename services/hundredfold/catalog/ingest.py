@@ -20,7 +20,7 @@ from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.collections import parts, read_images_part
 from hundredfold.chassis.storage.store import ArtifactStore
 
-FIRST_FLUSH_SECONDS = 2.0
+FIRST_FLUSH_SECONDS = 1.0
 FLUSH_SECONDS = 60.0
 PATIENCE = 16
 
@@ -60,7 +60,7 @@ class Ingest:
             offer = Offer(listing, self._seen(context.run.collection), most)
             pace = _Pace(self.flush_rows)
             begun = appender.rows
-            for found, verdict in _patient(_looks(pool, offer)):
+            for found, verdict in patient(_looks(pool, offer)):
                 appender.append(image_row(appender.rows, found, verdict), verdict.thumbnail)
                 if pace.is_due(appender.unflushed):
                     appender.flush()
@@ -115,7 +115,7 @@ def _looks(pool: GuardedPool[Found], offer: Iterable[Found]) -> Iterator[Look]:
             yield found, verdict_of(outcome)
 
 
-def _patient(looks: Iterable[Look]) -> Iterator[Look]:
+def patient(looks: Iterable[Look]) -> Iterator[Look]:
     """Let single images be unavailable, but end the run when the remote source as a whole is.
 
     Raises:

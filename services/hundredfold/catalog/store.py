@@ -46,6 +46,7 @@ class CatalogStore:
 
     def __init__(self, store: ArtifactStore) -> None:
         self._store = store
+        self._writing = threading.Lock()
         self._lock = threading.Lock()
         self._tables: OrderedDict[tuple[str, str], pa.Table] = OrderedDict()
 
@@ -67,7 +68,7 @@ class CatalogStore:
             AlreadyExists: another call made it.
         """
         path = layout.collection_record(collection)
-        with self._lock:
+        with self._writing:
             if not self._store.exists(path):
                 record = {"collection": collection, "created_at": at, "request_id": request_id}
                 self._store.write_json(path, record)
@@ -111,7 +112,7 @@ class CatalogStore:
 
     def edit(self, collection: str, change: Callable[[Schema], Schema]) -> Schema:
         """Change a schema; what `change` returns is kept if it is newer, and returned."""
-        with self._lock:
+        with self._writing:
             before = self.schema(collection)
             after = change(before)
             if after.version > before.version:
