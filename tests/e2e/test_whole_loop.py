@@ -37,7 +37,7 @@ def test_a_folder_is_labelled_to_the_target_and_exported(system: System, digits:
 def test_a_second_bootstrap_takes_nothing_new(system: System, digits: Path) -> None:
     made = system.run("bootstrap", str(digits), "--collection", "digits")
     ingested = made["runs"][0]["result"]
-    assert ingested == {"images": DIGITS + 3, "new": 0, "failed": 1}
+    assert (ingested["images"], ingested["new"]) == (DIGITS + 3, 0)
 
 
 def test_copies_are_found(system: System) -> None:

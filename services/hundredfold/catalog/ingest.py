@@ -1,5 +1,6 @@
 """The ingest run: from a source to rows and thumbnails."""
 
+import itertools
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -55,9 +56,8 @@ class Ingest:
             _Counting(listing_of(self.sources, asked)) as counting,
         ):
             before = _state_before(appender, context.run.run_id)
-            resumed = appender.rows - before["rows"]
-            most = max(asked["limit"] - resumed, 0) if asked["limit"] else None
-            offer = Offer(listing, self._seen(context.run.collection), most)
+            first = itertools.islice(listing, asked["limit"] or None)
+            offer = Offer(first, self._seen(context.run.collection))
             pace = _Pace(self.flush_rows)
             begun = appender.rows
             for found, verdict in patient(_looks(pool, offer)):
@@ -65,7 +65,7 @@ class Ingest:
                 if pace.is_due(appender.unflushed):
                     appender.flush()
                     pace.flushed()
-                done = appender.rows - begun + (resumed if most is not None else offer.known)
+                done = appender.rows - begun + offer.known
                 context.progress(done, asked["limit"] or counting.total)
             appender.flush()
             return _result(appender, before, listing)

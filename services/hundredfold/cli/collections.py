@@ -19,7 +19,10 @@ def source_options(command: Any) -> Any:
     """The options that say how to read a source."""
     for option in (
         click.option(
-            "--limit", type=click.IntRange(min=0), default=0, help="Take only so many new images."
+            "--limit",
+            type=click.IntRange(min=0),
+            default=0,
+            help="Look only at the first so many images.",
         ),
         click.option("--label-column", default="", help="The column of labels, for tables."),
         click.option("--key-column", default="", help="The column of keys, for tables."),

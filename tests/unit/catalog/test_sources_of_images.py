@@ -96,12 +96,6 @@ def test_an_image_is_new_exactly_once(there: list[str], offered: list[str], merg
     assert offer.known == len(offered) - len(taken)
 
 
-def test_an_offer_ends_at_its_limit_and_reads_no_further() -> None:
-    images = iter([Found(str(number), "") for number in range(10)])
-    assert [found.uri for found in Offer(images, Seen(), 3)] == ["0", "1", "2"]
-    assert next(images).uri == "3"
-
-
 def test_a_name_that_is_not_utf8_is_written_with_escapes_and_told() -> None:
     found = checked(Found("/data/\udcff.jpg", "\udcff.jpg"))
     assert (found.uri, found.key) == ("/data/\\udcff.jpg", "\\udcff.jpg")

@@ -1,7 +1,6 @@
 """What a source offers: one image each, before anybody has looked at it."""
 
 import hashlib
-import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -103,22 +102,17 @@ class Offer:
     Args:
         found: what the source has.
         seen: what is there already; grows.
-        most: take no more than this many; None = all.
 
     Attributes:
         known: how many were passed over because they were seen.
     """
 
-    def __init__(self, found: Iterable[Found], seen: Seen, most: int | None = None) -> None:
+    def __init__(self, found: Iterable[Found], seen: Seen) -> None:
         self._found = found
         self._seen = seen
-        self._most = most
         self.known = 0
 
     def __iter__(self) -> Iterator[Found]:
-        return itertools.islice(self._new(), self._most)
-
-    def _new(self) -> Iterator[Found]:
         for found in self._found:
             image = checked(found)
             if self._seen.add(image.uri):

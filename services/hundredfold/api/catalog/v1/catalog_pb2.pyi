@@ -399,7 +399,7 @@ class IngestRequest(_message.Message):
     key_column: _builtins.str
     """The column of keys; empty = `id` or `key` when there, else the URI."""
     limit: _builtins.int
-    """Take only the first this many new images; 0 = all."""
+    """Look only at the first this many images of the source; 0 = all."""
     def __init__(
         self,
         *,
