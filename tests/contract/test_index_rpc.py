@@ -5,14 +5,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from tests.contract.index_spaces import (
-    COLLECTION,
-    SPACE,
-    blobs,
-    make_collection,
-    scattered_rows,
-    write_space,
-)
 
 from hundredfold.api.index.v1 import index_pb2 as pb
 from hundredfold.api.index.v1 import index_pb2_grpc
@@ -36,6 +28,14 @@ from hundredfold.index.searching import Searcher
 from hundredfold.index.servicer import IndexServicer, index_mount
 from hundredfold.index.spaces import Spaces
 from hundredfold.index.store import IndexStore
+from tests.contract.index_spaces import (
+    COLLECTION,
+    SPACE,
+    blobs,
+    make_collection,
+    scattered_rows,
+    write_space,
+)
 
 GROUPS, EACH, DIMENSIONS = 8, 25, 16
 COUNT = GROUPS * EACH

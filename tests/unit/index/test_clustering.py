@@ -170,7 +170,9 @@ def test_kmeans_plus_plus_takes_one_point_of_each_group_of_copies():
     assert np.array_equal(np.sort(chosen.argmax(axis=1)), np.arange(5))
 
 
-def test_very_many_centres_start_from_distinct_points():
-    points = np.random.default_rng(0).normal(size=(5000, 3)).astype(np.float32)
-    chosen = kmeans.first_centres(points, kmeans.PLUS_PLUS_MOST + 1, np.random.default_rng(0))
-    assert len(np.unique(chosen, axis=0)) == kmeans.PLUS_PLUS_MOST + 1
+@pytest.mark.parametrize(("n", "count"), [(5000, 4000), (9000, 1500)], ids=["random", "of a pool"])
+def test_many_centres_start_from_distinct_points(n, count):
+    assert n * count > kmeans.SEEDING
+    points = np.random.default_rng(0).normal(size=(n, 3)).astype(np.float32)
+    chosen = kmeans.first_centres(normalised(points), count, np.random.default_rng(0))
+    assert len(np.unique(chosen, axis=0)) == count

@@ -1,5 +1,13 @@
 import numpy as np
 import pytest
+
+from hundredfold.chassis.errors import Aborted, Conflict, NotFound
+from hundredfold.chassis.storage import layout
+from hundredfold.chassis.storage.manifest import Manifest
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.index.domain import clustering, nearest
+from hundredfold.index.spaces import Spaces, again
+from hundredfold.index.store import RUNS_KEPT, IndexStore
 from tests.contract.index_spaces import (
     COLLECTION,
     SPACE,
@@ -9,14 +17,6 @@ from tests.contract.index_spaces import (
     write_part,
     write_space,
 )
-
-from hundredfold.chassis.errors import Aborted, Conflict, NotFound
-from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.manifest import Manifest
-from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.index.domain import clustering, nearest
-from hundredfold.index.spaces import Spaces, again
-from hundredfold.index.store import RUNS_KEPT, IndexStore
 
 COUNT = 60
 FOLDER = layout.index(COLLECTION, SPACE)

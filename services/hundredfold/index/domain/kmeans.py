@@ -14,8 +14,8 @@ from hundredfold.index.domain.progress import Progress, silent
 CHEAP = 50_000_000
 """Points times centres up to which an iteration takes well under a second."""
 
-PLUS_PLUS_MOST = 4096
-"""Above so many centres k-means++ costs more than the iterations it saves; the start is random."""
+SEEDING = 10_000_000
+"""Points times centres that k-means++ may look at for one start: a few seconds at most."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,16 @@ def train(
 def first_centres(
     points: NDArray[np.float32], count: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Choose points to start from, by k-means++ (Arthur and Vassilvitskii, 2007) while that is cheap."""
-    if count > PLUS_PLUS_MOST:
+    """Choose points to start from: float32 [count, p].
+
+    By k-means++ (Arthur and Vassilvitskii, 2007) out of as many points as there is time for, or at
+    random where these would hardly be more than the centres.
+    """
+    pool = min(len(points), SEEDING // count)
+    if pool < min(len(points), 2 * count):
         return points[np.sort(rng.choice(len(points), size=count, replace=False))]
+    if pool < len(points):
+        points = points[np.sort(rng.choice(len(points), size=pool, replace=False))]
     chosen = [int(rng.integers(len(points)))]
     apart = _apart(points, chosen[0])
     while len(chosen) < count:

@@ -21,6 +21,9 @@ from hundredfold.index.domain.progress import Progress, silent
 EXACT_BELOW = 200_000
 TRAINING_PER_LIST = 40
 RECALL = 0.95
+PROBES_LEAST = 8
+"""What is searched for may lie farther from the collection than its own vectors do."""
+
 JUDGES = 128
 """Vectors of the collection whose true neighbours decide how many lists are looked into."""
 
@@ -173,15 +176,15 @@ def _set_probes(
     judges: NDArray[np.int64],
     truth: NDArray[np.int64],
 ) -> float:
-    """Set the smallest power of two of probes that finds RECALL of the truth; return what it finds."""
-    recall = 0.0
-    for probes in [2**power for power in range(index.nlist.bit_length())]:
-        index.nprobe = probes
+    """Double the probes until a search finds RECALL of the truth; return what it finds."""
+    probes = PROBES_LEAST
+    while True:
+        index.nprobe = min(probes, index.nlist)
         found, _ = without_self(*search(index, queries, DEPTH + 1), judges)
         recall = _recall(found, truth)
-        if recall >= RECALL:
-            break
-    return recall
+        if recall >= RECALL or probes >= index.nlist:
+            return recall
+        probes *= 2
 
 
 def _recall(found: NDArray[np.int64], truth: NDArray[np.int64]) -> float:

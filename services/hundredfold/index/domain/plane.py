@@ -16,6 +16,9 @@ from hundredfold.index.domain.progress import Progress, silent
 LANDMARKS = 5000
 DIMENSIONS = 50
 PERPLEXITY = 30
+ITERATIONS = 500
+"""Twice as many take twice the time and bring look-alikes no nearer (measured on photographs)."""
+
 TSNE_FROM = 30
 """Fewer vectors have no neighbourhoods to keep: their two main axes are the map."""
 
@@ -73,6 +76,7 @@ def _spread_out(features: NDArray[np.float32], seed: int) -> NDArray[np.float32]
     tsne = TSNE(
         perplexity=min(PERPLEXITY, (len(features) - 1) / 3),
         init=start,
+        max_iter=ITERATIONS,
         random_state=seed & 0x7FFFFFFF,
         n_jobs=1,
     )
