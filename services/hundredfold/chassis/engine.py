@@ -6,7 +6,7 @@
 The function is top-level and, like tasks and results, can be pickled. It may run twice for one task
 (its worker died, or its run was taken up again), so what it writes must not differ: artifacts do not.
 
-A further engine is a class with these three methods and a line in ENGINES.
+A further engine is a class as `Engine`, a line in ENGINES, and a class in its test suite.
 """
 
 import logging
@@ -31,7 +31,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 # How often a waiting map looks whether it should end.
-_CHECK_SECONDS = 0.5
+CHECK_SECONDS = 0.5
 _THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -41,7 +41,7 @@ _THREADS = (
 )
 
 
-def _go_on() -> None:
+def go_on() -> None:
     """No reason to end."""
 
 
@@ -54,7 +54,7 @@ class Engine(Protocol):
         tasks: Iterable[Task],
         *,
         workers: int | None = None,
-        check: Callable[[], None] = _go_on,
+        check: Callable[[], None] = go_on,
     ) -> Iterator[Result]:
         """Yield the result of each task as it finishes, in any order.
 
@@ -171,7 +171,7 @@ class LocalEngine:
         tasks: Iterable[Task],
         *,
         workers: int | None = None,
-        check: Callable[[], None] = _go_on,
+        check: Callable[[], None] = go_on,
     ) -> Iterator[Result]:
         """See Engine."""
         # Twice the workers: the next task lies ready when one ends.
@@ -186,7 +186,7 @@ class LocalEngine:
                     if not pending:
                         return
                     check()
-                    done, _ = wait(pending, _CHECK_SECONDS, FIRST_COMPLETED)
+                    done, _ = wait(pending, CHECK_SECONDS, FIRST_COMPLETED)
                     for future in done:
                         yield _result(future, function, pending.pop(future), alone)
             finally:
@@ -203,7 +203,7 @@ class LocalEngine:
 
     def _submit(self, function: Callable[[Task], Result], task: Task) -> "Future[Result]":
         with self._lock:
-            _raise_if_closed(self._closed)
+            raise_if_closed(self._closed)
             self._pool = self._pool or _Pool(self._workers)
             try:
                 return self._pool.submit(function, task)
@@ -223,19 +223,16 @@ class _Alone:
         self._pool: _Pool | None = None
 
     def run(self, function: Callable[[Task], Result], task: Task) -> Result:
-        _raise_if_closed(self._closed)
+        raise_if_closed(self._closed)
         self._pool = self._pool or _Pool(1)
         future = self._pool.submit(function, task)
-        while not wait([future], _CHECK_SECONDS).done:
-            _raise_if_closed(self._closed)
+        while not wait([future], CHECK_SECONDS).done:
+            raise_if_closed(self._closed)
             self._check()
         try:
             return future.result()
         except BrokenProcessPool as error:
-            raise ResourceExhausted(
-                "a task killed its worker process twice; most likely it ran out of memory",
-                reason="WORKER_DIED",
-            ) from error
+            raise worker_died() from error
 
     def close(self) -> None:
         if self._pool is not None:
@@ -251,12 +248,31 @@ def _result(
         return alone.run(function, task)
 
 
-def _raise_if_closed(closed: threading.Event) -> None:
+def worker_died() -> ResourceExhausted:
+    """The error of a task whose worker died, and died again when it was repeated."""
+    return ResourceExhausted(
+        "a task killed its worker process twice; most likely it ran out of memory",
+        reason="WORKER_DIED",
+    )
+
+
+def raise_if_closed(closed: threading.Event) -> None:
+    """Raise Unavailable if the engine was closed."""
     if closed.is_set():
         raise Unavailable("the service is stopping", reason="STOPPING")
 
 
-ENGINES: Mapping[str, Callable[[int | None], Engine]] = MappingProxyType({"local": LocalEngine})
+def _ray(workers: int | None) -> Engine:
+    try:
+        from hundredfold.chassis.ray_engine import RayEngine  # noqa: PLC0415  an optional package
+    except ImportError as error:
+        raise InvalidArgument("the engine `ray` needs hundredfold[ray]", field="engine") from error
+    return RayEngine(workers)
+
+
+ENGINES: Mapping[str, Callable[[int | None], Engine]] = MappingProxyType(
+    {"local": LocalEngine, "ray": _ray}
+)
 
 
 def engine(name: str, workers: int | None = None) -> Engine:

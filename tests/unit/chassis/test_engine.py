@@ -7,12 +7,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from hundredfold.chassis.engine import ENGINES, Engine, LocalEngine, engine
+from hundredfold.chassis.engine import Engine, LocalEngine, engine
 from hundredfold.chassis.errors import InvalidArgument, NotFound, ResourceExhausted, Unavailable
 from hundredfold.chassis.testing import wait_for
 
@@ -249,6 +250,32 @@ def test_workers_outlive_the_thread_that_made_them() -> None:
         assert [pid for pid, *_ in pool.map(about_the_worker, [0])] == pids
 
 
+@pytest.mark.skipif(find_spec("ray") is None, reason="needs hundredfold[ray]")
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+class TestRayEngine(EngineContract):
+    @pytest.fixture(autouse=True)
+    def _engine(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        # The cluster's processes must find this file.
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        with engine("ray") as self.engine:
+            yield
+
+    def test_a_killed_worker_costs_no_result(self, tmp_path: Path) -> None:
+        tasks = [(value, str(tmp_path / "died")) for value in range(10)]
+        assert sorted(self.engine.map(die_the_first_time, tasks)) == list(range(10))
+
+    def test_a_task_that_kills_its_worker_twice_is_told(self) -> None:
+        with pytest.raises(ResourceExhausted) as caught:
+            list(self.engine.map(die_at, [(value, 3) for value in range(10)]))
+        assert caught.value.reason == "WORKER_DIED"
+
+
+@pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
+def test_an_engine_that_is_not_installed_names_its_extra() -> None:
+    with pytest.raises(InvalidArgument, match=r"hundredfold\[ray\]"):
+        engine("ray")
+
+
 def test_engines_are_made_by_name() -> None:
     with engine("local", 1) as made:
         assert list(made.map(square, [3])) == [9]
@@ -256,6 +283,5 @@ def test_engines_are_made_by_name() -> None:
         engine("nosuch")
 
 
-@pytest.mark.parametrize("make", ENGINES.values(), ids=ENGINES)
-def test_an_engine_that_was_not_used_closes(make: Callable[[int | None], Engine]) -> None:
-    make(1).close()
+def test_an_engine_that_was_not_used_closes() -> None:
+    engine("local").close()
