@@ -14,9 +14,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_sample_image
-from tests.contract.embedding_fixtures import LITE0, photo
 
-from hundredfold.chassis.errors import Conflict, NotFound
+from hundredfold.chassis.errors import NotFound
 from hundredfold.chassis.imaging import upright_rgb
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
@@ -27,6 +26,7 @@ from hundredfold.embedding.domain.models import LOGITS
 from hundredfold.embedding.domain.preprocessing import model_input
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.store import ModelRepository
+from tests.contract.embedding_fixtures import LITE0, photo
 
 PALACE, DAISY = 698, 985
 
@@ -93,13 +93,6 @@ def test_exporting_again_leaves_the_version_as_it_is(lite0_store: ArtifactStore)
     assert done.returncode == 0
     assert LITE0 in done.stdout
     assert lite0_store.read_bytes("models/efficientnet-lite0/1/manifest.json") == before
-
-
-def test_a_model_without_recipe_says_which_there_are(tmp_path: Path) -> None:
-    models = Models(ModelRepository(ArtifactStore(str(tmp_path))), str(tmp_path), "unheard-of@1")
-    with pytest.raises(Conflict, match=r"hundredfold\[export\]|efficientnet-lite0") as error:
-        models.find("")
-    assert error.value.reason == "EXPORT_FAILED"
 
 
 def test_a_missing_extra_is_told_with_what_to_install(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -109,7 +109,10 @@ class Embedder:
         return Embedded(vectors, failures)
 
     def in_order(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
-        """The results of tasks, in order, some tasks at work ahead; leaving early drops the others."""
+        """The results of tasks, in order, some tasks at work ahead.
+
+        Whoever leaves early waits for the tasks at work; those that did not begin are dropped.
+        """
         waiting: deque[Future[R]] = deque()
         try:
             for task in tasks:
@@ -119,8 +122,7 @@ class Embedder:
             while waiting:
                 yield waiting.popleft().result()
         finally:
-            for future in waiting:
-                future.cancel()
+            wait([future for future in waiting if not future.cancel()])
 
     def close(self) -> None:
         """End the threads and let go of the backend."""

@@ -36,10 +36,20 @@ class Models:
             NotFound: there is no such model.
             Conflict: the default is not there and can't be made here; says what to install.
         """
-        wanted = model or self._default
+        wanted = self.name(model)
         if wanted == self._default:
             self.provide()
         return self.repository.card(wanted)
+
+    def name(self, model: str) -> str:
+        """The `name@version` that is meant, "" meaning the default; makes nothing, so it is quick.
+
+        Raises:
+            InvalidArgument: not of the form `name@version`.
+            NotFound: there is no such model, and it is not the default, which can be made.
+        """
+        wanted = model or self._default
+        return wanted if wanted == self._default else self.repository.card(wanted).model
 
     def page(self, after: str, size: int) -> tuple[list[ModelCard], bool]:
         """At most `size` models behind that named `after`, and whether there are more.

@@ -56,11 +56,11 @@ class EmbeddingServicer(embedding_pb2_grpc.EmbeddingServiceServicer):
         """See the proto."""
         require_collection(self._store, request.collection)
         representatives(self._store, request.collection, request.duplicates)
-        card = self._models.find(request.model)
+        model = self._models.name(request.model)
         run = self._runs.start(
             KIND,
             request.collection,
-            {"model": card.model, "duplicates": request.duplicates},
+            {"model": model, "duplicates": request.duplicates},
             request_id=request.request_id,
         )
         return embedding_pb2.EmbedCollectionResponse(run=run_message(run))
