@@ -34,7 +34,7 @@ def dhash(grey: NDArray[np.uint8]) -> NDArray[np.uint64]:
     A bit says that a pixel is brighter than its left neighbour. After hackerfactor.com, "Kind of
     Like That".
     """
-    return _packed((grey[:, :, 1:] > grey[:, :, :-1]).reshape(len(grey), -1))
+    return _packed((grey[:, :, 1:] > grey[:, :, :-1]).reshape(-1, _KEPT * _KEPT))
 
 
 def _packed(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:

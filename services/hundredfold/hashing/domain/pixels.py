@@ -6,8 +6,6 @@ anything, a palette gives its colours, and of several frames the first counts. T
 that rotates by EXIF and a program that rotates the pixels thus give two hashes.
 """
 
-import io
-
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
@@ -17,6 +15,8 @@ from hundredfold.chassis.imaging import ImageError, open_image
 
 _FAST_SIDE = 64
 """A JPEG is decoded no smaller than this for the fast hashes: 98.8 % of 500 photographs stay within 2 bits."""
+
+_WITH_LUMA = ("L", "RGB")
 
 
 def exact_grey(data: bytes) -> Image.Image:
@@ -35,12 +35,11 @@ def fast_grey(data: bytes) -> Image.Image:
         ImageError: it can't be decoded.
     """
     image = open_image(data)
-    if image.format == "JPEG":
+    if image.format == "JPEG" and image.mode in _WITH_LUMA:
         try:
             return Image.fromarray(_scaled_luma(data))
-        except ValueError:
-            # Colours without luma, such as CMYK, or a broken file: Pillow decodes it or says why not.
-            image = Image.open(io.BytesIO(data), formats=("JPEG",))
+        except ValueError:  # broken: Pillow says in which way, or makes something of it
+            return _grey(open_image(data))
     return _grey(image)
 
 
