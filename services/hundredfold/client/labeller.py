@@ -64,29 +64,22 @@ class SimulatedLabeller:
 
     def _confirm(self, page: Page, truth: NDArray[np.int32], named: int, *, naming: bool) -> Answer:
         odd = (truth != named) & (self._random.random(len(truth)) >= self._miss_rate)
-        # Whichever are fewer are picked out: the odd ones, or with the key for "invert" the others.
-        picked = odd if odd.sum() <= len(odd) / 2 else ~odd
-        strokes, seconds = self._pick(picked)
-        seconds += self._costs.page_look_seconds + len(odd) * self._costs.thumbnail_seconds
-        seconds += self._costs.naming_seconds if naming else 0.0
+        seconds = self._costs.confirm(odd) + (self._costs.naming_seconds if naming else 0.0)
         judgements = [
             Judgement(named, verdict, page.rows[rows])
             for verdict, rows in ((Verdict.IS, ~odd), (Verdict.IS_NOT, odd))
             if rows.any()
         ]
-        return Answer(tuple(judgements), seconds, strokes + 1 + naming)
+        return Answer(tuple(judgements), seconds, self._strokes(odd) + 1 + naming)
 
-    def _pick(self, picked: NDArray[np.bool_]) -> tuple[int, float]:
-        """Clicks and drags that pick some images out, and their seconds."""
-        strokes, seconds = 0, 0.0
-        for length in run_lengths(picked):
-            clicks = length * self._costs.click_seconds
-            drag = self._costs.drag_seconds
-            if drag is not None and length > 1 and drag < clicks:
-                strokes, seconds = strokes + 1, seconds + drag
-            else:
-                strokes, seconds = strokes + length, seconds + clicks
-        return strokes, seconds
+    def _strokes(self, odd: NDArray[np.bool_]) -> int:
+        """Clicks and drags that pick the odd images out, or the others where those are fewer."""
+        picked = odd if odd.sum() <= len(odd) / 2 else ~odd
+        drag = self._costs.drag_seconds
+        return sum(
+            1 if drag is not None and drag < length * self._costs.click_seconds else length
+            for length in run_lengths(picked)
+        )
 
 
 def _majority(truth: NDArray[np.int32]) -> int:
