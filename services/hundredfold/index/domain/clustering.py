@@ -3,7 +3,7 @@
 Vectors are seen from their mean, reduced to their main axes and brought to length 1 again; spherical
 k-means runs on a sample of these, then every vector is assigned in one pass. Centres and distances
 are given in the original space. That this gives purer clusters than k-means on the vectors as they
-are was measured: docs/adr/0004-clusters-on-reduced-directions.md.
+are was measured: docs/adr/0005-clusters-on-reduced-directions.md.
 """
 
 import math
