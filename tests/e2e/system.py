@@ -92,8 +92,8 @@ class System:
 
 
 @contextmanager
-def running(store: Path, *arguments: str) -> Iterator[System]:
-    """`hundredfold up` on ports and a store of its own; stopped in the end."""
+def running(store: Path, *arguments: str, sources: str = "") -> Iterator[System]:
+    """`hundredfold up` on ports and a store of its own, reading `sources`; stopped in the end."""
     ports = free_ports(len(DEFAULT_PORTS) + 1)
     environ = {
         **{key: value for key, value in os.environ.items() if not key.startswith("HUNDREDFOLD_")},
@@ -102,7 +102,7 @@ def running(store: Path, *arguments: str) -> Iterator[System]:
             for name, port in zip(DEFAULT_PORTS, ports, strict=False)
         },
         "OMP_NUM_THREADS": "2",
-        "HUNDREDFOLD_SOURCES": f"{store.parent}",
+        "HUNDREDFOLD_SOURCES": str(Path(sources or store.parent).absolute()),
         "HUNDREDFOLD_DESTINATIONS": f"{store.parent}",
     }
     store.mkdir(parents=True, exist_ok=True)

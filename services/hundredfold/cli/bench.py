@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -10,7 +11,8 @@ import hundredfold
 from hundredfold.cli import output
 from hundredfold.cli.collections import json_option
 
-_FOLDER = Path(hundredfold.__file__).parents[2] / "tests" / "benchmarks"
+_ROOT = Path(hundredfold.__file__).parents[2]
+_FOLDER = _ROOT / "tests" / "benchmarks"
 
 
 @click.command()
@@ -30,6 +32,7 @@ def bench(name: str | None, as_json: bool) -> None:
     if spec is None or spec.loader is None:
         raise click.ClickException(f"{found[name]} can't be loaded")
     module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(_ROOT))  # a benchmark may use what the tests use
     spec.loader.exec_module(module)
     measured = {"benchmark": name, "cores": os.cpu_count(), **module.measure(output.say)}
     output.show(
