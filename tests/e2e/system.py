@@ -103,7 +103,7 @@ def running(store: Path, *arguments: str, sources: str = "") -> Iterator[System]
         },
         "OMP_NUM_THREADS": "2",
         "HUNDREDFOLD_SOURCES": str(Path(sources or store.parent).absolute()),
-        "HUNDREDFOLD_DESTINATIONS": f"{store.parent}",
+        "HUNDREDFOLD_LABELS_ROOTS": f"{store.parent}",
     }
     store.mkdir(parents=True, exist_ok=True)
     log = store / "up.log"

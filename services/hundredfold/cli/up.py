@@ -74,7 +74,7 @@ def _environ(store: Path, base_port: int, sources: list[Path], socket: Path) -> 
         "HUNDREDFOLD_STORE": str(store),
         "HUNDREDFOLD_REDIS_URL": f"unix://{socket}",
         "HUNDREDFOLD_SOURCES": ";".join([*readable, str(store)]),
-        "HUNDREDFOLD_LABELS_DESTINATIONS": ";".join([str(Path.cwd()), str(Path.home())]),
+        "HUNDREDFOLD_LABELS_ROOTS": ";".join([str(Path.cwd()), str(Path.home())]),
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": str(Path(hundredfold.__file__).parents[2]),
     }
