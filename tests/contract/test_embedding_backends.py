@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.contract.embedding_fixtures import COLOUR, LITE0, photo, publish_colour
-from tests.contract.triton_server import TritonServer, Unsupported, triton_server
 
 from hundredfold.chassis.errors import NotFound, ServiceError, Unavailable
 from hundredfold.chassis.storage.store import ArtifactStore
@@ -20,6 +18,8 @@ from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.backends.triton import TritonBackend
 from hundredfold.embedding.domain.models import ModelCard
 from hundredfold.embedding.store import ModelRepository
+from tests.contract.embedding_fixtures import COLOUR, LITE0, photo, publish_colour
+from tests.contract.triton_server import TritonServer, Unsupported, triton_server
 
 
 @pytest.fixture(scope="module")
@@ -162,16 +162,37 @@ class TestTriton(BackendSuite):
             backend.embed(later, np.zeros((1, 224, 224, 3), np.uint8), seconds=10)
 
 
-def test_a_killed_server_is_unavailable_within_the_deadline(
-    store: ArtifactStore, card: ModelCard, images: NDArray[np.uint8], tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def explicit_server(
+    store: ArtifactStore, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TritonServer]:
+    """A server that loads a model only when it is asked to."""
+    folder = tmp_path_factory.mktemp("explicit")
     try:
-        with triton_server(Path(store.root) / "models", tmp_path) as server:
-            backend = TritonBackend(server.url, deadline_seconds=3)
-            backend.embed(card, images, seconds=30)
-            errors = _errors_while_killed(backend, card, images, server)
+        with triton_server(
+            Path(store.root) / "models", folder, "--model-control-mode=explicit"
+        ) as server:
+            yield server
     except Unsupported as reason:
         pytest.skip(f"no Triton server: {reason}")
+
+
+def test_a_model_that_the_server_has_not_loaded_is_loaded(
+    explicit_server: TritonServer, images: NDArray[np.uint8]
+) -> None:
+    backend = TritonBackend(explicit_server.url, deadline_seconds=30)
+    assert backend.ready([COLOUR]) == set()
+    assert backend.embed(COLOUR, images[:, :32, :32], seconds=60).shape == (5, 3)
+    assert backend.ready([COLOUR]) == {COLOUR.model}
+    backend.close()
+
+
+def test_a_killed_server_is_unavailable_within_the_deadline(
+    explicit_server: TritonServer, card: ModelCard, images: NDArray[np.uint8]
+) -> None:
+    backend = TritonBackend(explicit_server.url, deadline_seconds=3)
+    backend.embed(card, images, seconds=60)
+    errors = _errors_while_killed(backend, card, images, explicit_server)
     assert [type(error) for error, _ in errors] == [Unavailable] * len(errors)
     assert max(seconds for _, seconds in errors) < 5
     assert backend.ready([card]) == set()

@@ -42,12 +42,13 @@ class TritonServer:
 
 
 @contextmanager
-def triton_server(repository: Path, folder: Path) -> Iterator[TritonServer]:
+def triton_server(repository: Path, folder: Path, *arguments: str) -> Iterator[TritonServer]:
     """A server of a model repository, ready when the block begins.
 
     Args:
         repository: the `models` folder of a store.
         folder: for the backends and the log.
+        arguments: further ones of `tritonserver`.
 
     Raises:
         Unsupported: the wheel is not installed, or not made for this machine.
@@ -65,6 +66,7 @@ def triton_server(repository: Path, folder: Path) -> Iterator[TritonServer]:
                 "--http-address=127.0.0.1",
                 "--metrics-address=127.0.0.1",
                 *(f"--{name}-port={port}" for name, port in zip(_PORTS, ports, strict=True)),
+                *arguments,
             ],
             env=environment.variables(),
             stdout=log,

@@ -17,6 +17,8 @@ _LOAD_SECONDS = 60.0
 _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
+    # An address that stands for several servers: each gets its share.
+    ("grpc.lb_policy_name", "round_robin"),
     # A server that was started again is found within seconds, not minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
