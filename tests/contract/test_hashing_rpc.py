@@ -1,0 +1,492 @@
+"""Every RPC of the hashing service, and every error that its proto names."""
+
+import hashlib
+import io
+import json
+import uuid
+
+import imagehash
+import numpy as np
+import pytest
+from PIL import Image
+
+from hundredfold.api.hashing.v1 import hashing_pb2, hashing_pb2_grpc
+from hundredfold.api.runs.v1 import runs_pb2, runs_pb2_grpc
+from hundredfold.chassis.engine import LocalEngine
+from hundredfold.chassis.errors import Aborted, AlreadyExists, Conflict, InvalidArgument, NotFound
+from hundredfold.chassis.paging import encode_token
+from hundredfold.chassis.runs import Runs
+from hundredfold.chassis.runs_servicer import runs_mount
+from hundredfold.chassis.sources import Sources
+from hundredfold.chassis.storage import layout
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.chassis.tensors import unpack
+from hundredfold.chassis.testing import serving, wait_for
+from hundredfold.hashing import duplicates_job, hash_job
+from hundredfold.hashing.servicer import HashingServicer, mount
+from tests.contract.hashing_collections import Row, encoded, photo, put_collection, write_image
+
+PHASH, DHASH = hashing_pb2.ALGORITHM_PHASH_EXACT, hashing_pb2.ALGORITHM_DHASH_EXACT
+FAST = [hashing_pb2.ALGORITHM_PHASH_FAST, hashing_pb2.ALGORITHM_DHASH_FAST]
+
+
+class Service:
+    """A real service with two worker processes."""
+
+    def __init__(self, folder, store, runs, channel):
+        self.folder = folder
+        self.store = store
+        self.runs = runs
+        self.stub = hashing_pb2_grpc.HashingServiceStub(channel)
+        self.runs_stub = runs_pb2_grpc.RunsServiceStub(channel)
+
+    def image(self, data):
+        return write_image(self.folder, uuid.uuid4().hex, data)
+
+    def photos(self, *seeds):
+        return [self.image(encoded(photo(seed))) for seed in seeds]
+
+    def collection(self, rows):
+        name = f"c-{uuid.uuid4().hex}"
+        put_collection(self.store, name, rows)
+        return name
+
+    def hash(self, collection, *algorithms):
+        request = hashing_pb2.HashCollectionRequest(
+            collection=collection, algorithms=algorithms, request_id=str(uuid.uuid4())
+        )
+        return self.result(self.stub.HashCollection(request).run)
+
+    def find(self, collection, radius=4):
+        request = hashing_pb2.FindDuplicatesRequest(
+            collection=collection, radius=radius, request_id=str(uuid.uuid4())
+        )
+        return self.result(self.stub.FindDuplicates(request).run)
+
+    def hashed(self, rows, radius=4):
+        """A collection that is hashed and whose copies are found."""
+        collection = self.collection(rows)
+        self.hash(collection)
+        self.find(collection, radius)
+        return collection
+
+    def list(self, collection, **asked):
+        return self.stub.ListDuplicates(
+            hashing_pb2.ListDuplicatesRequest(collection=collection, **asked)
+        )
+
+    def look_up(self, collection, *images, radius=4):
+        request = hashing_pb2.LookUpRequest(collection=collection, images=images, radius=radius)
+        return self.stub.LookUp(request).matches
+
+    def ended(self, run):
+        asked = runs_pb2.GetRunRequest(run_id=run.run_id)
+        return wait_for(
+            lambda: (found := self.runs_stub.GetRun(asked).run).finished_at and found, 60
+        )
+
+    def result(self, run):
+        ended = self.ended(run)
+        assert ended.state == runs_pb2.STATE_SUCCEEDED, ended.error
+        return json.loads(ended.result_json)
+
+    def representative(self, collection, run):
+        folder = layout.duplicates(collection, run)
+        return self.store.read_array(f"{folder}/{layout.REPRESENTATIVE}").tolist()
+
+    def stored(self, collection, algorithm, part=0):
+        folder = layout.hashes(collection, algorithm)
+        return self.store.read_array(f"{folder}/{layout.hashes_part(part)}").tolist()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    store = ArtifactStore(str(tmp_path_factory.mktemp("store")))
+    jobs = {
+        hash_job.KIND: hash_job.HashCollection(store, Sources((str(folder),))),
+        duplicates_job.KIND: duplicates_job.FindDuplicates(store),
+    }
+    runs = Runs(store, "hashing", jobs, engine=LocalEngine(2))
+    with serving(mount(HashingServicer(store, runs)), runs_mount(runs)) as channel:
+        yield Service(folder, store, runs, channel)
+    runs.close()
+
+
+def reason(raised):
+    return raised.value.reason
+
+
+def numbers(tensor, dtype=np.int64):
+    return unpack(tensor, dtype=dtype, ndim=1, field="answer").tolist()
+
+
+def by_imagehash(data, kind=imagehash.phash):
+    return int(str(kind(Image.open(io.BytesIO(data)))), 16)
+
+
+# --- HashImages ---------------------------------------------------------------------------------
+
+
+def sent(*requests):
+    return iter([hashing_pb2.HashImagesRequest(**each) for each in requests])
+
+
+def test_hash_images_answers_each_request_in_order(service):
+    images = [encoded(photo(seed), "JPEG") for seed in range(4)]
+    answers = list(
+        service.stub.HashImages(
+            sent({"algorithm": DHASH, "images": images[:1]}, {"images": []}, {"images": images[1:]})
+        )
+    )
+    hashes = [numbers(answer.hashes, np.uint64) for answer in answers]
+    expected = [by_imagehash(image, imagehash.dhash) for image in images]
+    assert hashes == [expected[:1], [], expected[1:]]
+    digests = b"".join(answer.sha256 for answer in answers)
+    assert digests == b"".join(hashlib.sha256(image).digest() for image in images)
+    assert not any(status.reason for answer in answers for status in answer.statuses)
+
+
+def test_hash_images_takes_phash_exact_when_not_told(service):
+    image = encoded(photo(1))
+    (answer,) = service.stub.HashImages(sent({"images": [image]}))
+    assert numbers(answer.hashes, np.uint64) == [by_imagehash(image)]
+
+
+@pytest.mark.parametrize("algorithm", FAST)
+def test_hash_images_fast_is_near_to_exact(service, algorithm):
+    image = encoded(photo(1, 640, 480), "JPEG", quality=95)
+    exact = PHASH if algorithm == FAST[0] else DHASH
+    hashes = [
+        numbers(
+            next(service.stub.HashImages(sent({"algorithm": a, "images": [image]}))).hashes,
+            np.uint64,
+        )[0]
+        for a in (algorithm, exact)
+    ]
+    assert (hashes[0] ^ hashes[1]).bit_count() <= 6
+
+
+def test_hash_images_gives_a_bad_image_a_status(service):
+    good = encoded(photo(2))
+    (answer,) = service.stub.HashImages(sent({"images": [b"nothing", good, good[:300]]}))
+    assert [status.reason for status in answer.statuses] == ["UNKNOWN_FORMAT", "", "DECODE_FAILED"]
+    assert answer.statuses[0].message
+    assert numbers(answer.hashes, np.uint64) == [0, by_imagehash(good), 0]
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        ({"images": [b""] * 1001}, "images"),
+        ({"images": [bytes(1 << 20)] * 3 + [b"x"]}, "images"),
+        ({"algorithm": 99, "images": [b"x"]}, "algorithm"),
+    ],
+)
+def test_hash_images_refuses_what_is_too_much_or_unknown(service, request_, field):
+    with pytest.raises(InvalidArgument) as raised:
+        list(service.stub.HashImages(sent(request_)))
+    assert raised.value.field == field
+
+
+# --- HashCollection -----------------------------------------------------------------------------
+
+
+def test_hash_collection_stores_both_exact_hashes(service):
+    images = [encoded(photo(seed), "JPEG") for seed in range(3)]
+    rows = [service.image(image) for image in images]
+    collection = service.collection([rows[0], Row(), *rows[1:]])
+    assert service.hash(collection) == {
+        "images": 3,
+        "algorithms": ["phash-exact-1", "dhash-exact-1"],
+        "failed": 0,
+    }
+    for name, kind in (("phash-exact-1", imagehash.phash), ("dhash-exact-1", imagehash.dhash)):
+        expected = [by_imagehash(image, kind) for image in images]
+        assert service.stored(collection, name) == [expected[0], 0, *expected[1:]]
+
+
+def test_hash_collection_hashes_only_what_is_asked_and_not_there(service):
+    rows = service.photos(1, 2)
+    collection = service.collection(rows)
+    service.hash(collection, PHASH)
+    assert service.hash(collection, *FAST)["algorithms"] == ["phash-fast-1", "dhash-fast-1"]
+    for row in rows:
+        (service.folder / row.uri).unlink()  # nothing is read again
+    more = service.photos(3)
+    put_collection(service.store, collection, rows + more)
+    assert service.hash(collection, PHASH) == {
+        "images": 3,
+        "algorithms": ["phash-exact-1"],
+        "failed": 0,
+    }
+    assert len(service.stored(collection, "phash-exact-1")) == 3
+
+
+def test_hash_collection_notes_what_is_gone_or_changed_and_tries_it_again(service):
+    good, gone, changed = rows = service.photos(1, 2, 3)
+    collection = service.collection(rows)
+    kept = (service.folder / gone.uri).read_bytes()
+    (service.folder / gone.uri).unlink()
+    (service.folder / changed.uri).write_bytes(encoded(photo(99)))
+    assert service.hash(collection)["failed"] == 2
+    assert service.stored(collection, "phash-exact-1")[1:] == [0, 0]
+    assert service.find(collection)["representatives"] == 3  # their zeros are not equal hashes
+    (service.folder / gone.uri).write_bytes(kept)
+    assert service.hash(collection)["failed"] == 1
+    assert service.stored(collection, "phash-exact-1")[:2] == [
+        by_imagehash((service.folder / good.uri).read_bytes()),
+        by_imagehash(kept),
+    ]
+
+
+def test_hash_collection_outside_of_the_sources_fails(service, tmp_path):
+    collection = service.collection([write_image(tmp_path, "a.png", encoded(photo(1)))])
+    request = hashing_pb2.HashCollectionRequest(collection=collection, request_id="r")
+    run = service.ended(service.stub.HashCollection(request).run)
+    assert run.state == runs_pb2.STATE_FAILED
+    assert "outside of the roots" in run.error
+
+
+def test_hash_collection_of_nothing_succeeds(service):
+    collection = service.collection([])
+    assert service.hash(collection)["images"] == 0
+    assert service.find(collection)["groups"] == 0
+
+
+def test_hash_collection_again_with_the_same_request_id_is_the_same_run(service):
+    collection = service.collection(service.photos(1))
+    request = hashing_pb2.HashCollectionRequest(collection=collection, request_id="once")
+    first = service.stub.HashCollection(request).run
+    service.ended(first)
+    assert service.stub.HashCollection(request).run.run_id == first.run_id
+    request.algorithms.append(FAST[0])
+    with pytest.raises(AlreadyExists):
+        service.stub.HashCollection(request)
+
+
+def test_hash_collection_is_aborted_while_another_is_at_work(service):
+    collection = service.collection(service.photos(*range(40)))
+    ask = hashing_pb2.HashCollectionRequest
+    run = service.stub.HashCollection(ask(collection=collection, request_id="a")).run
+    with pytest.raises(Aborted) as raised:
+        service.stub.HashCollection(ask(collection=collection, request_id="b", algorithms=FAST))
+    assert reason(raised) == "RUN_ACTIVE"
+    service.result(run)
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "field"),
+    [
+        ({"collection": "absent", "request_id": "r"}, NotFound, "collection"),
+        ({"collection": "No Name", "request_id": "r"}, InvalidArgument, "collection"),
+        ({"collection": "{there}", "request_id": "r", "algorithms": [77]}, InvalidArgument, "algorithms"),
+        ({"collection": "{there}"}, InvalidArgument, "request_id"),
+    ],
+)  # fmt: skip
+def test_hash_collection_refuses(service, asked, error, field):
+    if asked["collection"] == "{there}":
+        asked = {**asked, "collection": service.collection([])}
+    with pytest.raises(error) as raised:
+        service.stub.HashCollection(hashing_pb2.HashCollectionRequest(**asked))
+    assert raised.value.field == field
+
+
+# --- FindDuplicates -----------------------------------------------------------------------------
+
+
+def copies_of(service, seed):
+    """A large original, a smaller JPEG of it, and a file of the same bytes as the original."""
+    original = encoded(photo(seed, 192, 128))
+    return [
+        service.image(original),
+        service.image(encoded(photo(seed), "JPEG", quality=90)),
+        service.image(original),
+    ]
+
+
+def test_find_duplicates_groups_copies_around_the_best_image(service):
+    large, small, same = copies_of(service, 1)
+    other = service.photos(7)
+    collection = service.collection([small, Row(), large, *other, same])
+    service.hash(collection)
+    result = service.find(collection, radius=6)
+    run = result.pop("duplicates")
+    assert result == {"groups": 1, "copies": 2, "representatives": 2}
+    assert service.representative(collection, run) == [2, -1, 2, 3, 2]
+    assert service.store.read_json(layout.duplicates_latest(collection)) == {"run": run}
+
+
+def test_find_duplicates_again_is_the_same_until_something_changes(service):
+    rows = copies_of(service, 1)
+    collection = service.collection(rows)
+    service.hash(collection)
+    first = service.find(collection, radius=6)
+    assert service.find(collection, radius=6) == first
+    assert service.find(collection, radius=0)["duplicates"] != first["duplicates"]
+    put_collection(service.store, collection, [*rows, *copies_of(service, 2)])
+    service.hash(collection)
+    grown = service.find(collection, radius=6)
+    assert grown["duplicates"] != first["duplicates"]
+    assert grown["representatives"] == 2
+
+
+def test_find_duplicates_keeps_the_three_newest(service):
+    collection = service.collection(copies_of(service, 3))
+    service.hash(collection)
+    runs = [service.find(collection, radius=radius)["duplicates"] for radius in range(5)]
+    for run in runs[:2]:
+        with pytest.raises(NotFound):
+            service.list(collection, duplicates=run)
+    for run in runs[2:]:
+        assert service.list(collection, duplicates=run).duplicates == run
+
+
+def test_find_duplicates_takes_fast_hashes_where_there_are_no_exact_ones(service):
+    collection = service.collection(copies_of(service, 4))
+    service.hash(collection, *FAST)
+    assert service.find(collection, radius=8)["representatives"] == 1
+
+
+def test_find_duplicates_needs_hashes(service):
+    rows = service.photos(1)
+    collection = service.collection(rows)
+    ask = hashing_pb2.FindDuplicatesRequest(collection=collection, request_id="r")
+    with pytest.raises(Conflict) as raised:
+        service.stub.FindDuplicates(ask)
+    assert reason(raised) == "NOT_HASHED"
+    service.hash(collection)
+    put_collection(service.store, collection, rows + service.photos(2))
+    with pytest.raises(Conflict):
+        service.stub.FindDuplicates(ask)
+
+
+@pytest.mark.parametrize("radius", [-1, 11])
+def test_find_duplicates_refuses_a_radius(service, radius):
+    collection = service.collection([])
+    with pytest.raises(InvalidArgument) as raised:
+        service.stub.FindDuplicates(
+            hashing_pb2.FindDuplicatesRequest(collection=collection, radius=radius, request_id="r")
+        )
+    assert raised.value.field == "radius"
+
+
+def test_find_duplicates_of_no_collection_is_not_found(service):
+    with pytest.raises(NotFound):
+        service.find("absent")
+
+
+# --- ListDuplicates -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def listed(service):
+    """Groups of rows 0-1, 2-4, 5-6 and 7 alone."""
+    rows = []
+    for seed, size in ((1, 2), (2, 3), (3, 2), (4, 1)):
+        data = encoded(photo(seed))
+        rows += [service.image(data) for _ in range(size)]
+    return service.hashed(rows)
+
+
+def test_list_duplicates_gives_the_largest_groups_first(service, listed):
+    answer = service.list(listed)
+    found = [(group.representative, numbers(group.copies)) for group in answer.groups]
+    assert found == [(2, [3, 4]), (0, [1]), (5, [6])]
+    assert [numbers(group.distances, np.uint8) for group in answer.groups] == [[0, 0], [0], [0]]
+    assert [group.copy_count for group in answer.groups] == [2, 1, 1]
+    assert (answer.group_count, answer.copy_count, answer.next_page_token) == (3, 4, "")
+
+
+def test_list_duplicates_pages_through_the_run_it_began_with(service, listed):
+    first = service.list(listed, page_size=2)
+    newer = service.find(listed, radius=5)["duplicates"]
+    assert newer != first.duplicates
+    second = service.list(listed, page_size=2, page_token=first.next_page_token)
+    assert second.duplicates == first.duplicates
+    assert [group.representative for group in (*first.groups, *second.groups)] == [2, 0, 5]
+    assert second.next_page_token == ""
+    with pytest.raises(InvalidArgument) as raised:
+        service.list(listed, duplicates=newer, page_token=first.next_page_token)
+    assert raised.value.field == "page_token"
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"page_size": -1}, "page_size"),
+        ({"page_token": "nonsense"}, "page_token"),
+        ({"page_token": encode_token("run", 1)}, "page_token"),
+        ({"duplicates": "../x"}, "duplicates"),
+        ({"page_token": encode_token("../x", 1, 2)}, "duplicates"),
+    ],
+)
+def test_list_duplicates_refuses(service, listed, asked, field):
+    with pytest.raises(InvalidArgument) as raised:
+        service.list(listed, **asked)
+    assert raised.value.field == field
+
+
+def test_list_duplicates_is_not_found_before_any_run(service):
+    collection = service.collection([])
+    for asked in ({}, {"duplicates": "none"}):
+        with pytest.raises(NotFound):
+            service.list(collection, **asked)
+    with pytest.raises(NotFound):
+        service.list("absent")
+
+
+# --- LookUp -------------------------------------------------------------------------------------
+
+
+def test_look_up_finds_copies_nearest_first(service):
+    large, small, same = copies_of(service, 11)
+    collection = service.hashed([small, *service.photos(12), large, same])
+    asked = (service.folder / large.uri).read_bytes()
+    match, none, bad = service.look_up(collection, asked, encoded(photo(13)), b"nothing", radius=6)
+    assert sorted(numbers(match.rows)) == [0, 2, 3]
+    distances = dict(zip(numbers(match.rows), numbers(match.distances, np.uint8), strict=True))
+    assert distances[2] == distances[3] == 0
+    assert list(distances.values()) == sorted(distances.values())
+    assert (numbers(none.rows), none.status.reason) == ([], "")
+    assert (numbers(bad.rows), bad.status.reason) == ([], "UNKNOWN_FORMAT")
+
+
+def test_look_up_sees_what_was_added(service):
+    rows, data = service.photos(21), encoded(photo(22))
+    collection = service.hashed(rows)
+    assert numbers(service.look_up(collection, data)[0].rows) == []
+    put_collection(service.store, collection, [*rows, service.image(data)])
+    with pytest.raises(Conflict) as raised:
+        service.look_up(collection, data)
+    assert reason(raised) == "NOT_HASHED"
+    service.hash(collection)
+    assert numbers(service.look_up(collection, data)[0].rows) == [1]
+
+
+def test_look_up_gives_at_most_a_hundred_rows(service):
+    data = encoded(photo(31))
+    collection = service.hashed([service.image(data)] * 120)
+    assert numbers(service.look_up(collection, data)[0].rows) == list(range(100))
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"images": [b""] * 101}, "images"),
+        ({"images": [bytes(1 << 20)] * 3 + [b"x"]}, "images"),
+        ({"radius": 11}, "radius"),
+        ({"radius": -1}, "radius"),
+    ],
+)
+def test_look_up_refuses(service, listed, asked, field):
+    with pytest.raises(InvalidArgument) as raised:
+        service.stub.LookUp(hashing_pb2.LookUpRequest(collection=listed, **asked))
+    assert raised.value.field == field
+
+
+def test_look_up_needs_a_collection_with_hashes(service):
+    with pytest.raises(NotFound):
+        service.look_up("absent", b"x")
+    with pytest.raises(Conflict):
+        service.look_up(service.collection(service.photos(1)), b"x")
