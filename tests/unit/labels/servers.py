@@ -32,6 +32,13 @@ class RedisServer:
         )
         wait_for(self._answers)
 
+    def empty(self) -> None:
+        """Running, with nothing in it."""
+        if not self._process:
+            self.start()
+        with redis.Redis.from_url(self.url) as client:
+            client.flushall()
+
     def kill(self) -> None:
         if self._process:
             self._process.send_signal(signal.SIGKILL)

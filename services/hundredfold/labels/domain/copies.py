@@ -1,11 +1,14 @@
-"""What copies of an image get from its representative."""
+"""What copies of an image get from their representative."""
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from hundredfold.labels.domain.page import Ids, Rows
+from hundredfold.labels.domain.state import Labels
+
+_Number = TypeVar("_Number", np.int32, np.int64)
 
 
 class ClassOf(Protocol):
@@ -55,3 +58,46 @@ def inherited(rows: Rows, copies: Copies | None, class_of: ClassOf) -> Rows:
     named = source >= 0
     named[named] = class_of(source[named]) > 0
     return np.where(named, source, rows)
+
+
+class Projection:
+    """The labels of all images, copies included, looked up a batch at a time.
+
+    Args:
+        labels: of representatives.
+        copies: the groups; None = there are no copies.
+    """
+
+    def __init__(self, labels: Labels, copies: Copies | None) -> None:
+        self.labels = labels
+        self._copies = copies
+
+    @property
+    def rows(self) -> int:
+        """Rows from this one on have no label."""
+        last = int(self.labels.rows[-1]) + 1 if self.labels.rows.size else 0
+        return max(last, len(self._copies.representative) if self._copies else 0)
+
+    def at(self, rows: Rows) -> tuple[Ids, Rows, Rows]:
+        """Class, event and representative of rows [n]: int32, int64, int64 [n]; 0 and 0 without a label."""
+        source = inherited(rows, self._copies, self._class_of)
+        places = np.searchsorted(self.labels.rows, source)
+        return (
+            _found(self.labels.rows, self.labels.class_ids, places, source),
+            _found(self.labels.rows, self.labels.seqs, places, source),
+            rows if self._copies is None else self._copies.of(rows),
+        )
+
+    def _class_of(self, rows: Rows) -> Ids:
+        places = np.searchsorted(self.labels.rows, rows)
+        return _found(self.labels.rows, self.labels.class_ids, places, rows)
+
+
+def _found(
+    keys: Rows, values: npt.NDArray[_Number], places: npt.NDArray[np.intp], wanted: Rows
+) -> npt.NDArray[_Number]:
+    result = np.zeros(len(wanted), values.dtype)
+    inside = places < len(keys)
+    hits = np.flatnonzero(inside)[keys[places[inside]] == wanted[inside]]
+    result[hits] = values[places[hits]]
+    return result

@@ -1,7 +1,6 @@
 """What a request may say. Each function returns what it was given, or raises InvalidArgument."""
 
 import math
-import uuid
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,11 +28,12 @@ def actor_name(name: str) -> str:
 
 
 def write_id(request_id: str) -> str:
-    """A UUID, in lower case with dashes."""
-    try:
-        return str(uuid.UUID(request_id))
-    except ValueError:
-        raise InvalidArgument("request_id must be a UUID", field="request_id") from None
+    """The caller's id of a write: a UUID, or whatever else is unique."""
+    if not 0 < len(request_id) <= MOST_TEXT or not request_id.isprintable():
+        raise InvalidArgument(
+            f"request_id needs 1 to {MOST_TEXT} printable characters", field="request_id"
+        )
+    return request_id
 
 
 def between(value: int, least: int, most: int, default: int, field: str) -> int:
@@ -42,6 +42,13 @@ def between(value: int, least: int, most: int, default: int, field: str) -> int:
         return default
     if not least <= value <= most:
         raise InvalidArgument(f"{field} must be {least} to {most}", field=field)
+    return value
+
+
+def not_negative(value: int, field: str) -> int:
+    """A number that counts or numbers something."""
+    if value < 0:
+        raise InvalidArgument(f"{field} must not be negative", field=field)
     return value
 
 
@@ -105,6 +112,15 @@ def page(offered: Page, rows: int) -> Page:
         or offered.rows.max() >= min(rows, MOST_ROWS)
     ):
         raise _bad_page(f"rows of page {offered.page_id} repeat or are not in the collection")
+    return offered
+
+
+def pages(offered: Sequence[Page], rows: int) -> Sequence[Page]:
+    """Pages for the queue of a collection of so many rows, each id once."""
+    for each in offered:
+        page(each, rows)
+    if len({each.page_id for each in offered}) != len(offered):
+        raise _bad_page("two pages have the same page_id")
     return offered
 
 

@@ -37,6 +37,11 @@ class Records:
             head = _lock(connection, collection)
             yield Writing(connection, collection, self._database.now(connection), head)
 
+    def check(self) -> None:
+        """Raise Unavailable while the database is away."""
+        with self._database.reading() as connection:
+            self._database.now(connection)
+
     def collections(self) -> list[str]:
         """The collections that have a ledger."""
         found = select(collections.c.collection).order_by(collections.c.collection)

@@ -36,7 +36,7 @@ events = Table(
     Column("collection", String(63), primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("kind", SmallInteger, nullable=False),
-    Column("request_id", String(36), nullable=False),
+    Column("request_id", String(200), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("actor", String(128), nullable=False),
     Column("token", BigInteger, nullable=False),

@@ -1,0 +1,212 @@
+"""Handing out pages: the queue, leases, their end, and the proof that no image is lost between them."""
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from hundredfold.chassis.errors import ServiceError, Unavailable
+from hundredfold.labels.answers import Asker
+from hundredfold.labels.domain.fold import Fold
+from hundredfold.labels.domain.page import Lease, LeaseState, Mask, Page, PageKind, Rows
+from hundredfold.labels.domain.progress import Outside, Progress, progress
+from hundredfold.labels.ledger import Ledger
+from hundredfold.labels.store.queue import Queue
+from hundredfold.labels.store.reading import Reading
+
+FORGET_SECONDS = 86_400.0
+"""How long after its end a lease is still known, so that a late answer is told what became of it."""
+
+_NO_ROWS: Rows = np.empty(0, np.int64)
+_log = logging.getLogger("hundredfold.labels.leasing")
+
+
+@dataclass(frozen=True, slots=True)
+class Healed:
+    """What a reconciliation found.
+
+    Attributes:
+        progress: after healing.
+        expired: leases that had run out.
+        dropped: waiting pages of which nothing was left to label.
+    """
+
+    progress: Progress
+    expired: int
+    dropped: int
+
+
+class Leasing:
+    """Pages from the queue to people and back. Safe for threads and replicas.
+
+    Leases are in the record store, in one transaction with the events: who answers is checked there, and
+    there no image can be in two leases. The queue only says what could be leased next.
+    """
+
+    def __init__(self, ledger: Ledger, queue: Queue) -> None:
+        self._ledger = ledger
+        self._records = ledger.records
+        self._queue = queue
+
+    def offer(self, collection: str, pages: Sequence[Page], *, replace: bool, total: int) -> int:
+        """Put pages into the queue; returns how many wait then.
+
+        Args:
+            collection: whose.
+            pages: checked by `rules.page`.
+            replace: take all others out of the queue.
+            total: the images there are to label; 0 = as told before.
+
+        Raises:
+            Unavailable: the queue is away.
+            ResourceExhausted: too many would wait.
+        """
+        waiting = self._queue.offer(collection, pages, replace=replace)
+        if total:
+            with self._ledger.writing(collection) as work:
+                work.set_total(total)
+        return waiting
+
+    def lease(self, collection: str, annotator: str, limit: int, ttl_seconds: float) -> list[Lease]:
+        """Lease at most so many pages, the highest score first.
+
+        Raises:
+            Unavailable: the queue is away.
+        """
+        with self._records.reading(collection) as reading:
+            last = reading.given_back(annotator)
+        with self._ledger.fold(collection):
+            pass  # most of the catching up, before others are kept out
+        leases: list[Lease] = []
+        while len(leases) < limit:
+            pages = self._queue.take(collection, limit - len(leases), last)
+            if not pages:
+                break
+            leases += self._lease_all(collection, pages, annotator, ttl_seconds)
+        return leases
+
+    def renew(
+        self, collection: str, asker: Asker, tokens: Sequence[int], ttl_seconds: float
+    ) -> tuple[list[int], float]:
+        """Prolong leases of the asker; returns the tokens that hold, and until when (Unix seconds)."""
+        with self._ledger.writing(collection) as work:
+            held = [each.token for each in work.active_leases(tokens) if asker.owns(each)]
+            expires_at = work.now + ttl_seconds
+            work.renew(held, expires_at)
+        return held, expires_at
+
+    def release(self, collection: str, asker: Asker, tokens: Sequence[int]) -> None:
+        """End leases of the asker; their pages go back to the queue, or to the pool while it is away."""
+        with self._ledger.writing(collection) as work:
+            held = [each for each in work.active_leases(tokens) if asker.owns(each)]
+            work.end_leases([each.token for each in held], LeaseState.RELEASED)
+        with suppress(Unavailable):
+            self._give_back(collection, held)
+
+    def sweep(self) -> int:
+        """End the leases that ran out, in all collections; returns how many.
+
+        While the queue is away none is ended: nobody could lease their pages, but who holds one may
+        still answer it.
+        """
+        return sum(self.expire(collection) for collection in self._records.overdue())
+
+    def expire(self, collection: str) -> int:
+        """End the leases of a collection that ran out; see `sweep`.
+
+        Raises:
+            Unavailable: the queue is away.
+        """
+        self._queue.ping()
+        with self._ledger.writing(collection) as work:
+            ended = work.active_leases(expired=True)
+            work.end_leases([each.token for each in ended], LeaseState.EXPIRED)
+            work.forget_leases(work.now - FORGET_SECONDS)
+        self._give_back(collection, ended)
+        return len(ended)
+
+    def progress(self, collection: str) -> Progress:
+        """How far the work is; nothing is `ready` while the queue is away."""
+        ready_pages, ready = 0, _NO_ROWS
+        with suppress(Unavailable):
+            ready_pages, ready = self._queue.rows(collection)
+        schema = self._ledger.catalog.schema(collection)
+        self._ledger.copies(collection)
+        with self._records.reading(collection) as reading:
+            outside = Outside(reading.total(), reading.leased(), ready, ready_pages)
+            with self._ledger.fold(collection, reading) as fold:
+                return progress(fold, outside, schema, reading.now)
+
+    def reconcile(self, collection: str) -> Healed:
+        """Heal the queue and the leases, and count every image once.
+
+        Raises:
+            Unavailable: the queue is away.
+        """
+        expired = self.expire(collection)
+        with self._ledger.writing(collection) as work:
+            freed = work.free_stale_rows()
+        if freed:
+            _log.warning("%d rows of %s were leased without a lease", freed, collection)
+        self._queue.tidy(collection)
+        dropped = self._trim_all(collection)
+        return Healed(self.progress(collection), expired, dropped)
+
+    def reconcile_all(self) -> None:
+        """Reconcile every collection that has a ledger; one that can't be does not stop the others."""
+        for collection in self._records.collections():
+            try:
+                self.reconcile(collection)
+            except ServiceError as error:
+                _log.warning("%s is not reconciled: %s", collection, error.message)
+
+    def _lease_all(
+        self, collection: str, pages: Sequence[Page], annotator: str, ttl_seconds: float
+    ) -> list[Lease]:
+        try:
+            with self._ledger.writing(collection) as work:
+                return [
+                    work.lease(left, annotator, ttl_seconds)
+                    for page in pages
+                    if (left := self._left(work, page)).rows.size
+                ]
+        except Exception:
+            with suppress(Unavailable):
+                self._queue.give_back(collection, pages)
+            raise
+
+    def _left(self, work: Reading, page: Page) -> Page:
+        """A page with the images that are to be labelled and are in no lease."""
+        with self._ledger.fold(work.collection, work) as fold:
+            return page.only(_open(fold, page) & ~work.taken(page.rows))
+
+    def _give_back(self, collection: str, ended: Sequence[Lease]) -> None:
+        with self._ledger.fold(collection) as fold:
+            left = [each.page.only(_open(fold, each.page)) for each in ended]
+        self._queue.give_back(collection, [page for page in left if page.rows.size])
+
+    def _trim_all(self, collection: str) -> int:
+        """Take out of waiting pages what is done, leased or on a better page; returns how many had nothing left."""
+        seen = _NO_ROWS
+        dropped = 0
+        for page in self._queue.waiting(collection):
+            with self._records.reading(collection) as reading:
+                left = self._left(reading, page)
+            left = left.only(~np.isin(left.rows, seen))
+            seen = np.concatenate([seen, left.rows])
+            if not left.rows.size:
+                self._queue.drop(collection, page.page_id)
+                dropped += 1
+            elif left is not page:
+                self._queue.shrink(collection, left)
+        return dropped
+
+
+def _open(fold: Fold, page: Page) -> Mask:
+    """Which images of a page there is still something to ask about: bool [n]."""
+    left = ~fold.done(page.rows)
+    if page.kind is PageKind.VERIFY:
+        left &= ~fold.refused(page.rows, page.class_id)
+    return left

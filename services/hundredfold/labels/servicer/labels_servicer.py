@@ -1,0 +1,240 @@
+"""LabelsService: translates between the messages and what serves them."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import grpc
+
+from hundredfold.api.common.v1 import access_pb2
+from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
+from hundredfold.chassis.context import caller, stopping
+from hundredfold.chassis.errors import InvalidArgument
+from hundredfold.chassis.paging import decode_token, encode_token, page_size
+from hundredfold.chassis.runs_servicer import run_message
+from hundredfold.chassis.server import Mount
+from hundredfold.labels.answers import Answers, Asker, Decision
+from hundredfold.labels.domain import rules
+from hundredfold.labels.domain.copies import Projection
+from hundredfold.labels.leasing import Leasing
+from hundredfold.labels.ledger import Ledger
+from hundredfold.labels.servicer import messages
+from hundredfold.labels.transfer import Transfer
+
+MOST_TOKENS = 64
+MOST_PAGES = 256
+
+
+class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
+    """See labels.proto for what each call means."""
+
+    def __init__(self, ledger: Ledger, leasing: Leasing, transfer: Transfer) -> None:
+        self._ledger = ledger
+        self._leasing = leasing
+        self._transfer = transfer
+        self._answers = Answers(ledger)
+
+    def LeasePages(
+        self, request: labels_pb2.LeasePagesRequest, context: grpc.ServicerContext
+    ) -> labels_pb2.LeasePagesResponse:
+        """See labels.proto."""
+        leases = self._leasing.lease(
+            self._collection(request.collection),
+            _asker(request.annotator).name,
+            rules.between(request.limit, 1, 16, 1, "limit"),
+            rules.between(request.ttl_seconds, 5, 3600, 300, "ttl_seconds"),
+        )
+        return labels_pb2.LeasePagesResponse(leases=map(messages.lease_message, leases))
+
+    def RenewLeases(
+        self, request: labels_pb2.RenewLeasesRequest, context: grpc.ServicerContext
+    ) -> labels_pb2.RenewLeasesResponse:
+        """See labels.proto."""
+        tokens, expires_at = self._leasing.renew(
+            self._collection(request.collection),
+            _asker(),
+            _tokens(request.tokens),
+            rules.between(request.ttl_seconds, 5, 3600, 300, "ttl_seconds"),
+        )
+        return labels_pb2.RenewLeasesResponse(tokens=tokens, expires_at=expires_at)
+
+    def ReleaseLeases(
+        self, request: labels_pb2.ReleaseLeasesRequest, context: grpc.ServicerContext
+    ) -> labels_pb2.ReleaseLeasesResponse:
+        """See labels.proto."""
+        collection = self._collection(request.collection)
+        self._leasing.release(collection, _asker(), _tokens(request.tokens))
+        return labels_pb2.ReleaseLeasesResponse()
+
+    def SubmitDecision(
+        self, request: labels_pb2.SubmitDecisionRequest, context: grpc.ServicerContext
+    ) -> labels_pb2.SubmitDecisionResponse:
+        """See labels.proto."""
+        decision = Decision(
+            rules.write_id(request.request_id),
+            request.token,
+            messages.judgements(request.judgements),
+            rules.seconds(request.seconds),
+        )
+        collection = self._collection(request.collection)
+        seq, replayed = self._answers.submit(collection, _asker(), decision)
+        return labels_pb2.SubmitDecisionResponse(seq=seq, replayed=replayed)
+
+    def Undo(
+        self, request: labels_pb2.UndoRequest, context: grpc.ServicerContext
+    ) -> labels_pb2.UndoResponse:
+        """See labels.proto."""
+        undone = self._answers.undo(
+            self._collection(request.collection),
+            _asker(request.annotator),
+            rules.write_id(request.request_id),
+            rules.not_negative(request.seq, "seq"),
+            lease_again=request.lease_again,
+        )
+        return labels_pb2.UndoResponse(
+            seq=undone.seq,
+            undone=messages.event_message(undone.event),
+            lease=messages.lease_message(undone.lease) if undone.lease else None,
+        )
+
+    def ListDecisions(
+        self, request: labels_pb2.ListDecisionsRequest, context: grpc.ServicerContext
+    ) -> labels_pb2.ListDecisionsResponse:
+        """See labels.proto."""
+        collection = self._collection(request.collection)
+        first = rules.not_negative(request.after_seq, "after_seq")
+        (after,) = decode_token(request.page_token, int) or (first,)
+        size = page_size(request.page_size)
+        with self._ledger.records.reading(collection) as reading:
+            found = reading.events(after, size + 1, actor=request.actor)
+        # Less than asked for when the message would become too large.
+        sent = next(messages.batches(found[:size]), [])
+        token = encode_token(sent[-1].seq) if len(sent) < len(found) else ""
+        return labels_pb2.ListDecisionsResponse(events=sent, next_page_token=token)
+
+    def WatchDecisions(
+        self, request: labels_pb2.WatchDecisionsRequest, context: grpc.ServicerContext
+    ) -> Iterator[labels_pb2.WatchDecisionsResponse]:
+        """See labels.proto."""
+        collection = self._collection(request.collection)
+        after = rules.not_negative(request.after_seq, "after_seq")
+        for events, head in self._ledger.watch(collection, after, _ended(context)):
+            for batch in messages.batches(events) if events else ([],):
+                yield labels_pb2.WatchDecisionsResponse(events=batch, head_seq=head)
+
+    def GetLabels(
+        self, request: labels_pb2.GetLabelsRequest, context: grpc.ServicerContext
+    ) -> Iterator[labels_pb2.GetLabelsResponse]:
+        """See labels.proto."""
+        collection = self._collection(request.collection)
+        labels = self._ledger.labels(collection)
+        if request.include_copies:
+            yield from messages.copy_pieces(Projection(labels, self._ledger.copies(collection)))
+        else:
+            yield from messages.label_pieces(labels)
+
+    def GetProgress(
+        self, request: labels_pb2.GetProgressRequest, context: grpc.ServicerContext
+    ) -> labels_pb2.GetProgressResponse:
+        """See labels.proto."""
+        progress = self._leasing.progress(self._collection(request.collection))
+        return messages.progress_message(progress)
+
+    def OfferPages(
+        self, request: labels_pb2.OfferPagesRequest, context: grpc.ServicerContext
+    ) -> labels_pb2.OfferPagesResponse:
+        """See labels.proto."""
+        collection = self._collection(request.collection)
+        if len(request.pages) > MOST_PAGES:
+            raise InvalidArgument(f"at most {MOST_PAGES} pages", field="pages")
+        pages = [messages.page(each) for each in request.pages]
+        most = max((int(each.rows.max(initial=-1)) for each in pages), default=-1) + 1
+        rows = self._ledger.catalog.rows(collection, most)
+        ready = self._leasing.offer(
+            collection,
+            rules.pages(pages, rows),
+            replace=request.replace,
+            total=rules.not_negative(request.total, "total"),
+        )
+        return labels_pb2.OfferPagesResponse(ready_pages=ready)
+
+    def ClearLabels(
+        self, request: labels_pb2.ClearLabelsRequest, context: grpc.ServicerContext
+    ) -> labels_pb2.ClearLabelsResponse:
+        """See labels.proto."""
+        seq = self._answers.clear(
+            self._collection(request.collection),
+            _asker(),
+            rules.write_id(request.request_id),
+            request.only_actors_with_prefix,
+        )
+        return labels_pb2.ClearLabelsResponse(seq=seq)
+
+    def Reconcile(
+        self, request: labels_pb2.ReconcileRequest, context: grpc.ServicerContext
+    ) -> labels_pb2.ReconcileResponse:
+        """See labels.proto."""
+        healed = self._leasing.reconcile(self._collection(request.collection))
+        return labels_pb2.ReconcileResponse(
+            progress=messages.progress_message(healed.progress),
+            expired_leases=healed.expired,
+            dropped_pages=healed.dropped,
+        )
+
+    def Export(
+        self, request: labels_pb2.ExportRequest, context: grpc.ServicerContext
+    ) -> labels_pb2.ExportResponse:
+        """See labels.proto."""
+        run = self._transfer.start_export(
+            self._collection(request.collection),
+            messages.format_name(request.format),
+            request.destination,
+            rules.write_id(request.request_id),
+            include_unlabelled=request.include_unlabelled,
+        )
+        return labels_pb2.ExportResponse(run=run_message(run))
+
+    def Import(
+        self, request: labels_pb2.ImportRequest, context: grpc.ServicerContext
+    ) -> labels_pb2.ImportResponse:
+        """See labels.proto."""
+        run = self._transfer.start_import(
+            self._collection(request.collection),
+            messages.format_name(request.format),
+            request.source,
+            rules.write_id(request.request_id),
+            actor=_asker().name,
+        )
+        return labels_pb2.ImportResponse(run=run_message(run))
+
+    def _collection(self, name: str) -> str:
+        return self._ledger.catalog.require(name)
+
+
+def _asker(annotator: str = "") -> Asker:
+    """Who asks. A service, or anybody while authentication is off, may say for whom."""
+    who = caller()
+    is_service = who.role >= access_pb2.ROLE_SERVICE
+    return Asker(
+        rules.actor_name(annotator or who.subject if is_service else who.subject),
+        may_act_for_all=is_service,
+        may_review=who.role >= access_pb2.ROLE_REVIEWER,
+    )
+
+
+def _tokens(tokens: Sequence[int]) -> list[int]:
+    if len(tokens) > MOST_TOKENS:
+        raise InvalidArgument(f"at most {MOST_TOKENS} tokens", field="tokens")
+    return sorted(set(tokens))
+
+
+def _ended(context: grpc.ServicerContext) -> Callable[[], bool]:
+    drains = stopping()
+    return lambda: drains.is_set() or not context.is_active()
+
+
+def mount(servicer: LabelsServicer) -> Mount:
+    """What to mount to serve it."""
+    return Mount(
+        labels_pb2.DESCRIPTOR.services_by_name["LabelsService"],
+        labels_pb2_grpc.add_LabelsServiceServicer_to_server,
+        servicer,
+    )

@@ -1,0 +1,202 @@
+"""Messages <-> what they mean."""
+
+import enum
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from hundredfold.api.common.v1 import page_pb2, tensor_pb2
+from hundredfold.api.labels.v1 import labels_pb2
+from hundredfold.chassis.errors import InvalidArgument
+from hundredfold.chassis.storage.layout import PART_ROWS
+from hundredfold.chassis.tensors import pack, unpack
+from hundredfold.labels.domain import rules
+from hundredfold.labels.domain.copies import Projection
+from hundredfold.labels.domain.event import Event, EventKind, Judgement, Verdict
+from hundredfold.labels.domain.page import NO_IDS, NO_NUMBERS, Lease, Page, PageKind, Rows
+from hundredfold.labels.domain.progress import Progress
+from hundredfold.labels.domain.state import Labels
+
+# More rows than this in one event are not sent with it.
+MOST_EVENT_ROWS = 65_536
+_MESSAGE_BYTES = 1 << 20
+_PIECE_ROWS = 32_768
+_Enum = TypeVar("_Enum", bound=enum.IntEnum)
+_Array = TypeVar("_Array", bound=np.ndarray[Any, Any])
+
+
+def page(message: page_pb2.Page) -> Page:
+    """Read a page."""
+    return Page(
+        page_id=message.page_id,
+        kind=_enum(PageKind, message.kind, "pages.kind"),
+        rows=_rows(message.rows, "pages.rows"),
+        class_id=message.class_id,
+        second=_optional(message.second, NO_IDS, "pages.second"),
+        probability=_optional(message.probability, NO_NUMBERS, "pages.probability"),
+        model=message.model,
+        cluster=message.cluster,
+        score=message.score,
+    )
+
+
+def page_message(page: Page) -> page_pb2.Page:
+    """Write a page."""
+    return page_pb2.Page(
+        page_id=page.page_id,
+        kind=page_pb2.PageKind.ValueType(page.kind),
+        rows=pack(page.rows),
+        class_id=page.class_id,
+        second=pack(page.second),
+        probability=pack(page.probability),
+        model=page.model,
+        cluster=page.cluster,
+        score=page.score,
+    )
+
+
+def judgements(messages: Sequence[labels_pb2.Judgement]) -> tuple[Judgement, ...]:
+    """Read what is said of a page."""
+    if len(messages) > rules.MOST_JUDGEMENTS:
+        raise InvalidArgument(f"at most {rules.MOST_JUDGEMENTS} judgements", field="judgements")
+    return rules.judgements([_judgement(each) for each in messages])
+
+
+def lease_message(lease: Lease) -> labels_pb2.Lease:
+    """Write a lease."""
+    return labels_pb2.Lease(
+        token=lease.token,
+        page=page_message(lease.page),
+        annotator=lease.annotator,
+        expires_at=lease.expires_at,
+    )
+
+
+def event_message(event: Event) -> labels_pb2.Event:
+    """Write an event, without its judgements when they are too many for a message."""
+    images = sum(len(each.rows) for each in event.judgements)
+    whole = event.kind is not EventKind.IMPORT or images <= MOST_EVENT_ROWS
+    return labels_pb2.Event(
+        seq=event.seq,
+        kind=labels_pb2.EventKind.ValueType(event.kind),
+        actor=event.actor,
+        created_at=event.created_at,
+        page=page_message(event.page) if event.page else None,
+        judgements=map(_judgement_message, event.judgements if whole else ()),
+        seconds=event.seconds,
+        undone_seq=event.undone_seq,
+        request_id=event.request_id,
+        images=images,
+    )
+
+
+def batches(events: Iterable[Event]) -> Iterator[list[labels_pb2.Event]]:
+    """Write events, as many together as a message may well hold."""
+    batch: list[labels_pb2.Event] = []
+    size = 0
+    for event in events:
+        message = event_message(event)
+        if batch and size + message.ByteSize() > _MESSAGE_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(message)
+        size += message.ByteSize()
+    if batch:
+        yield batch
+
+
+def label_pieces(labels: Labels) -> Iterator[labels_pb2.GetLabelsResponse]:
+    """Write labels; at least one message."""
+    most = max(len(labels.rows), len(labels.negative_rows), len(labels.unsure_rows), 1)
+    for begin in range(0, most, _PIECE_ROWS):
+        piece = slice(begin, begin + _PIECE_ROWS)
+        yield labels_pb2.GetLabelsResponse(
+            seq=labels.seq,
+            rows=pack(labels.rows[piece]),
+            class_ids=pack(labels.class_ids[piece]),
+            seqs=pack(labels.seqs[piece]),
+            negative_rows=pack(labels.negative_rows[piece]),
+            negative_class_ids=pack(labels.negative_class_ids[piece]),
+            unsure_rows=pack(labels.unsure_rows[piece]),
+        )
+
+
+def copy_pieces(projection: Projection) -> Iterator[labels_pb2.GetLabelsResponse]:
+    """Write labels, copies included; at least one message."""
+    for begin in range(0, max(projection.rows, 1), PART_ROWS):
+        rows = np.arange(begin, min(begin + PART_ROWS, projection.rows), dtype=np.int64)
+        class_ids, seqs, _ = projection.at(rows)
+        named = class_ids > 0
+        yield labels_pb2.GetLabelsResponse(
+            seq=projection.labels.seq,
+            rows=pack(rows[named]),
+            class_ids=pack(class_ids[named]),
+            seqs=pack(seqs[named]),
+        )
+    labels = projection.labels
+    for begin in range(0, max(len(labels.negative_rows), len(labels.unsure_rows)), _PIECE_ROWS):
+        piece = slice(begin, begin + _PIECE_ROWS)
+        yield labels_pb2.GetLabelsResponse(
+            seq=labels.seq,
+            negative_rows=pack(labels.negative_rows[piece]),
+            negative_class_ids=pack(labels.negative_class_ids[piece]),
+            unsure_rows=pack(labels.unsure_rows[piece]),
+        )
+
+
+def progress_message(progress: Progress) -> labels_pb2.GetProgressResponse:
+    """Write how far the work is."""
+    return labels_pb2.GetProgressResponse(
+        total=progress.total,
+        labelled=progress.labelled,
+        unsure=progress.unsure,
+        leased=progress.leased,
+        ready=progress.ready,
+        pool=progress.pool,
+        ready_pages=progress.ready_pages,
+        head_seq=progress.head_seq,
+        decisions=progress.decisions,
+        labels_per_minute=progress.labels_per_minute,
+        labels_by_class=dict(progress.labels_by_class),
+        labelled_with_copies=progress.labelled_with_copies,
+        human_seconds=progress.human_seconds,
+    )
+
+
+def format_name(value: int) -> str:
+    """The name of a file format, such as `CSV`."""
+    if value not in labels_pb2.Format.values() or value == labels_pb2.FORMAT_UNSPECIFIED:
+        raise InvalidArgument("format is not one that is known", field="format")
+    return labels_pb2.Format.Name(labels_pb2.Format.ValueType(value)).removeprefix("FORMAT_")
+
+
+def _judgement(message: labels_pb2.Judgement) -> Judgement:
+    verdict = _enum(Verdict, message.verdict, "judgements.verdict")
+    return Judgement(message.class_id, verdict, _rows(message.rows, "judgements.rows"))
+
+
+def _judgement_message(judgement: Judgement) -> labels_pb2.Judgement:
+    return labels_pb2.Judgement(
+        class_id=judgement.class_id,
+        verdict=labels_pb2.Verdict.ValueType(judgement.verdict),
+        rows=pack(judgement.rows),
+    )
+
+
+def _rows(tensor: tensor_pb2.Tensor, field: str) -> Rows:
+    return unpack(tensor, dtype=np.int64, ndim=1, field=field, limit=rules.MOST_PAGE_ROWS)
+
+
+def _optional(tensor: tensor_pb2.Tensor, absent: _Array, field: str) -> _Array:
+    if not tensor.data:
+        return absent
+    found = unpack(tensor, dtype=absent.dtype, ndim=1, field=field, limit=rules.MOST_PAGE_ROWS)
+    return cast("_Array", found)
+
+
+def _enum(kind: type[_Enum], value: int, field: str) -> _Enum:
+    try:
+        return kind(value)
+    except ValueError:
+        raise InvalidArgument(f"{field} is not one that is known", field=field) from None
