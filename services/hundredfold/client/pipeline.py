@@ -12,7 +12,7 @@ from hundredfold.client.patience import patiently
 from hundredfold.client.runs import OnProgress
 from hundredfold.client.types import Loop, Run
 
-DUPLICATE_RADIUS = 1
+DUPLICATE_RADIUS = 2
 SEED_CLUSTERS_PER_CLASS = 2
 
 
