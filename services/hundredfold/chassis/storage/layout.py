@@ -250,13 +250,18 @@ def heads(collection_: str) -> str:
 
 
 def heads_promoted(collection_: str) -> str:
-    """JSON {"model": name@version, "before": [name@version, ..]}: the head in use and those before."""
+    """JSON {"model": name@version, "before": [name@version, ..], "withdrawn": name@version or ""}: the head in use, those before (newest first), and the one that was rolled back last."""
     return f"{collection(collection_)}/heads/promoted.json"
+
+
+def all_predictions(collection_: str) -> str:
+    """The folder of the predictions of all heads."""
+    return f"{collection(collection_)}/predictions"
 
 
 def predictions(collection_: str, model_: str) -> str:
     """The folder of the predictions of one head."""
-    return f"{collection(collection_)}/predictions/{check_model(model_)}"
+    return f"{all_predictions(collection_)}/{check_model(model_)}"
 
 
 def predictions_part(part: int) -> str:

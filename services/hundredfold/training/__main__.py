@@ -1,0 +1,33 @@
+"""The training service: `python -m hundredfold.training`, set up by HUNDREDFOLD_TRAINING_* (see `config.py`)."""
+
+import sys
+
+from hundredfold.chassis.client import peer
+from hundredfold.chassis.config import from_env
+from hundredfold.chassis.entry import entry_point
+from hundredfold.chassis.server import build_server, serve
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.training.config import TrainingConfig
+from hundredfold.training.fitting import Fitter
+from hundredfold.training.peers import Ledger
+from hundredfold.training.servicer import TrainingServicer, training_mount
+from hundredfold.training.spaces import Spaces
+from hundredfold.training.store import HeadStore
+
+
+@entry_point
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code."""
+    config = from_env(TrainingConfig, "training")
+    store = ArtifactStore(config.store)
+    spaces = Spaces(store, dimensions=config.dimensions, most=config.open_spaces)
+    heads = HeadStore(store, config.keep_heads)
+    channel = peer(config, "labels")
+    fitter = Fitter(store, spaces, heads, Ledger(channel, config.ledger_seconds))
+    servicer = TrainingServicer(store, heads, fitter)
+    server = build_server(config, "training", [training_mount(servicer)])
+    return serve(server, on_stop=channel.close)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Pure computation on arrays: projection, head, calibration, prediction, measures."""

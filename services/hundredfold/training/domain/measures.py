@@ -1,0 +1,28 @@
+"""How good probabilities are."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def accuracy(top: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
+    """The share of guesses that are right; 0 of none."""
+    return float((top == truth).mean()) if len(truth) else 0.0
+
+
+def calibration_error(
+    probability: NDArray[np.float32], right: NDArray[np.bool_], bins: int = 15
+) -> float:
+    """Expected calibration error: the mean gap between confidence and accuracy, bin by bin.
+
+    Bins are of equal width, weighted by how many images are in them (Guo et al. 2017).
+
+    Args:
+        probability: float32 [n], of the guessed class.
+        right: bool [n], whether the guess was right.
+        bins: how many.
+    """
+    if not len(right):
+        return 0.0
+    place = np.minimum((probability * bins).astype(np.int64), bins - 1)
+    gap = np.bincount(place, probability.astype(np.float64) - right, minlength=bins)
+    return float(np.abs(gap).sum() / len(right))

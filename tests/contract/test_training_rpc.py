@@ -1,0 +1,380 @@
+"""The training service, with a stand-in of the labels service."""
+
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from safetensors.numpy import load
+
+from hundredfold.api.training.v1 import training_pb2 as pb
+from hundredfold.api.training.v1 import training_pb2_grpc
+from hundredfold.chassis.errors import Aborted, Conflict, InvalidArgument, NotFound, Unavailable
+from hundredfold.chassis.storage import layout
+from hundredfold.chassis.storage.manifest import Manifest
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.chassis.tensors import unpack
+from hundredfold.chassis.testing import serving, wait_for
+from hundredfold.training.fitting import Fitter
+from hundredfold.training.peers import Ledger
+from hundredfold.training.servicer import TrainingServicer, training_mount
+from hundredfold.training.spaces import Spaces
+from hundredfold.training.store import HeadStore
+from tests.contract.index_spaces import (
+    COLLECTION,
+    SPACE,
+    blobs,
+    make_collection,
+    scattered_rows,
+    write_space,
+)
+from tests.contract.ledger_stand_in import LedgerStandIn
+
+CLASSES, EACH = 4, 40
+COUNT = CLASSES * EACH
+VECTORS = blobs(CLASSES, EACH, noise=0.5)
+ROWS = scattered_rows(COUNT)
+TRUTH = np.repeat(np.arange(1, CLASSES + 1), EACH).astype(np.int32)
+
+
+class Served:
+    """The service on a store of its own, a ledger, and a caller."""
+
+    def __init__(self, store, ledger, channel):
+        self.store = store
+        self.ledger = ledger
+        self.stub = training_pb2_grpc.TrainingServiceStub(channel)
+
+    def call(self, name, **fields):
+        request = getattr(pb, f"{name}Request")(**{"collection": COLLECTION, **fields})
+        return getattr(self.stub, name)(request)
+
+    def fit(self, **fields):
+        return self.call(
+            "FitHead", **{"space": SPACE, "labels_seq": self.ledger.seq, **fields}
+        ).head
+
+    def in_use(self):
+        (promoted,) = [head.model for head in self.call("ListHeads").heads if head.promoted]
+        return promoted
+
+    def label(self, places):
+        return self.ledger.say(labels={ROWS[place]: TRUTH[place] for place in places})
+
+    def predictions(self, model=""):
+        answers = list(self.call("GetPredictions", model=model))
+        kinds = {
+            "rows": np.int64,
+            "class_ids": np.int32,
+            "second_class_ids": np.int32,
+            "probabilities": np.float32,
+            "margins": np.float32,
+        }
+        return {
+            name: np.concatenate(
+                [unpack(getattr(each, name), dtype=kind, ndim=1, field=name) for each in answers]
+            )
+            for name, kind in kinds.items()
+        }
+
+
+@pytest.fixture
+def served(tmp_path):
+    store, ledger = ArtifactStore(str(tmp_path)), LedgerStandIn()
+    make_collection(store)
+    write_space(store, VECTORS, ROWS)
+    with serving(ledger.mount()) as to_ledger:
+        heads = HeadStore(store, keep=5)
+        spaces = Spaces(store, dimensions=8, most=4)
+        fitter = Fitter(store, spaces, heads, Ledger(to_ledger, 5.0))
+        with serving(training_mount(TrainingServicer(store, heads, fitter))) as channel:
+            yield Served(store, ledger, channel)
+
+
+def test_a_head_is_fitted_put_to_use_and_predicts_every_vector(served):
+    seq = served.label(range(0, COUNT, 8))
+    head = served.fit()
+    assert head.model == f"head-{COLLECTION}@1"
+    assert (head.collection, head.space, head.labels_seq) == (COLLECTION, SPACE, seq)
+    assert (head.labels, list(head.class_ids), head.promoted) == (20, [1, 2, 3, 4], True)
+    assert head.temperature > 0
+    assert 0 < head.expected_error < 0.6
+    assert 0 < head.seconds < 2
+    assert head.accuracy > 0.8
+    assert head.created_at == pytest.approx(time.time(), abs=60)
+    found = served.predictions()
+    np.testing.assert_array_equal(found["rows"], ROWS)
+    assert (found["class_ids"] == TRUTH).mean() > 0.9
+    assert (found["class_ids"] != found["second_class_ids"]).all()
+    assert ((found["probabilities"] > 0) & (found["probabilities"] <= 1)).all()
+    assert (found["margins"] <= found["probabilities"]).all()
+
+
+def test_what_an_image_is_not_is_not_predicted(served):
+    served.label(range(0, COUNT, 8))
+    served.ledger.say(negatives=[(ROWS[1], 1), (ROWS[2], 1), (ROWS[2], 2)])
+    served.fit()
+    found = served.predictions()
+    assert found["class_ids"][1] != 1
+    assert found["class_ids"][2] in {3, 4}
+    assert found["second_class_ids"][2] in {3, 4}
+
+
+def test_a_new_class_is_an_output_of_the_next_head(served):
+    served.label(range(0, 2 * EACH, 8))
+    assert list(served.fit().class_ids) == [1, 2]
+    served.label([-1, -2])
+    assert list(served.fit().class_ids) == [1, 2, 4]
+
+
+def test_without_labels_there_is_nothing_to_learn(served):
+    with pytest.raises(Conflict) as caught:
+        served.fit()
+    assert caught.value.reason == "NO_LABELS"
+
+
+def test_labels_of_images_without_a_vector_are_left_out(served):
+    served.ledger.say(labels={0: 1})  # row 0 has no vector
+    with pytest.raises(Conflict):
+        served.fit()
+    served.label([0, COUNT - 1])
+    assert served.fit().labels == 2
+
+
+def test_with_nothing_new_the_same_head_is_returned(served):
+    served.label(range(0, COUNT, 8))
+    first = served.fit()
+    assert served.fit().model == first.model
+    assert served.fit(labels_seq=0).model == first.model
+    served.label([1])
+    assert served.fit().model != first.model
+
+
+def test_new_vectors_are_something_new(served):
+    served.label(range(0, COUNT, 8))
+    first = served.fit()
+    more = blobs(CLASSES, EACH + 10, noise=0.5)
+    rows = np.arange(len(more)) * 2 + ROWS[-1] // layout.PART_ROWS * layout.PART_ROWS
+    write_space(served.store, more, rows)
+    second = served.fit()
+    assert second.model != first.model
+    assert set(rows) <= set(served.predictions()["rows"])
+
+
+def test_the_same_vectors_keep_their_features_when_a_part_grows(tmp_path):
+    store = ArtifactStore(str(tmp_path))
+    write_space(store, VECTORS, ROWS)
+    spaces = Spaces(store, dimensions=8, most=1)
+    before = spaces.features(COLLECTION, SPACE)
+    longer = np.arange(ROWS[-1] - ROWS[-1] % layout.PART_ROWS, ROWS[-1] + 1, 2)
+    write_space(store, np.repeat(VECTORS[:1], len(longer), axis=0), longer)
+    after = spaces.features(COLLECTION, SPACE)
+    first = np.flatnonzero(ROWS < layout.PART_ROWS)
+    np.testing.assert_array_equal(after.matrix[first], before.matrix[first])
+    assert after.projection is before.projection
+    assert after.version != before.version
+
+
+def test_the_ledger_is_asked_once_an_event(served):
+    served.label(range(0, COUNT, 8))
+    served.fit()
+    served.fit()
+    assert served.ledger.label_calls == 1
+
+
+def test_an_event_that_is_not_there_can_not_be_learned_from(served):
+    served.label(range(0, COUNT, 8))
+    with pytest.raises(Conflict) as caught:
+        served.fit(labels_seq=99)
+    assert caught.value.reason == "LEDGER_BEHIND"
+
+
+def test_while_the_ledger_is_away_a_fit_is_unavailable(served):
+    served.label(range(0, COUNT, 8))
+    served.ledger.away = True
+    with pytest.raises(Unavailable):
+        served.fit()
+    served.ledger.away = False
+    assert served.fit().promoted
+
+
+def test_a_second_fit_at_the_same_time_is_aborted(served):
+    served.label(range(0, COUNT, 8))
+    served.ledger.gate = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(served.fit)
+        wait_for(lambda: served.ledger.label_calls)
+        with pytest.raises(Aborted):
+            served.fit()
+        served.ledger.gate.set()
+        assert first.result().promoted
+
+
+def test_unknown_names_are_not_found_and_wrong_ones_invalid(served):
+    with pytest.raises(NotFound):
+        served.fit(collection="nobody")
+    for name in ("ListHeads", "Evaluate", "Rollback"):
+        with pytest.raises(NotFound):
+            served.call(name, collection="nobody")
+    with pytest.raises(NotFound):
+        served.call("Promote", collection="nobody", model="head-nobody@1")
+    with pytest.raises(NotFound):
+        list(served.call("GetPredictions", collection="nobody"))
+    for fields in ({"collection": "../x"}, {"space": "../x"}, {"space": ""}, {"labels_seq": -1}):
+        with pytest.raises(InvalidArgument) as caught:
+            served.fit(**fields)
+        assert caught.value.field == next(iter(fields))
+
+
+def test_a_space_without_vectors_is_a_conflict(served):
+    served.label([0])
+    with pytest.raises(Conflict) as caught:
+        served.fit(space="other@1")
+    assert caught.value.reason == "NO_VECTORS"
+
+
+def test_before_the_first_head_there_is_none_to_ask(served):
+    assert not served.call("ListHeads").heads
+    with pytest.raises(NotFound):
+        served.call("Evaluate")
+    with pytest.raises(NotFound):
+        served.predictions()
+    with pytest.raises(NotFound):
+        served.call("Promote", model=f"head-{COLLECTION}@1")
+    with pytest.raises(InvalidArgument):
+        served.call("Promote")
+    with pytest.raises(Conflict):
+        served.call("Rollback")
+
+
+def test_only_the_newest_heads_and_their_predictions_are_kept(served):
+    for place in range(8):
+        served.label([place, COUNT - 1 - place])
+        served.fit()
+    heads = served.call("ListHeads").heads
+    assert [head.model for head in heads] == [f"head-{COLLECTION}@{n}" for n in (8, 7, 6, 5, 4)]
+    assert [head.promoted for head in heads] == [True, False, False, False, False]
+    kept = served.store.list(layout.all_predictions(COLLECTION))
+    assert sorted(kept) == sorted(head.model for head in heads)
+    names = served.store.list(layout.heads(COLLECTION))
+    assert sum(name.endswith(".safetensors") for name in names) == 5
+    with pytest.raises(NotFound):
+        list(served.call("GetPredictions", model=f"head-{COLLECTION}@1"))
+
+
+def test_a_head_in_use_is_kept_however_old(served):
+    served.label([0, COUNT - 1])
+    first = served.fit().model
+    for place in range(1, 7):
+        served.label([place])
+        served.fit()
+        served.call("Promote", model=f"head-{COLLECTION}@{place + 1}")
+    served.call("Promote", model=f"head-{COLLECTION}@3")
+    assert first not in [head.model for head in served.call("ListHeads").heads]
+    assert served.in_use() == f"head-{COLLECTION}@3"
+
+
+def test_heads_are_listed_page_by_page(served):
+    for place in range(3):
+        served.label([place, COUNT - 1 - place])
+        served.fit()
+    first = served.call("ListHeads", page_size=2)
+    rest = served.call("ListHeads", page_size=2, page_token=first.next_page_token)
+    numbers = [head.model[-1] for head in (*first.heads, *rest.heads)]
+    assert numbers == ["3", "2", "1"]
+    assert not rest.next_page_token
+    with pytest.raises(InvalidArgument):
+        served.call("ListHeads", page_size=-1)
+    with pytest.raises(InvalidArgument):
+        served.call("ListHeads", page_token="?")  # noqa: S106  # a place in a list
+
+
+def test_promote_and_roll_back_move_the_head_in_use(served):
+    for place in range(3):
+        served.label([place, COUNT - 1 - place])
+        served.fit()
+    one, two, three = (f"head-{COLLECTION}@{number}" for number in (1, 2, 3))
+    assert served.call("Rollback").head.model == two
+    assert served.in_use() == two
+    assert served.call("Rollback").head.model == one
+    with pytest.raises(Conflict) as caught:
+        served.call("Rollback")
+    assert caught.value.reason == "NO_HEAD_BEFORE"
+    assert served.call("Promote", model=three).head.promoted
+    assert served.call("Promote", model=three).head.model == three
+    assert served.call("Rollback").head.model == one
+    with pytest.raises(NotFound):
+        served.call("Promote", model=f"head-{COLLECTION}@77")
+
+
+def test_a_head_that_was_rolled_back_stays_so_until_there_is_something_new(served):
+    for place in range(2):
+        served.label([place, COUNT - 1 - place])
+        served.fit()
+    served.call("Rollback")
+    assert not served.fit().promoted
+    assert served.in_use() == f"head-{COLLECTION}@1"
+    served.label([5])
+    assert served.fit().promoted
+
+
+def test_a_head_that_a_crash_kept_from_use_is_put_to_use_by_the_next_call(served):
+    served.label([0, COUNT - 1])
+    served.fit()
+    before = served.store.read_json(layout.heads_promoted(COLLECTION))
+    served.label([1])
+    newest = served.fit().model
+    served.store.write_json(layout.heads_promoted(COLLECTION), before)
+    assert served.fit().model == newest
+    assert served.in_use() == newest
+
+
+def test_a_head_is_measured_on_labels_it_has_not_seen(served):
+    served.label(range(0, COUNT, 4))
+    served.fit()
+    answer = served.call("Evaluate")
+    assert answer.labels == COUNT // 4
+    assert answer.accuracy > 0.85
+    assert 0 <= answer.calibration_error < 0.3
+
+
+def test_too_few_labels_can_not_be_measured(served):
+    served.label([0, 1, COUNT - 1])
+    served.fit()
+    with pytest.raises(Conflict) as caught:
+        served.call("Evaluate")
+    assert caught.value.reason == "TOO_FEW_LABELS"
+
+
+def test_the_head_in_the_store_is_a_layer_on_vectors_with_a_card(served):
+    served.label(range(0, COUNT, 8))
+    head = served.fit()
+    folder = layout.heads(COLLECTION)
+    tensors = load(served.store.read_bytes(f"{folder}/{head.model}.safetensors"))
+    logits = VECTORS.astype(np.float32) @ tensors["weight"].T + tensors["bias"]
+    guessed = tensors["class_ids"][logits.argmax(1)]
+    np.testing.assert_array_equal(guessed, served.predictions()["class_ids"])
+    card = json.loads(served.store.read_bytes(f"{folder}/{head.model}.json"))
+    assert card["temperature"] == pytest.approx(head.temperature)
+    assert not Manifest.load(served.store, folder).verify(served.store)
+    predictions = layout.predictions(COLLECTION, head.model)
+    assert not Manifest.load(served.store, predictions).verify(served.store)
+
+
+def test_ten_thousand_images_are_learned_and_published_within_a_second(tmp_path):
+    store, ledger = ArtifactStore(str(tmp_path)), LedgerStandIn()
+    make_collection(store)
+    vectors, rows = blobs(10, 1000, dimensions=256, noise=3.0), np.arange(10_000)
+    write_space(store, vectors, rows)
+    fitter_parts = HeadStore(store, keep=5), Spaces(store, dimensions=160, most=4)
+    with serving(ledger.mount()) as channel:
+        fitter = Fitter(store, fitter_parts[1], fitter_parts[0], Ledger(channel, 5.0))
+        ledger.say(labels={row: row // 1000 + 1 for row in rows[::3]})
+        fitter.fit(COLLECTION, SPACE, 1)  # reads the space
+        ledger.say(labels={1: 1}, negatives=[(row, 2) for row in range(4, 3000, 3)])
+        begun = time.perf_counter()
+        card = fitter.fit(COLLECTION, SPACE, 2)
+        assert time.perf_counter() - begun < 1.0
+    assert card.accuracy > 0.2
