@@ -121,14 +121,17 @@ class Queue:
         return taken
 
     def waiting(self, collection: str) -> Iterator[Page]:
-        """The pages that wait, the highest score first."""
+        """The pages that wait, the highest score first; what can't be read is taken out."""
         ready, blobs, _ = _keys(collection)
         with _errors():
             ids = self._redis.zrevrange(ready, 0, -1)
             for begin in range(0, len(ids), _CHUNK):
-                for blob in self._redis.hmget(blobs, ids[begin : begin + _CHUNK]):
+                some = ids[begin : begin + _CHUNK]
+                for page_id, blob in zip(some, self._redis.hmget(blobs, some), strict=True):
                     if page := _page(blob):
                         yield page
+                    else:
+                        self.drop(collection, page_id.decode())
 
     def shrink(self, collection: str, page: Page) -> None:
         """Put a page that waits in the place of one with more images."""
