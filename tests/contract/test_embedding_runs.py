@@ -4,9 +4,12 @@ import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from numpy.typing import NDArray
 
 from hundredfold.chassis.runs import Runs, State
@@ -64,7 +67,11 @@ class Bench:
         self.embedder = Embedder(self.backend, decoders=decoders)
         models = Models(repository, self.store.root, COLOUR.model)
         self.job = EmbedCollection(
-            self.store, models, Sources((str(root),)), self.embedder, save_seconds=0
+            self.store,
+            models,
+            Sources((str(root), "sometimes://birds")),
+            self.embedder,
+            save_seconds=0,
         )
         self.requests = 0
         self.runs = Runs(self.store, "embedding", {KIND: self.job})
@@ -165,6 +172,38 @@ def test_an_image_outside_of_the_sources_fails_alone(
     assert bench.run() == (1, 1, 1)
 
 
+class Sometimes(MemoryFileSystem):
+    """A real file system of fsspec, whose place is away until the test says otherwise."""
+
+    protocol = "sometimes"
+    cachable = False
+    away = True
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(super()._strip_protocol(path.replace("sometimes://", "memory://")))
+
+    def cat_file(self, path: str, *args: Any, **kwargs: Any) -> bytes:
+        if self.away:
+            raise ConnectionError(path)
+        return bytes(super().cat_file(path, *args, **kwargs))
+
+
+def test_a_place_that_is_away_ends_the_run_and_the_next_one_goes_on(bench: Bench) -> None:
+    fsspec.register_implementation("sometimes", Sometimes, clobber=True)
+    remote = [f"sometimes://birds/{row}.png" for row in range(40, 80)]
+    for row, uri in enumerate(remote, start=40):
+        MemoryFileSystem().pipe(uri.removeprefix("sometimes:/"), plain(*colour_of(row)))
+    put_collection(bench.store, "birds", images(bench.root, range(40)) + remote)
+    run = bench.runs.wait(bench.start(), 30)
+    assert run.state == State.FAILED
+    assert "can't be reached" in run.error
+    assert bench.rows() == list(range(40))
+    Sometimes.away = False
+    assert bench.run() == (80, 0, 40)
+    assert bench.rows() == list(range(80))
+
+
 def test_only_representatives_are_embedded(bench: Bench) -> None:
     put_collection(bench.store, "birds", images(bench.root, range(6)))
     put_duplicates(bench.store, "birds", "dup-1", [0, 0, 2, -1, 2, 5])
@@ -241,7 +280,7 @@ def test_what_a_killed_service_had_saved_within_a_part_is_not_embedded_again(
     """A copy of the store while the run is at work is what a kill would leave."""
     bench = Bench(tmp_path, decoders=0)  # one task at a time, so that it is known where it waits
     put_collection(bench.store, "birds", images(bench.root, range(300)))
-    bench.backend.waits_after = 150
+    bench.backend.waits_after = 160
     bench.start()
 
     def saved() -> int:

@@ -87,25 +87,16 @@ class Embedder:
         self, card: ModelCard, images: Iterable[Encoded], ends_at: float = math.inf
     ) -> Embedded:
         """Embed images one after the other on the calling thread; arguments and errors as in `embed`."""
-        pixels: list[NDArray[np.uint8]] = []
-        places: list[int] = []
-        failures: dict[int, Failure] = {}
-        count = 0
-        for count, image in enumerate(images, start=1):
-            decoded = _decoded(image, card.input_pixels)
-            if isinstance(decoded, Failure):
-                failures[count - 1] = decoded
-            else:
-                pixels.append(decoded)
-                places.append(count - 1)
-        vectors = np.zeros((count, card.dimensions), np.float32)
-        for begin in range(0, len(pixels), self.backend.batch):
-            some = slice(begin, begin + self.backend.batch)
-            found, good = self._infer(card, np.stack(pixels[some]), ends_at)
-            vectors[places[some]] = found
-            failures |= {
-                place: _NO_VECTOR for place, ok in zip(places[some], good, strict=True) if not ok
-            }
+        decoded = [_decoded(image, card.input_pixels) for image in images]
+        failures = {i: each for i, each in enumerate(decoded) if isinstance(each, Failure)}
+        pixels = {i: each for i, each in enumerate(decoded) if not isinstance(each, Failure)}
+        places = list(pixels)
+        vectors = np.zeros((len(decoded), card.dimensions), np.float32)
+        for begin in range(0, len(places), self.backend.batch):
+            some = places[begin : begin + self.backend.batch]
+            batch = np.stack([pixels[i] for i in some])
+            vectors[some], good = self._infer(card, batch, ends_at)
+            failures |= {some[i]: _NO_VECTOR for i in np.flatnonzero(~good)}
         return Embedded(vectors, failures)
 
     def in_order(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
@@ -131,10 +122,10 @@ class Embedder:
         self.backend.close()
 
     def _infer(
-        self, card: ModelCard, pixels: NDArray[np.uint8], ends_at: float
+        self, card: ModelCard, batch: NDArray[np.uint8], ends_at: float
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         with self._slots:
-            return unit_vectors(self.backend.embed(card, pixels, seconds=ends_at - time.time()))
+            return unit_vectors(self.backend.embed(card, batch, seconds=ends_at - time.time()))
 
 
 _NO_VECTOR = Failure(

