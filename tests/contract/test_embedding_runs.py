@@ -191,6 +191,7 @@ class Sometimes(MemoryFileSystem):
 
 def test_a_place_that_is_away_ends_the_run_and_the_next_one_goes_on(bench: Bench) -> None:
     fsspec.register_implementation("sometimes", Sometimes, clobber=True)
+    Sometimes.away = True
     remote = [f"sometimes://birds/{row}.png" for row in range(40, 80)]
     for row, uri in enumerate(remote, start=40):
         MemoryFileSystem().pipe(uri.removeprefix("sometimes:/"), plain(*colour_of(row)))
