@@ -1,0 +1,42 @@
+"""A page before it has a name."""
+
+import enum
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+NO_SECOND = np.empty(0, np.int32)
+NO_PROBABILITY = np.empty(0, np.float32)
+
+
+class Kind(enum.StrEnum):
+    """What a page asks."""
+
+    CLUSTER = "CLUSTER"
+    VERIFY = "VERIFY"
+    SINGLE = "SINGLE"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A page, except for its id.
+
+    Attributes:
+        kind: what it asks.
+        rows: int64 [n], in the order in which they are to be shown.
+        score: pages with a higher one are handed out first.
+        class_id: VERIFY: the class asked about; CLUSTER: the likely one, or 0.
+        second: int32 [n], the likeliest class of each image after that; or empty.
+        probability: float32 [n], that an image is of `class_id` (SINGLE: of its likeliest class);
+            or empty.
+        cluster: of a page of a cluster, `run/number`.
+    """
+
+    kind: Kind
+    rows: NDArray[np.int64]
+    score: float
+    class_id: int = 0
+    second: NDArray[np.int32] = field(default_factory=lambda: NO_SECOND)
+    probability: NDArray[np.float32] = field(default_factory=lambda: NO_PROBABILITY)
+    cluster: str = ""

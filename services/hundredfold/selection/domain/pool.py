@@ -1,0 +1,68 @@
+"""The images that still need an answer, and what is known of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+VectorsOf = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+"""From rows, int64 [n], to their vectors, float32 [n, d], length 1."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What is labelled: `rows` int64 [n], ascending, and `class_ids` int32 [n]."""
+
+    rows: NDArray[np.int64]
+    class_ids: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Images that have a vector, no label, and were not set aside; all arrays are [m].
+
+    Attributes:
+        rows: int64, ascending.
+        top: int32, the likeliest class of each; 0 when every known class is known to be wrong.
+        second: int32, the likeliest after that; 0 when there is none.
+        probability: float32, calibrated, of the likeliest class.
+        margin: float32, that less the probability of the second.
+        kicks: int32, of how many classes each is known not to be.
+        vectors_of: reads vectors.
+        model: the head that all this is from; empty before there is one: then the guesses are zeros.
+    """
+
+    rows: NDArray[np.int64]
+    top: NDArray[np.int32]
+    second: NDArray[np.int32]
+    probability: NDArray[np.float32]
+    margin: NDArray[np.float32]
+    kicks: NDArray[np.int32]
+    vectors_of: VectorsOf
+    model: str
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def only(self, kept: NDArray[np.bool_]) -> "Pool":
+        """The images of a mask [m]."""
+        return replace(
+            self,
+            rows=self.rows[kept],
+            top=self.top[kept],
+            second=self.second[kept],
+            probability=self.probability[kept],
+            margin=self.margin[kept],
+            kicks=self.kicks[kept],
+        )
+
+    def without(self, rows: NDArray[np.int64]) -> "Pool":
+        """All images but some."""
+        return self.only(~np.isin(self.rows, rows)) if len(rows) else self
+
+
+def pool(rows: NDArray[np.int64], kicks: NDArray[np.int32], vectors_of: VectorsOf) -> Pool:
+    """A pool before there is a head."""
+    none, zero = np.zeros(len(rows), np.int32), np.zeros(len(rows), np.float32)
+    return Pool(rows, none, none, zero, zero, kicks, vectors_of, "")
