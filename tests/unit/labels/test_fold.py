@@ -1,7 +1,6 @@
 """The fold equals a plain reading of its rules, whatever the order of events."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -11,52 +10,10 @@ from hypothesis import strategies as st
 from hundredfold.labels.domain.copies import Copies, inherited
 from hundredfold.labels.domain.event import Event, EventKind, Judgement, Mark, Verdict, standing
 from hundredfold.labels.domain.fold import Fold
-from hundredfold.labels.domain.tally import UNSURE
+from tests.unit.labels.plain_fold import agrees, read
 
 ROWS = 12
 CLASSES = 3
-
-
-@dataclass
-class Reading:
-    """The rules once more, in dicts and sets, one image at a time."""
-
-    label: dict[int, tuple[int, int]] = field(default_factory=dict)
-    refused: set[tuple[int, int]] = field(default_factory=set)
-    decisions: int = 0
-    seconds: float = 0
-
-    def judge(self, event: Event) -> None:
-        for verdict in (Verdict.IS_NOT, Verdict.UNSURE, Verdict.IS):
-            for each in (one for one in event.judgements if one.verdict is verdict):
-                for row in each.rows.tolist():
-                    self._say(verdict, row, each.class_id, event.seq)
-        if event.kind is EventKind.DECISION:
-            self.decisions += 1
-            self.seconds += event.seconds
-
-    def _say(self, verdict: Verdict, row: int, class_id: int, seq: int) -> None:
-        has = self.label.get(row, (0, 0))[0]
-        if verdict is Verdict.IS_NOT:
-            if has == class_id:
-                del self.label[row]
-            if has in (0, class_id, UNSURE):
-                self.refused.add((row, class_id))
-        elif verdict is Verdict.UNSURE:
-            self.label[row] = (UNSURE, seq)
-        else:
-            self.label[row] = (class_id, seq)
-            self.refused.discard((row, class_id))
-
-
-def read(events: Sequence[Event]) -> Reading:
-    undone = {event.undone_seq for event in events if event.kind is EventKind.UNDO}
-    clears = [e.seq for e in events if e.kind is EventKind.CLEAR and e.seq not in undone]
-    reading = Reading()
-    for event in events:
-        if event.seq > max(clears, default=0) and event.seq not in undone:
-            reading.judge(event)
-    return reading
 
 
 def marks(events: Sequence[Event]) -> list[Mark]:
@@ -78,16 +35,11 @@ def refolded(events: Sequence[Event], base: Fold | None = None) -> Fold:
 def check(fold: Fold, events: Sequence[Event]) -> None:
     reading, state = read(events), fold.state()
     labels = state.labels()
-    labelled = {row: one for row, one in reading.label.items() if one[0] != UNSURE}
-    given = zip(labels.class_ids.tolist(), labels.seqs.tolist(), strict=True)
-    assert dict(zip(labels.rows.tolist(), given, strict=True)) == labelled
-    assert set(labels.unsure_rows.tolist()) == reading.label.keys() - labelled.keys()
-    negatives = zip(labels.negative_rows.tolist(), labels.negative_class_ids.tolist(), strict=True)
-    assert set(negatives) == {pair for pair in reading.refused if pair[0] not in labelled}
+    assert agrees(labels, events)
     assert fold.decisions == reading.decisions
     assert fold.microseconds == round(reading.seconds * 1e6)
-    assert fold.tally.labelled == len(labelled)
-    assert fold.tally.unsure == len(reading.label) - len(labelled)
+    assert fold.tally.labelled == len(labels.rows)
+    assert fold.tally.unsure == len(labels.unsure_rows)
     by_class = np.bincount(labels.class_ids, minlength=CLASSES + 1)
     assert fold.tally.by_class == {c: int(n) for c, n in enumerate(by_class) if n}
     assert state.same_as(refolded(events).state())

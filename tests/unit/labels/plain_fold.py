@@ -1,0 +1,61 @@
+"""The rules of the fold once more, as plainly as they can be said: one image at a time, from the start."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hundredfold.labels.domain.event import Event, EventKind, Verdict
+from hundredfold.labels.domain.state import Labels
+from hundredfold.labels.domain.tally import UNSURE
+
+
+@dataclass
+class Reading:
+    label: dict[int, tuple[int, int]] = field(default_factory=dict)
+    refused: set[tuple[int, int]] = field(default_factory=set)
+    decisions: int = 0
+    seconds: float = 0
+
+    def judge(self, event: Event) -> None:
+        for verdict in (Verdict.IS_NOT, Verdict.UNSURE, Verdict.IS):
+            for each in (one for one in event.judgements if one.verdict is verdict):
+                for row in each.rows.tolist():
+                    self._say(verdict, row, each.class_id, event.seq)
+        if event.kind is EventKind.DECISION:
+            self.decisions += 1
+            self.seconds += event.seconds
+
+    def _say(self, verdict: Verdict, row: int, class_id: int, seq: int) -> None:
+        has = self.label.get(row, (0, 0))[0]
+        if verdict is Verdict.IS_NOT:
+            if has == class_id:
+                del self.label[row]
+            if has in (0, class_id, UNSURE):
+                self.refused.add((row, class_id))
+        elif verdict is Verdict.UNSURE:
+            self.label[row] = (UNSURE, seq)
+        else:
+            self.label[row] = (class_id, seq)
+            self.refused.discard((row, class_id))
+
+
+def read(events: Sequence[Event]) -> Reading:
+    undone = {event.undone_seq for event in events if event.kind is EventKind.UNDO}
+    clears = [e.seq for e in events if e.kind is EventKind.CLEAR and e.seq not in undone]
+    reading = Reading()
+    for event in events:
+        if event.seq > max(clears, default=0) and event.seq not in undone:
+            reading.judge(event)
+    return reading
+
+
+def agrees(labels: Labels, events: Sequence[Event]) -> bool:
+    """Whether labels are what the events come to."""
+    reading = read(events)
+    labelled = {row: one for row, one in reading.label.items() if one[0] != UNSURE}
+    given = zip(labels.class_ids.tolist(), labels.seqs.tolist(), strict=True)
+    negatives = zip(labels.negative_rows.tolist(), labels.negative_class_ids.tolist(), strict=True)
+    return (
+        dict(zip(labels.rows.tolist(), given, strict=True)) == labelled
+        and set(labels.unsure_rows.tolist()) == reading.label.keys() - labelled.keys()
+        and set(negatives) == {pair for pair in reading.refused if pair[0] not in labelled}
+    )
