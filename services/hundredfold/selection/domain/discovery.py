@@ -1,11 +1,12 @@
 """Finding classes that nobody has named yet.
 
 An image of a class without labels is taken for one class after another and kicked from each. So among
-the images that were kicked twice such classes are frequent, and their images stand close together.
-From time to time the densest group of them is shown as a cluster page: what are these? The next page
-comes when there are twice as many such images; at once, if the last one named a class that had hardly
-any labels. Measured (docs/adr/0007-the-loop.md): when the seed has missed a class this saves a fifth
-of all human seconds, and it costs next to nothing when it has not.
+the images that were kicked twice such classes are frequent; their images look like each other and
+unlike anything labelled. From time to time the strangest group of them is shown as a cluster page:
+what are these? The next page comes when there are 1.3 times as many such images; at once, if the last
+one named a class that had hardly any labels. Measured (docs/adr/0007-the-loop.md): when the seed has
+missed a class this saves a fifth of all human seconds and more, and it costs next to nothing when it
+has not.
 """
 
 from dataclasses import dataclass
@@ -18,10 +19,12 @@ from hundredfold.selection.domain.pool import Labels, Pool
 
 FIRST_AT = 16
 _KICKS = 2
-_GROUP = 24
+_GROWTH = 1.3
+_GROUP = 20
 _RARE = 8
 _SMALLEST = 4
 _SAMPLE = 1_000
+_KNOWN_NEAR = 8
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,15 @@ def look(
     waiting = _waiting(before, pool)
     if len(waiting) >= max(_SMALLEST, len(before.rows) / 2):
         return before, Draft(Kind.CLUSTER, waiting, 0.0)
-    candidates = pool.only(suspicious(pool))
+    candidates = pool.take(suspicious(pool))
     if before.rows:
         found = _named_a_rare_class(before.rows, labels)
-        before = Discovery(next_at=FIRST_AT if found else max(FIRST_AT, 2 * len(candidates)))
+        before = Discovery(
+            next_at=FIRST_AT if found else max(FIRST_AT, round(_GROWTH * len(candidates)))
+        )
     if len(candidates) < before.next_at:
         return before, None
-    group = _densest(candidates, min(_GROUP, page_size))
+    group = _strangest(candidates, labels, min(_GROUP, page_size))
     after = Discovery(tuple(group.rows.tolist()), tuple(group.kicks.tolist()), before.next_at)
     return after, Draft(Kind.CLUSTER, group.rows, 0.0)
 
@@ -93,27 +98,23 @@ def _named_a_rare_class(rows: tuple[int, ...], labels: Labels) -> bool:
     return bool((labels.class_ids == classes[most]).sum() - counts[most] < _RARE)
 
 
-def _densest(candidates: Pool, size: int) -> Pool:
-    """The image whose nearest look-alikes are nearest, and they, in order of likeness."""
-    some = candidates
-    if len(candidates) > _SAMPLE:
-        step = len(candidates) / _SAMPLE
-        kept = np.zeros(len(candidates), bool)
-        kept[(np.arange(_SAMPLE) * step).astype(np.int64)] = True
-        some = candidates.only(kept)
+def _strangest(candidates: Pool, labels: Labels, size: int) -> Pool:
+    """The image nearer to its look-alikes than to anything labelled, and they, in order of likeness."""
+    some = candidates.take(_spread(len(candidates)))
     vectors = some.vectors_of(some.rows)
+    known = some.vectors_of(labels.rows[_spread(len(labels.rows))])
     likeness = vectors @ vectors.T
     near = max(2, min(size, len(some)) * 3 // 4)
-    density = -np.sort(-likeness, axis=1)[:, 1:near].mean(1)
-    order = np.argsort(-likeness[int(density.argmax())], kind="stable")[:size]
-    # Boolean masks keep the order of rows, so the order of likeness is put in by hand.
-    return Pool(
-        some.rows[order],
-        some.top[order],
-        some.second[order],
-        some.probability[order],
-        some.margin[order],
-        some.kicks[order],
-        some.vectors_of,
-        some.model,
-    )
+    strangeness = _nearest(likeness, near) - _nearest(vectors @ known.T, _KNOWN_NEAR)
+    order = np.argsort(-likeness[int(strangeness.argmax())], kind="stable")[:size]
+    return some.take(order)
+
+
+def _nearest(likeness: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """The mean likeness of each image to those that are nearest to it: float32 [n]."""
+    return np.asarray(-np.sort(-likeness, axis=1)[:, :count].mean(1), np.float32)
+
+
+def _spread(count: int) -> NDArray[np.int64]:
+    """Places of at most `_SAMPLE` of so many, evenly spread."""
+    return np.linspace(0, count - 1, min(count, _SAMPLE)).astype(np.int64)

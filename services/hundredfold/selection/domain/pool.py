@@ -45,21 +45,21 @@ class Pool:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def only(self, kept: NDArray[np.bool_]) -> "Pool":
-        """The images of a mask [m]."""
+    def take(self, places: NDArray[np.int64] | NDArray[np.bool_]) -> "Pool":
+        """The images at some places, in that order, or of a mask [m]."""
         return replace(
             self,
-            rows=self.rows[kept],
-            top=self.top[kept],
-            second=self.second[kept],
-            probability=self.probability[kept],
-            margin=self.margin[kept],
-            kicks=self.kicks[kept],
+            rows=self.rows[places],
+            top=self.top[places],
+            second=self.second[places],
+            probability=self.probability[places],
+            margin=self.margin[places],
+            kicks=self.kicks[places],
         )
 
     def without(self, rows: NDArray[np.int64]) -> "Pool":
         """All images but some."""
-        return self.only(~np.isin(self.rows, rows)) if len(rows) else self
+        return self.take(~np.isin(self.rows, rows)) if len(rows) else self
 
 
 def pool(rows: NDArray[np.int64], kicks: NDArray[np.int32], vectors_of: VectorsOf) -> Pool:
