@@ -64,7 +64,7 @@ class Leasing:
             ResourceExhausted: too many would wait.
         """
         waiting = self._queue.offer(collection, pages, replace=replace)
-        if total:
+        if total and total != self._total(collection):
             with self._ledger.writing(collection) as work:
                 work.set_total(total)
         return waiting
@@ -133,7 +133,7 @@ class Leasing:
         with suppress(Unavailable):
             ready_pages, ready = self._queue.rows(collection)
         schema = self._ledger.catalog.schema(collection)
-        self._ledger.copies(collection)
+        self._use_copies(collection)
         with self._records.reading(collection) as reading:
             outside = Outside(reading.total(), reading.leased(), ready, ready_pages)
             with self._ledger.fold(collection, reading) as fold:
@@ -161,6 +161,17 @@ class Leasing:
                 self.reconcile(collection)
             except ServiceError as error:
                 _log.warning("%s is not reconciled: %s", collection, error.message)
+
+    def _use_copies(self, collection: str) -> None:
+        try:
+            self._ledger.copies(collection)
+        except ServiceError as error:
+            # What another service keeps must not hide how far the labels are.
+            _log.warning("copies of %s are not counted: %s", collection, error.message)
+
+    def _total(self, collection: str) -> int:
+        with self._records.reading(collection) as reading:
+            return reading.total()
 
     def _lease_all(
         self, collection: str, pages: Sequence[Page], annotator: str, ttl_seconds: float

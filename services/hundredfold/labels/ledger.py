@@ -160,11 +160,11 @@ class Ledger:
             self._news.notify_all()
 
     def _snapshot(self, collection: str) -> None:
+        kept = self._of(collection)
         with self.records.writing(collection) as work:
             claimed = work.claim_snapshot(self._every)
-        kept = self._of(collection)
+            kept.snapshot_at = work.snapshot_seq()
         with self.fold(collection) as fold:
-            kept.snapshot_at = fold.seq
             state = fold.state()
         if claimed:
             with self.records.reading(collection) as reading:

@@ -108,6 +108,12 @@ class TestSQLite(RecordStoreContract):
 
 
 def test_other_databases_are_refused() -> None:
-    with pytest.raises(InvalidArgument, match="mysql") as told:
+    with pytest.raises(InvalidArgument, match="not mysql") as told:
         open_database("mysql://localhost/labels")
     assert told.value.field == "HUNDREDFOLD_LABELS_DATABASE_URL"
+
+
+def test_a_url_that_is_none_is_refused_without_showing_it() -> None:
+    with pytest.raises(InvalidArgument) as told:
+        open_database("secret-password")
+    assert "secret" not in told.value.message

@@ -28,7 +28,8 @@ class CSVFile(FileFormat):
     def writer(self, out: BinaryIO) -> Iterator[Callable[[pa.Table], None]]:
         """See FileFormat."""
         text = io.TextIOWrapper(out, encoding="utf-8", newline="")
-        lines = csv.writer(text, lineterminator="\n")
+        # With "\n" Python would leave a value with a "\r" unquoted.
+        lines = csv.writer(text, lineterminator="\r\n")
         lines.writerow(COLUMNS.names)
 
         def write(table: pa.Table) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from hundredfold.chassis.errors import InvalidArgument, ResourceExhausted, Unavailable
 from hundredfold.labels.store.tables import metadata
@@ -72,18 +72,24 @@ def open_database(
         disk: tells the space around SQLite's file; None asks the machine.
 
     Raises:
-        InvalidArgument: it is neither.
+        InvalidArgument: it is neither, or there is no driver.
         Unavailable: Postgres is away.
     """
-    backend = make_url(url).get_backend_name()
-    if backend == "sqlite":
-        return SQLiteDatabase(url, clock, disk or _disk)
-    if backend == "postgresql":
-        return PostgresDatabase(url)
-    raise InvalidArgument(
-        f"the database must be sqlite or postgresql, not {backend}",
-        field="HUNDREDFOLD_LABELS_DATABASE_URL",
-    )
+    try:
+        backend = make_url(url).get_backend_name()
+        if backend == "sqlite":
+            return SQLiteDatabase(url, clock, disk or _disk)
+        if backend == "postgresql":
+            return PostgresDatabase(url)
+    except ArgumentError:
+        raise _bad_url("is no URL of a database") from None  # it may hold a password
+    except ModuleNotFoundError as error:
+        raise _bad_url("needs a driver: pip install 'hundredfold[postgres]'") from error
+    raise _bad_url(f"must be sqlite or postgresql, not {backend}")
+
+
+def _bad_url(why: str) -> InvalidArgument:
+    return InvalidArgument(f"the database_url {why}", field="HUNDREDFOLD_LABELS_DATABASE_URL")
 
 
 class SQLiteDatabase:
@@ -181,9 +187,9 @@ def _configure(connection: sqlite3.Connection, _: object) -> None:
     # Python's driver would begin transactions by itself, and never an IMMEDIATE one.
     connection.isolation_level = None
     for pragma in (
+        f"busy_timeout={BUSY_SECONDS * 1000}",
         "journal_mode=WAL",
         "synchronous=FULL",
-        f"busy_timeout={BUSY_SECONDS * 1000}",
         "cache_size=-16000",
     ):
         connection.execute(f"PRAGMA {pragma}")

@@ -45,6 +45,10 @@ class Reading:
         """How many images there are to label, as last told; 0 when nobody said."""
         return self._of_collection(collections.c.total)
 
+    def snapshot_seq(self) -> int:
+        """The head when the newest snapshot was begun, by whichever replica; 0 for none."""
+        return self._of_collection(collections.c.snapshot_seq)
+
     def events(self, after: int, limit: int, *, actor: str = "") -> list[Event]:
         """At most `limit` events after a seq, by seq; of one actor if named.
 

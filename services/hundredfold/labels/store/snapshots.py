@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hundredfold.chassis.errors import ServiceError
+from hundredfold.chassis.errors import Conflict, ServiceError
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
@@ -46,8 +46,7 @@ class Snapshots:
         Raises:
             SnapshotDiffers: it is not listed then.
         """
-        folder = layout.label_snapshots(collection)
-        manifest = Manifest.load(self._store, folder)
+        folder, manifest = layout.label_snapshots(collection), self._manifest(collection)
         table, rest = layout.label_snapshot(state.seq), layout.label_state(state.seq)
         with self._store.writer(f"{folder}/{table}") as out:
             pq.write_table(_table(state), out, compression="zstd")
@@ -56,7 +55,9 @@ class Snapshots:
         manifest.add(rest, written, seq=state.seq, chain=chain.hex())
         if not self._read(manifest, state.seq).same_as(state):
             raise SnapshotDiffers(f"{folder}/{table}")
-        old = [name for seq in _seqs(manifest)[KEPT:] for name in _names(seq)]
+        # One that is ahead is of another ledger: the record store was made anew, or restored.
+        kept = [seq for seq in _seqs(manifest) if seq <= state.seq][:KEPT]
+        old = [name for seq in _seqs(manifest) if seq not in kept for name in _names(seq)]
         for name in old:
             manifest.drop(name)
         manifest.save()
@@ -65,17 +66,21 @@ class Snapshots:
 
     def newest_first(self, collection: str) -> Iterator[tuple[FoldState, bytes]]:
         """The snapshots that are whole, with their `chain`; the others are not needed, the ledger has it all."""
-        try:
-            manifest = Manifest.load(self._store, layout.label_snapshots(collection))
-        except ServiceError as error:
-            _log.warning("no snapshot of %s: %s", collection, error.message)
-            return
+        manifest = self._manifest(collection)
         for seq in _seqs(manifest):
             try:
                 chain = manifest.entries[layout.label_state(seq)].meta["chain"]
                 yield self._read(manifest, seq), bytes.fromhex(chain)
             except (ServiceError, pa.ArrowException, OSError, ValueError, KeyError) as error:
                 _log.warning("snapshot %d of %s is passed over: %s", seq, collection, error)
+
+    def _manifest(self, collection: str) -> Manifest:
+        folder = layout.label_snapshots(collection)
+        try:
+            return Manifest.load(self._store, folder)
+        except Conflict as error:
+            _log.warning("the snapshots of %s begin anew: %s", collection, error.message)
+            return Manifest(self._store, folder)
 
     def _read(self, manifest: Manifest, seq: int) -> FoldState:
         paths = [f"{manifest.folder}/{name}" for name in _names(seq)]
