@@ -1,16 +1,34 @@
-"""The frame: which views there are."""
+"""The frame: the bar on top, and the view that was chosen below it."""
+
+from functools import partial
+from pathlib import Path
 
 import streamlit as st
 
-from ui.views import label, progress
+from ui.views import choice, label, progress
+
+_HERE = Path(__file__).parent
 
 st.set_page_config(page_title="hundredfold", page_icon="▦", layout="wide")
-st.navigation(
-    [
-        st.Page(
-            label.show, title="Label", icon=":material/grid_view:", url_path="label", default=True
-        ),
-        st.Page(progress.show, title="Progress", icon=":material/monitoring:", url_path="progress"),
-    ],
-    position="top",
-).run()
+st.logo(str(_HERE / "logo.svg"), size="medium")
+st.html(_HERE / "frame.css")
+chosen = choice.bar()
+if chosen:
+    st.navigation(
+        [
+            st.Page(
+                partial(label.show, chosen),
+                title="Label",
+                icon=":material/grid_view:",
+                url_path="label",
+                default=True,
+            ),
+            st.Page(
+                partial(progress.show, chosen),
+                title="Progress",
+                icon=":material/monitoring:",
+                url_path="progress",
+            ),
+        ],
+        position="top",
+    ).run()

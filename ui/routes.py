@@ -1,263 +1,183 @@
-"""The HTTP routes of the grid: leases, answers, undo, thumbnails. JSON in, JSON out.
+"""The HTTP routes of the grid: its modules, leases, answers, undo, pictures. See `web` for who may use them."""
 
-A browser of another site can't use them: a request that changes something must carry the header
-`X-Hundredfold`, which a foreign page can't send without being asked first (CORS), and must come from
-the same origin.
-"""
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
-from collections.abc import Callable, Mapping
-from typing import Any
-from urllib.parse import urlsplit
-
-import numpy as np
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
-from hundredfold.chassis.errors import InvalidArgument, PermissionDenied, ServiceError
-from hundredfold.client.types import Judgement, Lease, Progress, Schema, Verdict
-from ui.backend import client, thumbnails
+from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
+from hundredfold.client import SERVICES
+from hundredfold.client.types import Run
+from ui import wire
+from ui.backend import client
+from ui.web import Answer, Body, bytes_of, get, is_away, post
 
-_STATUS = {
-    "INVALID_ARGUMENT": 400,
-    "UNAUTHENTICATED": 401,
-    "PERMISSION_DENIED": 403,
-    "NOT_FOUND": 404,
-    "ALREADY_EXISTS": 409,
-    "FAILED_PRECONDITION": 409,
-    "ABORTED": 409,
-    "RESOURCE_EXHAUSTED": 429,
-    "UNAVAILABLE": 503,
-    "DEADLINE_EXCEEDED": 503,
-}
-_MOST_BYTES = 1 << 20
+MODULES = "/grid"
+"""Where the browser finds the modules of the grid."""
+
 _MOST_ANSWERS = 64
-
-Body = Mapping[str, Any]
+_MOST_PICTURES = 256
 
 
 def routes() -> list[BaseRoute]:
     """All routes, to be mounted beside Streamlit."""
     at = "/api/collections/{collection}"
+    modules = Path(__file__).parent / "components" / "grid" / "modules"
     return [
-        _get(f"{at}/state", state),
-        _post(f"{at}/leases", leases),
-        _post(f"{at}/renewals", renewals),
-        _post(f"{at}/releases", releases),
-        _post(f"{at}/answers", answers),
-        _post(f"{at}/undo", undo),
-        _post(f"{at}/classes", classes),
-        Route(f"{at}/thumbnails/{{row:int}}", thumbnail),
-        Route(f"{at}/images/{{row:int}}", image),
+        get(f"{at}/state", state),
+        post(f"{at}/leases", leases),
+        post(f"{at}/renewals", renewals),
+        post(f"{at}/releases", releases),
+        post(f"{at}/answers", answers),
+        post(f"{at}/undo", undo),
+        post(f"{at}/classes", classes),
+        bytes_of(f"{at}/thumbnails", "application/octet-stream", thumbnails),
+        bytes_of(f"{at}/images/{{row:int}}", "image/jpeg", image),
+        Mount(MODULES, _Fresh(directory=modules)),
     ]
 
 
-def state(collection: str) -> dict[str, Any]:
-    """The schema and how far the work is."""
-    loop = client().selection.get(collection)
+class _Fresh(StaticFiles):
+    """Files that a browser asks for again, so that it never mixes modules of two versions."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+
+def state(request: Request) -> Answer:
+    """The schema, how far the work is, and what the loop does.
+
+    `phase` is that of the loop, NONE when there is no loop, UNKNOWN when nobody answers.
+    """
+    collection = request.path_params["collection"]
+    schema = client().catalog.schema(collection)
+    progress = client().labels.progress(collection)
     return {
-        "schema": _schema(client().catalog.schema(collection)),
-        "progress": _progress(client().labels.progress(collection)),
-        "phase": loop.phase,
-        "trouble": loop.trouble,
+        "schema": wire.schema(schema),
+        "progress": wire.progress(progress),
+        **_loop(collection),
     }
 
 
-def leases(collection: str, body: Body) -> dict[str, Any]:
-    """Lease pages; their thumbnails are here before the browser asks for them."""
-    found = client().labels.lease(
-        collection, str(body.get("annotator", "")), limit=int(body.get("limit", 1))
-    )
-    for each in found:
-        thumbnails.fetch(collection, each.page.rows.tolist())
+def _loop(collection: str) -> Answer:
+    try:
+        loop = client().selection.get(collection)
+    except NotFound:
+        return {"phase": "NONE", "trouble": "", "work": _work(collection)}
+    except ServiceError as error:
+        return {"phase": "UNKNOWN", "trouble": f"selection: {error.message}", "work": ""}
+    work = _work(collection) if loop.phase == "PREPARING" else ""
+    return {"phase": loop.phase, "trouble": loop.trouble, "work": work}
+
+
+def _work(collection: str) -> str:
+    """The newest run that is not at its end, in words; empty when there is none."""
+    running = [each for each in _runs(collection) if not each.state.ended]
+    if not running:
+        return ""
+    run = max(running, key=lambda each: each.created_at)
+    amount = f": {run.done:,} of {run.total:,} {run.unit}" if run.total else ""
+    return f"{run.service}, {run.kind}{amount}"
+
+
+def _runs(collection: str) -> Iterator[Run]:
+    for service in SERVICES:
+        with suppress(ServiceError):
+            yield from client().runs(service).recent(collection, limit=5)
+
+
+def leases(collection: str, body: Body) -> Answer:
+    """Lease pages."""
+    # First what may fail: a lease that never arrives is lost until its time is over.
     progress = client().labels.progress(collection)
-    return {"leases": [_lease(each) for each in found], "progress": _progress(progress)}
+    found = client().labels.lease(
+        collection, str(body["annotator"]), limit=wire.whole(body["limit"])
+    )
+    return {"leases": [wire.lease(each) for each in found], "progress": wire.progress(progress)}
 
 
-def renewals(collection: str, body: Body) -> dict[str, Any]:
+def renewals(collection: str, body: Body) -> Answer:
     """Prolong leases."""
-    return {"tokens": sorted(client().labels.renew(collection, _tokens(body)))}
+    return {"tokens": sorted(client().labels.renew(collection, wire.to_tokens(body["tokens"])))}
 
 
-def releases(collection: str, body: Body) -> dict[str, Any]:
+def releases(collection: str, body: Body) -> Answer:
     """Give pages back."""
-    client().labels.release(collection, _tokens(body))
+    client().labels.release(collection, wire.to_tokens(body["tokens"]))
     return {}
 
 
-def answers(collection: str, body: Body) -> dict[str, Any]:
+def answers(collection: str, body: Body) -> Answer:
     """Take answers in order; each is acknowledged or refused by itself.
 
     A service that is away fails the whole request, and the browser sends it again.
     """
-    given = body.get("answers", [])
+    given = body["answers"]
     if not isinstance(given, list) or len(given) > _MOST_ANSWERS:
         raise InvalidArgument(f"give at most {_MOST_ANSWERS} answers", field="answers")
     taken = [_answer(collection, each) for each in given]
-    return {"answers": taken, "progress": _progress(client().labels.progress(collection))}
+    return {"answers": taken, "progress": wire.progress(client().labels.progress(collection))}
 
 
-def _answer(collection: str, answer: Body) -> dict[str, Any]:
+def _answer(collection: str, answer: Body) -> Answer:
     request_id = str(answer["request_id"])
     try:
-        seq = client().labels.submit(
-            collection,
-            int(answer["token"]),
-            [_judgement(each) for each in answer["judgements"]],
-            seconds=float(answer.get("seconds", 0)),
-            request_id=request_id,
-        )
+        return {"request_id": request_id, "seq": _submit(collection, answer, request_id)}
     except ServiceError as error:
-        if _STATUS.get(error.code, 500) >= 500 or error.code == "UNAUTHENTICATED":
+        if is_away(error):
             raise
         return {"request_id": request_id, "refused": error.message, "reason": error.reason}
-    return {"request_id": request_id, "seq": seq}
+    except (LookupError, TypeError, ValueError) as error:
+        return {"request_id": request_id, "refused": f"{error!r:.200}", "reason": "MALFORMED"}
 
 
-def undo(collection: str, body: Body) -> dict[str, Any]:
-    """Take a decision back and lease its page again."""
+def _submit(collection: str, answer: Body, request_id: str) -> int:
+    return client().labels.submit(
+        collection,
+        wire.whole(answer["token"]),
+        [wire.to_judgement(each) for each in answer["judgements"]],
+        seconds=float(answer["seconds"]),
+        request_id=request_id,
+    )
+
+
+def undo(collection: str, body: Body) -> Answer:
+    """Take a decision back (`seq` 0 = the annotator's last) and lease its page again, with what was said."""
     undone = client().labels.undo(
         collection,
-        str(body.get("annotator", "")),
-        seq=int(body["seq"]),
+        str(body["annotator"]),
+        seq=wire.whole(body["seq"]),
         lease_again=True,
         request_id=str(body["request_id"]),
     )
-    return {"lease": _lease(undone.lease) if undone.lease else None}
+    return {
+        "lease": wire.lease(undone.lease) if undone.lease else None,
+        "judgements": [wire.judgement(each) for each in undone.event.judgements],
+    }
 
 
-def classes(collection: str, body: Body) -> dict[str, Any]:
+def classes(collection: str, body: Body) -> Answer:
     """Add a class."""
-    return _schema(client().catalog.add_classes(collection, [str(body["name"])]))
+    return wire.schema(client().catalog.add_classes(collection, [str(body["name"])]))
 
 
-async def thumbnail(request: Request) -> Response:
-    """One thumbnail."""
-    return await _jpeg(request, thumbnails.get)
+def thumbnails(request: Request) -> bytes:
+    """The thumbnails of `rows`, packed; an empty one for an image that can't be shown."""
+    rows = [int(each) for each in request.query_params.get("rows", "").split(",")]
+    if len(rows) > _MOST_PICTURES:
+        raise InvalidArgument(f"ask for at most {_MOST_PICTURES} thumbnails", field="rows")
+    found = client().catalog.thumbnails(request.path_params["collection"], rows)
+    return wire.packed([found.get(each, b"") for each in rows])
 
 
-async def image(request: Request) -> Response:
+def image(request: Request) -> bytes:
     """One image, large."""
-    return await _jpeg(request, client().catalog.image)
-
-
-async def _jpeg(request: Request, read: Callable[[str, int], bytes]) -> Response:
-    try:
-        data = await run_in_threadpool(
-            read, request.path_params["collection"], request.path_params["row"]
-        )
-    except ServiceError as error:
-        return _refusal(error)
-    if not data:
-        return Response(status_code=404)
-    # A row never changes its image: the browser may keep it.
-    headers = {
-        "Cache-Control": "private, max-age=86400, immutable",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "default-src 'none'",
-    }
-    return Response(data, media_type="image/jpeg", headers=headers)
-
-
-def _get(path: str, call: Callable[[str], dict[str, Any]]) -> Route:
-    async def endpoint(request: Request) -> Response:
-        return await _reply(call, request.path_params["collection"])
-
-    return Route(path, endpoint)
-
-
-def _post(path: str, call: Callable[[str, Body], dict[str, Any]]) -> Route:
-    async def endpoint(request: Request) -> Response:
-        try:
-            body = await _body(request)
-        except ServiceError as error:
-            return _refusal(error)
-        return await _reply(call, request.path_params["collection"], body)
-
-    return Route(path, endpoint, methods=["POST"])
-
-
-async def _reply(call: Callable[..., dict[str, Any]], *arguments: object) -> Response:
-    try:
-        return JSONResponse(await run_in_threadpool(call, *arguments))
-    except ServiceError as error:
-        return _refusal(error)
-    except (KeyError, TypeError, ValueError) as error:
-        return _refusal(InvalidArgument(f"the request is not of the right form: {error!r}"))
-
-
-async def _body(request: Request) -> Body:
-    _check_same_site(request)
-    length = request.headers.get("content-length", "")
-    if not length.isdigit() or int(length) > _MOST_BYTES:
-        raise InvalidArgument(f"send at most {_MOST_BYTES} bytes, and say how many")
-    try:
-        body = await request.json()
-    except ValueError as error:
-        raise InvalidArgument("the body is not JSON") from error
-    if not isinstance(body, dict):
-        raise InvalidArgument("the body is not a JSON object")
-    return body
-
-
-def _check_same_site(request: Request) -> None:
-    origin = request.headers.get("origin")
-    if "x-hundredfold" not in request.headers or (
-        origin and urlsplit(origin).netloc != request.headers.get("host")
-    ):
-        raise PermissionDenied("only the labelling UI itself may send this")
-
-
-def _refusal(error: ServiceError) -> JSONResponse:
-    body = {"reason": error.reason, "message": error.message}
-    return JSONResponse(body, status_code=_STATUS.get(error.code, 500))
-
-
-def _tokens(body: Body) -> list[int]:
-    return [int(each) for each in body.get("tokens", [])]
-
-
-def _judgement(given: Body) -> Judgement:
-    rows = np.array(given["rows"], np.int64)
-    return Judgement(int(given["class_id"]), Verdict(given["verdict"]), rows)
-
-
-def _lease(lease: Lease) -> dict[str, Any]:
-    page = lease.page
-    return {
-        "token": lease.token,
-        "expires_at": lease.expires_at,
-        "kind": page.kind,
-        "rows": page.rows.tolist(),
-        "class_id": page.class_id,
-        "second": page.second.tolist(),
-        "probability": [round(each, 4) for each in page.probability.tolist()],
-    }
-
-
-def _schema(schema: Schema) -> dict[str, Any]:
-    return {
-        "version": schema.version,
-        "classes": [
-            {
-                "class_id": each.class_id,
-                "name": each.name,
-                "key": each.key,
-                "color": each.color,
-                "guideline": each.guideline,
-            }
-            for each in schema.in_use
-        ],
-    }
-
-
-def _progress(progress: Progress) -> dict[str, Any]:
-    return {
-        "total": progress.total,
-        "labelled": progress.labelled,
-        "unsure": progress.unsure,
-        "decisions": progress.decisions,
-        "labels_per_minute": progress.labels_per_minute,
-        "ready_pages": progress.ready_pages,
-    }
+    return client().catalog.image(request.path_params["collection"], request.path_params["row"])

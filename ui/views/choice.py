@@ -1,30 +1,66 @@
-"""Which collection, and who is labelling."""
+"""Which collection, and who is labelling: in the bar on top, and in the address."""
+
+from dataclasses import dataclass
 
 import streamlit as st
 
 from hundredfold.chassis.errors import ServiceError
 from ui.backend import client
 
+_ANONYMOUS = "labeler"
+_ASK_AGAIN_SECONDS = 2.0
 
-def collection() -> str | None:
-    """The collection chosen, kept in the address; None when there is none to choose."""
-    try:
-        names = [each.name for each in client().catalog.collections()]
-    except ServiceError as error:
-        st.error(f"The catalog does not answer: {error.message}")
-        return None
+
+@dataclass(frozen=True)
+class Choice:
+    """A collection, and the name under which answers go into the ledger."""
+
+    collection: str
+    annotator: str
+
+
+def bar() -> Choice | None:
+    """Draw the choices; None, and what to do instead, when there is nothing to choose from."""
+    names = _names()
     if not names:
-        st.info(
-            "There is no collection yet. Bring one in from a terminal:\n\n"
-            "`hundredfold bootstrap FOLDER --collection NAME`"
-        )
+        _nothing_yet()
         return None
-    asked = st.query_params.get("collection", names[0])
-    chosen = st.selectbox(
-        "Collection",
-        names,
-        index=names.index(asked) if asked in names else 0,
-        label_visibility="collapsed",
-    )
-    st.query_params["collection"] = chosen
-    return str(chosen)
+    with st.container(key="bar", horizontal=True, gap="small"):
+        collection = st.selectbox(
+            "Collection",
+            names,
+            key="collection",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        annotator = st.text_input(
+            "Your name",
+            key="annotator",
+            bind="query-params",
+            max_chars=60,
+            label_visibility="collapsed",
+            placeholder="Your name",
+        )
+    return Choice(str(collection), str(annotator).strip() or _ANONYMOUS)
+
+
+def _names() -> list[str]:
+    try:
+        return [each.name for each in client().catalog.collections()]
+    except ServiceError:
+        return []
+
+
+@st.fragment(run_every=_ASK_AGAIN_SECONDS)
+def _nothing_yet() -> None:
+    """Say what to do, and go on by itself as soon as it is done."""
+    try:
+        if client().catalog.collections():
+            st.rerun(scope="app")
+    except ServiceError as error:
+        st.error(f"The catalog does not answer; this page asks it again by itself. {error.message}")
+        return
+    st.header("Bring in your images")
+    st.write("There is no collection yet. In a terminal, beside the running services:")
+    st.code("hundredfold bootstrap FOLDER --collection NAME", language=None)
+    st.write("The first page to label appears here by itself.")

@@ -1,77 +1,123 @@
 """The Progress view: how far the work is, how fast it goes, what is left."""
 
+from collections.abc import Mapping
+from html import escape
+
 import streamlit as st
 
 from hundredfold.chassis.errors import ServiceError
 from hundredfold.client.types import Forecast, Loop, Progress, Schema
 from ui.backend import client
-from ui.views import choice
+from ui.views.choice import Choice
+
+_AGAIN_SECONDS = 3.0
+_TARGET = 0.95
 
 
-def show() -> None:
+def show(choice: Choice) -> None:
     """Draw the view, again every few seconds."""
-    collection = choice.collection()
-    if collection is not None:
-        _numbers(collection)
+    _numbers(choice.collection)
 
 
-@st.fragment(run_every=3.0)
+@st.fragment(run_every=_AGAIN_SECONDS)
 def _numbers(collection: str) -> None:
     try:
         progress = client().labels.progress(collection)
         schema = client().catalog.schema(collection)
+    except ServiceError as error:
+        st.warning(
+            f"The numbers come back by themselves. A service does not answer: {error.message}"
+        )
+        return
+    loop, trouble = _loop(collection)
+    _heading(progress, loop)
+    if trouble:
+        st.warning(trouble)
+    _tiles(progress, loop, _forecast(collection) if loop else None)
+    _by_class(progress.labels_by_class, schema)
+
+
+def _loop(collection: str) -> tuple[Loop | None, str]:
+    """The loop, and what is to be known about it, in a sentence."""
+    try:
         loop = client().selection.get(collection)
     except ServiceError as error:
-        st.warning(f"A service does not answer: {error.message}")
-        return
-    _heading(progress, loop)
-    _tiles(progress, loop, _forecast(collection))
-    _by_class(progress, schema)
+        if error.code == "NOT_FOUND":
+            return None, (
+                "No pages are being made for this collection. Open the loop with "
+                f"`hundredfold bootstrap FOLDER --collection {collection}`."
+            )
+        return (
+            None,
+            f"What is expected is not known now. Selection does not answer: {error.message}",
+        )
+    trouble = f"The loop waits and tries again by itself: {loop.trouble}" if loop.trouble else ""
+    return loop, trouble
 
 
 def _forecast(collection: str) -> Forecast | None:
     try:
-        return client().selection.forecast(collection)
+        return client().selection.forecast(collection, target=_TARGET)
     except ServiceError:
         return None
 
 
-def _heading(progress: Progress, loop: Loop) -> None:
-    share = progress.labelled / progress.total if progress.total else 0.0
-    st.progress(min(share, 1.0), f"{progress.labelled:,} of {progress.total:,} images labelled")
-    if loop.trouble:
-        st.warning(f"The loop waits and tries again by itself: {loop.trouble}")
+def _heading(progress: Progress, loop: Loop | None) -> None:
+    share = min(progress.labelled / progress.total, 1.0) if progress.total else 0.0
+    st.progress(share, f"**{progress.labelled:,} of {progress.total:,} images labelled**")
+    words = [
+        f"{progress.decisions:,} answers in {_duration(progress.human_seconds)} of looking",
+        f"{progress.ready_pages:,} pages wait",
+        f"{progress.leased:,} images are on a screen",
+    ]
+    if loop:
+        words.insert(0, f"{_PHASES.get(loop.phase, loop.phase)}, round {loop.rounds:,}")
+    st.caption(" · ".join(words))
 
 
-def _tiles(progress: Progress, loop: Loop, forecast: Forecast | None) -> None:
+_PHASES = {
+    "PREPARING": "Preparing",
+    "SEED": "Naming clusters",
+    "VERIFY": "Confirming what the model says",
+    "LEFTOVERS": "One by one",
+    "DONE": "Done",
+}
+
+
+def _tiles(progress: Progress, loop: Loop | None, forecast: Forecast | None) -> None:
     tiles = st.columns(5)
     tiles[0].metric("Labels a minute", f"{progress.labels_per_minute:,.0f}", border=True)
-    tiles[1].metric("Decisions", f"{progress.decisions:,}", border=True)
+    tiles[1].metric("Labelled with copies", f"{progress.labelled_with_copies:,}", border=True)
     tiles[2].metric("Set aside", f"{progress.unsure:,}", border=True)
     tiles[3].metric(
         "Right if stopped now",
-        f"{loop.expected_accuracy:.1%}" if loop.model else "-",
+        f"{loop.expected_accuracy:.1%}" if loop and loop.model else "-",
         help="What the model expects, were it to label the rest. Not audited.",
         border=True,
     )
     tiles[4].metric(
-        "Left until 95 %",
-        f"{forecast.seconds / 60:,.0f} min" if forecast else "-",
-        help="Expected minutes of a person's time.",
+        f"Left until {_TARGET:.0%}",
+        _duration(forecast.seconds) if forecast else "-",
+        help="Expected time of one person, from the pace so far. Known after the first model.",
         border=True,
     )
-    st.caption(
-        f"Round {loop.rounds:,} · {loop.phase.lower()} · {progress.ready_pages:,} pages wait · "
-        f"{progress.leased:,} images are being looked at"
-    )
 
 
-def _by_class(progress: Progress, schema: Schema) -> None:
-    names = {each.class_id: each.name for each in schema.classes}
-    counts = {
-        names.get(class_id, str(class_id)): count
-        for class_id, count in progress.labels_by_class.items()
-    }
-    if counts:
-        st.subheader("Labels by class")
-        st.bar_chart(counts, horizontal=True, x_label="images")
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 5_400 else f"{seconds / 3_600:,.1f} h"
+
+
+def _by_class(counts: Mapping[int, int], schema: Schema) -> None:
+    if not schema.in_use:
+        st.caption("There are no classes yet: name the first page in the Label view.")
+        return
+    st.subheader("Labels by class")
+    most = max([1, *counts.values()])
+    lines = [
+        f"<span>{escape(each.name)}</span><i><b style='width:{counts.get(each.class_id, 0) / most:.1%}'>"
+        f"</b></i><span>{counts.get(each.class_id, 0):,}</span>"
+        for each in sorted(schema.in_use, key=lambda each: -counts.get(each.class_id, 0))
+    ]
+    st.html(f"<div class='by-class'>{''.join(lines)}</div>")

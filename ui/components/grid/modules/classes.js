@@ -1,0 +1,140 @@
+// The palette: the classes with their keys, and a field that finds one of many or adds one.
+
+import { element, text } from "./dom.js";
+
+export const DIGITS = "1234567890";
+const SHOWN = 300;
+
+export class Palette {
+  constructor(session) {
+    this.session = session;
+    this.marked = 0; // which of the shown entries Enter takes
+    this.field = element("input", "picker", {
+      type: "text", maxLength: 200, placeholder: "Find or add a class", autocomplete: "off", spellcheck: false,
+      ariaLabel: "Find or add a class",
+    });
+    this.list = element("div", "classes", { role: "listbox", ariaLabel: "Classes", id: "classes" });
+    this.field.setAttribute("aria-controls", "classes");
+    this.field.addEventListener("input", () => { this.marked = 0; this.draw(); });
+    this.field.addEventListener("focus", () => this.draw());
+    this.field.addEventListener("blur", () => this.draw());
+    this.field.addEventListener("keydown", (event) => this.#key(event));
+    this.list.addEventListener("pointerdown", (event) => event.preventDefault()); // the field keeps the focus
+    this.list.addEventListener("click", (event) => {
+      const entry = event.target.closest(".class");
+      if (entry) this.#take(this.entries[Number(entry.dataset.place)]);
+    });
+  }
+
+  focus() {
+    this.field.focus();
+    this.field.select();
+  }
+
+  // The class that a key means, if any: its own key first, then its digit.
+  byKey(key) {
+    const own = this.session.classes.find((each) => each.key && each.key === key);
+    return own ?? this.session.classes[DIGITS.indexOf(key)];
+  }
+
+  draw() {
+    this.entries = this.#found();
+    this.marked = Math.min(this.marked, Math.max(0, this.entries.length - 1));
+    this.list.replaceChildren(...this.entries.map((entry, place) => this.#row(entry, place)));
+    if (!this.entries.length) this.list.append(text("p", "dim", this.#hint()));
+    this.mark();
+  }
+
+  // Show which class the page is named, and which entry Enter would take.
+  mark() {
+    const named = this.session.page?.named ?? 0;
+    const searching = this.#searching();
+    this.entries?.forEach(({ classId }, place) => {
+      const row = this.list.children[place];
+      row.classList.toggle("chosen", classId === named && named > 0);
+      row.classList.toggle("marked", searching && place === this.marked);
+      row.ariaSelected = String(classId === named && named > 0);
+    });
+    if (searching) this.list.children[this.marked]?.scrollIntoView({ block: "nearest" });
+  }
+
+  #searching() {
+    return this.field.matches(":focus") && this.field.value.trim() !== "";
+  }
+
+  #hint() {
+    if (!this.session.known) return "";
+    return "No class yet: press N, type the first and press Enter.";
+  }
+
+  // Entries {classId, name, key, guideline, color} that fit the words typed, best first, and one to add.
+  #found() {
+    const typed = this.field.value.trim();
+    const wanted = typed.toLowerCase();
+    const all = this.session.classes.map((each, place) => ({
+      classId: each.class_id, name: each.name, key: each.key || DIGITS[place] || "",
+      guideline: each.guideline, color: colour(each),
+    }));
+    if (!wanted) return all.slice(0, SHOWN);
+    const ranked = all.map((entry) => [rank(entry.name.toLowerCase(), wanted), entry])
+      .filter(([fit]) => fit < 4).sort(([one], [other]) => one - other).map(([, entry]) => entry);
+    if (ranked[0]?.name.toLowerCase() === wanted) return ranked.slice(0, SHOWN);
+    return [...ranked.slice(0, SHOWN), { classId: 0, name: typed }];
+  }
+
+  #row(entry, place) {
+    const row = element("button", "class", { type: "button", tabIndex: -1, role: "option" });
+    row.dataset.place = place;
+    if (!entry.classId) {
+      row.append(text("i", "plus", "+"), text("span", "name", `Add “${entry.name}”`));
+      return row;
+    }
+    row.dataset.classId = entry.classId;
+    row.title = entry.guideline || entry.name;
+    const dot = element("i", "dot");
+    dot.style.background = entry.color;
+    row.append(dot, text("span", "name", entry.name), text("kbd", "", entry.key));
+    return row;
+  }
+
+  #key(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) {
+      event.preventDefault();
+      this.marked = Math.max(0, Math.min(this.entries.length - 1, this.marked + step));
+      this.mark();
+    } else if (event.key === "Enter") {
+      event.preventDefault();
+      if (this.field.value.trim()) this.#take(this.entries[this.marked]); else this.field.blur();
+    } else if (event.key === "Escape") {
+      this.#close();
+    }
+  }
+
+  #take(entry) {
+    if (!entry) return;
+    this.#close();
+    if (entry.classId) this.session.change((page) => page.choose(entry.classId));
+    else this.session.addClass(entry.name);
+  }
+
+  #close() {
+    this.field.value = "";
+    this.field.blur();
+    this.draw();
+  }
+}
+
+// How well a name fits: 0 the same, 1 begins so, 2 a word of it does, 3 has it inside, 4 not at all.
+function rank(name, wanted) {
+  if (name === wanted) return 0;
+  if (name.startsWith(wanted)) return 1;
+  const at = name.indexOf(wanted);
+  if (at < 0) return 4;
+  return /[\s_./-]/.test(name[at - 1]) ? 2 : 3;
+}
+
+// The colour of a class: its own, else one as far from its neighbours' as the golden angle takes it.
+function colour({ class_id: classId, color }) {
+  return /^#[0-9a-f]{6}$/i.test(color) ? color : `hsl(${(classId * 137.5 + 85) % 360} 62% 48%)`;
+}

@@ -1,0 +1,40 @@
+// The way in. Streamlit calls `mount` again at every run of its script, often with the same element:
+// what is there is kept, so that no listener is added twice.
+
+import { Outbox, openTab } from "./outbox.js";
+import { Session } from "./session.js";
+import { View } from "./view.js";
+
+const ADOPT_MS = 60_000;
+const LEFT_MS = 500;
+
+const outbox = new Outbox(openTab());
+outbox.adopt();
+setInterval(() => outbox.adopt(), ADOPT_MS);
+const sessions = new Map(); // by collection and annotator: what can be undone outlives the view
+let shown = null;           // {root, session, view}
+
+export function mount({ parentElement, data: { collection, annotator } }) {
+  const root = parentElement.querySelector(".hf");
+  const session = sessionOf(collection, annotator);
+  if (shown?.root !== root || shown.session !== session) {
+    leave();
+    shown = { root, session, view: new View(root, session) };
+    session.start();
+  }
+  return () => setTimeout(() => {
+    if (shown?.root === root && !root.isConnected) leave();
+  }, LEFT_MS);
+}
+
+function sessionOf(collection, annotator) {
+  const id = JSON.stringify([collection, annotator]);
+  if (!sessions.has(id)) sessions.set(id, new Session(collection, annotator, outbox));
+  return sessions.get(id);
+}
+
+function leave() {
+  shown?.view.leave();
+  shown?.session.stop();
+  shown = null;
+}

@@ -1,0 +1,83 @@
+// Talking to the routes beside Streamlit.
+
+// The server took the request and said no: sending it again is of no use.
+export class Refused extends Error {}
+// Nobody answered, or somebody behind the server is away: the same request may be taken later.
+export class Away extends Error {}
+
+const RETRY_MS = [250, 500, 1000, 2000, 5000];
+const PICTURES = 100;
+
+// How long to wait after so many failures.
+export function patience(failures) {
+  return RETRY_MS[Math.min(failures, RETRY_MS.length - 1)];
+}
+
+export class Server {
+  constructor(collection) {
+    this.base = `/api/collections/${encodeURIComponent(collection)}`;
+  }
+
+  image(row) {
+    return `${this.base}/images/${row}`;
+  }
+
+  // GET without a body, POST with one; the JSON that comes back.
+  async call(path, body) {
+    return (await this.#ask(path, body === undefined ? {} : post(body))).json();
+  }
+
+  // A Blob for each row; an empty one for an image that can't be shown.
+  async thumbnails(rows) {
+    const found = [];
+    for (let from = 0; from < rows.length; from += PICTURES) {
+      const answer = await this.#ask(`thumbnails?rows=${rows.slice(from, from + PICTURES)}`);
+      found.push(...unpacked(await answer.arrayBuffer()));
+    }
+    return found;
+  }
+
+  // Sent even while the window closes: nobody waits for the answer.
+  release(tokens) {
+    if (tokens.length) fetch(`${this.base}/releases`, { ...post({ tokens }), keepalive: true }).catch(() => {});
+  }
+
+  async #ask(path, options = {}) {
+    let answer;
+    try {
+      answer = await fetch(`${this.base}/${path}`, options);
+    } catch {
+      throw new Away("the server can't be reached");
+    }
+    if (answer.ok) return answer;
+    const message = await reason(answer);
+    throw answer.status >= 500 || [401, 429].includes(answer.status) ? new Away(message) : new Refused(message);
+  }
+}
+
+function post(body) {
+  return {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-Hundredfold": "1" },
+    body: JSON.stringify(body),
+  };
+}
+
+async function reason(answer) {
+  try {
+    return (await answer.json()).message;
+  } catch {
+    return `status ${answer.status}`;
+  }
+}
+
+function unpacked(buffer) {
+  const view = new DataView(buffer);
+  const pieces = [];
+  for (let at = 0; at < buffer.byteLength;) {
+    const size = view.getUint32(at, true);
+    pieces.push(new Blob([buffer.slice(at + 4, at + 4 + size)], { type: "image/jpeg" }));
+    at += 4 + size;
+  }
+  return pieces;
+}

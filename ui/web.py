@@ -1,0 +1,146 @@
+"""What every route has in common: who may ask, how much, and how an answer or a refusal is sent."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from hundredfold.chassis.errors import InvalidArgument, PermissionDenied, ServiceError
+
+MOST_BYTES = 1 << 20
+"""The largest body that is read."""
+
+Body = Mapping[str, Any]
+Answer = dict[str, Any]
+
+_STATUS = {
+    "INVALID_ARGUMENT": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "FAILED_PRECONDITION": 409,
+    "ABORTED": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 503,
+}
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class TooLarge(InvalidArgument):
+    """The body is larger than MOST_BYTES, or does not say how large it is."""
+
+
+class NotJson(InvalidArgument):
+    """The body is said to be something else than JSON."""
+
+
+_STATUS_OF: Mapping[type[ServiceError], int] = {TooLarge: 413, NotJson: 415}
+
+
+def get(path: str, call: Callable[[Request], Answer]) -> Route:
+    """A route that reads."""
+
+    async def endpoint(request: Request) -> Response:
+        return await _reply(call, request)
+
+    return Route(path, endpoint)
+
+
+def post(path: str, call: Callable[[str, Body], Answer]) -> Route:
+    """A route that changes something: `call` gets the collection and the JSON object that was sent.
+
+    A page of another site can't use it: it asks for a header that such a page may not send without
+    being allowed to (CORS), and for the same origin where the browser names one.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            body = await _body(request)
+        except ServiceError as error:
+            return refusal(error)
+        return await _reply(call, request.path_params["collection"], body)
+
+    return Route(path, endpoint, methods=["POST"])
+
+
+def bytes_of(path: str, media_type: str, call: Callable[[Request], bytes]) -> Route:
+    """A route that reads bytes; 404 when there are none."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            data = await run_in_threadpool(call, request)
+        except ServiceError as error:
+            return refusal(error)
+        except ValueError as error:
+            return refusal(_malformed(error))
+        return Response(data, 200 if data else 404, headers=_HEADERS, media_type=media_type)
+
+    return Route(path, endpoint)
+
+
+def is_away(error: ServiceError) -> bool:
+    """Whether the same request may be taken later: nothing was wrong with it."""
+    return error.code not in _STATUS or error.code in {
+        "UNAUTHENTICATED",
+        "RESOURCE_EXHAUSTED",
+        "UNAVAILABLE",
+        "DEADLINE_EXCEEDED",
+    }
+
+
+def refusal(error: ServiceError) -> Response:
+    """The answer that says why not."""
+    status = _STATUS_OF.get(type(error)) or _STATUS.get(error.code, 500)
+    body = {"reason": error.reason, "message": error.message}
+    return JSONResponse(body, status, headers=_HEADERS)
+
+
+async def _reply(call: Callable[..., Answer], *arguments: object) -> Response:
+    try:
+        return JSONResponse(await run_in_threadpool(call, *arguments), headers=_HEADERS)
+    except ServiceError as error:
+        return refusal(error)
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        return refusal(_malformed(error))
+
+
+def _malformed(error: Exception) -> InvalidArgument:
+    return InvalidArgument(f"the request is not of the right form: {error!r:.200}")
+
+
+async def _body(request: Request) -> Body:
+    _check_same_site(request)
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise NotJson("send application/json")
+    length = request.headers.get("content-length", "")
+    if not (
+        length.isascii() and length.isdigit() and len(length) < 9 and int(length) <= MOST_BYTES
+    ):
+        raise TooLarge(f"send at most {MOST_BYTES} bytes, and say how many")
+    try:
+        body = json.loads(await request.body())
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgument("the body is not JSON") from error
+    if not isinstance(body, dict):
+        raise InvalidArgument("the body is not a JSON object")
+    return body
+
+
+def _check_same_site(request: Request) -> None:
+    origin = request.headers.get("origin")
+    if "x-hundredfold" not in request.headers or (
+        origin and urlsplit(origin).netloc != request.headers.get("host")
+    ):
+        raise PermissionDenied("only the labelling UI itself may send this")

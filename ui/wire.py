@@ -1,0 +1,87 @@
+"""From what the client hands out to JSON, and back."""
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hundredfold.client.types import Judgement, Lease, Progress, Rows, Schema, Verdict
+
+Json = dict[str, Any]
+
+
+def lease(given: Lease) -> Json:
+    """A page with its token."""
+    page = given.page
+    return {
+        "token": given.token,
+        "kind": page.kind,
+        "rows": page.rows.tolist(),
+        "class_id": page.class_id,
+        "second": page.second.tolist(),
+        "probability": [round(each, 4) for each in page.probability.tolist()],
+    }
+
+
+def schema(given: Schema) -> Json:
+    """The classes in use."""
+    return {
+        "version": given.version,
+        "classes": [
+            {
+                "class_id": each.class_id,
+                "name": each.name,
+                "key": each.key,
+                "color": each.color,
+                "guideline": each.guideline,
+            }
+            for each in given.in_use
+        ],
+    }
+
+
+def progress(given: Progress) -> Json:
+    """How far the work is."""
+    return {
+        "total": given.total,
+        "labelled": given.labelled,
+        "unsure": given.unsure,
+        "decisions": given.decisions,
+        "labels_per_minute": given.labels_per_minute,
+    }
+
+
+def judgement(given: Judgement) -> Json:
+    """One verdict."""
+    rows = given.rows.tolist()
+    return {"class_id": given.class_id, "verdict": given.verdict, "rows": rows}
+
+
+def to_judgement(given: Mapping[str, Any]) -> Judgement:
+    """One verdict that was sent; LookupError, TypeError or ValueError when it has not the form of one."""
+    return Judgement(whole(given["class_id"]), Verdict(given["verdict"]), to_rows(given["rows"]))
+
+
+def to_rows(given: Any) -> Rows:
+    """Row numbers."""
+    if not isinstance(given, list):
+        raise TypeError("rows must be a list")
+    return np.array([whole(each) for each in given], np.int64)
+
+
+def to_tokens(given: Any) -> list[int]:
+    """Tokens of leases."""
+    return [int(each) for each in to_rows(given)]
+
+
+def whole(given: Any) -> int:
+    """A whole number."""
+    if type(given) is not int:
+        raise TypeError(f"not a whole number: {given!r:.40}")
+    return given
+
+
+def packed(pieces: Sequence[bytes]) -> bytes:
+    """Pieces behind one another, each with its length before it as four bytes, little-endian."""
+    return b"".join(struct.pack("<I", len(each)) + each for each in pieces)
