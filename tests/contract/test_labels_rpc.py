@@ -18,6 +18,7 @@ from hundredfold.chassis.errors import (
     NotFound,
     Unavailable,
 )
+from hundredfold.chassis.paging import encode_token
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import pack
 from hundredfold.chassis.testing import running
@@ -135,6 +136,19 @@ class TestLeasePages(LabelsContract):
             client.lease()
         assert told.value.reason == "QUEUE_AWAY"
         assert time.monotonic() - began < 2
+
+    def test_with_a_queue_that_hangs_it_is_unavailable_soon(
+        self, client: Client, redis: RedisServer
+    ) -> None:
+        client.offer_rows([1], [2])
+        (lease,) = client.lease()
+        with redis.hanging():
+            began = time.monotonic()
+            with pytest.raises(Unavailable):
+                client.lease()
+            assert time.monotonic() - began < 2
+            assert client.submit(lease.token, said(OWL, IS, 1)).seq == 1
+        assert client.lease()
 
 
 class TestRenewLeases(LabelsContract):
@@ -509,7 +523,14 @@ class TestListDecisions(LabelsContract):
         assert answer.ByteSize() < 2 << 20
 
     @pytest.mark.parametrize(
-        ("field", "value"), [("page_size", -1), ("page_token", "!!"), ("after_seq", -1)]
+        ("field", "value"),
+        [
+            ("page_size", -1),
+            ("page_token", "!!"),
+            ("page_token", encode_token(1 << 70)),
+            ("after_seq", -1),
+            ("actor", "a\0b"),
+        ],
     )
     def test_bounds(self, client: Client, field: str, value: Any) -> None:
         with pytest.raises(InvalidArgument) as told:

@@ -2,9 +2,11 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -43,6 +45,7 @@ CSV, JSONL, PARQUET, IMAGENET = (
     labels_pb2.FORMAT_PARQUET,
     labels_pb2.FORMAT_IMAGENET,
 )
+REMOTE = "memory://labels-exports"
 NASTY = ['=1+2,"x"', "a\nb\r\nc", " spaces ", "Ünïcödé 🦉", "'; DROP TABLE", "../up/a.jpg", "a\tb"]
 
 
@@ -70,7 +73,8 @@ class Files(LabelsContract):
 
     @pytest.fixture
     def config(self, tmp_path: Path, redis: RedisServer) -> LabelsConfig:
-        return config_for(tmp_path, redis.url, sources=(str(tmp_path / "images"),))
+        config = config_for(tmp_path, redis.url, sources=(str(tmp_path / "images"),))
+        return replace(config, roots=(*config.roots, REMOTE))
 
     def export(self, client: Client, form: int, path: Path | str = "", **fields: Any) -> Any:
         given = {"request_id": new_id(), **fields}
@@ -268,6 +272,20 @@ class TestImport(Files):
             "unknown_classes": [],
             "seq": 4,
         }
+
+    def test_it_goes_over_a_remote_store_too(self, client: Client) -> None:
+        client.decide(OWL, 8)
+        client.decide(TIT, 9)
+        before = client.labels()
+        place = f"{REMOTE}/{new_id()}"
+        result = self.result(client, self.export(client, PARQUET, f"{place}/a.parquet"))
+        assert result["destination"] == f"{place}/a.parquet"
+        self.result(client, self.take(client, PARQUET, f"{place}/a.parquet"))
+        assert client.labels() == before
+        result = self.result(client, self.export(client, IMAGENET, f"{place}/tree"))
+        assert result["images"] == 2
+        with fsspec.open(f"{place}/tree/owl/000000008_8.jpg") as file:
+            assert file.read() == b"image 8"
 
     def csv(self, out: Path, *lines: str) -> Path:
         (out / "in.csv").write_text("\n".join(lines) + "\n")

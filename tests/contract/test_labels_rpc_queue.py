@@ -178,6 +178,7 @@ class TestOfferPages(LabelsContract):
         [
             page_message("", [1]),
             page_message("x" * 201, [1]),
+            page_message("x\0", [1]),
             page_message("a", []),
             page_message("a", [1, 1]),
             page_message("a", [-1]),

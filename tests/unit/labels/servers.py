@@ -45,6 +45,16 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
+    @contextlib.contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Taking connections, answering nothing."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
     def _answers(self) -> bool:
         with contextlib.suppress(redis.ConnectionError), redis.Redis.from_url(self.url) as client:
             return bool(client.ping())

@@ -18,13 +18,13 @@ MOST_JUDGEMENTS = 1_000
 MOST_PAGE_ROWS = 1_024
 
 
-def actor_name(name: str) -> str:
-    """A name of a person or a program; "anonymous" for the empty one."""
+def actor_name(name: str, field: str = "annotator") -> str:
+    """A name of a person or a program."""
     if len(name) > MOST_NAME or not name.isprintable():
         raise InvalidArgument(
-            f"annotator must be at most {MOST_NAME} printable characters", field="annotator"
+            f"{field} must be at most {MOST_NAME} printable characters", field=field
         )
-    return name or "anonymous"
+    return name
 
 
 def write_id(request_id: str) -> str:
@@ -46,8 +46,8 @@ def between(value: int, least: int, most: int, default: int, field: str) -> int:
 
 
 def not_negative(value: int, field: str) -> int:
-    """A number that counts or numbers something."""
-    if value < 0:
+    """A number that counts or numbers something, and fits a database."""
+    if not 0 <= value < 1 << 63:
         raise InvalidArgument(f"{field} must not be negative", field=field)
     return value
 
@@ -92,8 +92,8 @@ def in_schema(said: Sequence[Judgement], schema: Schema) -> None:
 
 def page(offered: Page, rows: int) -> Page:
     """A page for the queue of a collection of so many rows."""
-    if not offered.page_id or len(offered.page_id) > MOST_TEXT:
-        raise _bad_page(f"page_id must be 1 to {MOST_TEXT} characters")
+    if not 0 < len(offered.page_id) <= MOST_TEXT or not offered.page_id.isprintable():
+        raise _bad_page(f"page_id must be 1 to {MOST_TEXT} printable characters")
     if max(len(offered.model), len(offered.cluster)) > MOST_TEXT or not math.isfinite(
         offered.score
     ):

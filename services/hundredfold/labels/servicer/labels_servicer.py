@@ -21,6 +21,7 @@ from hundredfold.labels.transfer import Transfer
 
 MOST_TOKENS = 64
 MOST_PAGES = 256
+NOBODY = "anonymous"
 
 
 class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
@@ -104,7 +105,11 @@ class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
         (after,) = decode_token(request.page_token, int) or (first,)
         size = page_size(request.page_size)
         with self._ledger.records.reading(collection) as reading:
-            found = reading.events(after, size + 1, actor=request.actor)
+            found = reading.events(
+                rules.not_negative(after, "page_token"),
+                size + 1,
+                actor=rules.actor_name(request.actor, "actor"),
+            )
         # Less than asked for when the message would become too large.
         sent = next(messages.batches(found[:size]), [])
         token = encode_token(sent[-1].seq) if len(sent) < len(found) else ""
@@ -214,7 +219,7 @@ def _asker(annotator: str = "") -> Asker:
     who = caller()
     is_service = who.role >= access_pb2.ROLE_SERVICE
     return Asker(
-        rules.actor_name(annotator or who.subject if is_service else who.subject),
+        rules.actor_name((is_service and annotator) or who.subject) or NOBODY,
         may_act_for_all=is_service,
         may_review=who.role >= access_pb2.ROLE_REVIEWER,
     )
