@@ -200,13 +200,14 @@ class Leasing:
 
     def _trim_all(self, collection: str) -> int:
         """Take out of waiting pages what is done, leased or on a better page; returns how many had nothing left."""
-        seen = _NO_ROWS
+        seen: set[int] = set()
         dropped = 0
         for page in self._queue.waiting(collection):
             with self._records.reading(collection) as reading:
                 left = self._left(reading, page)
-            left = left.only(~np.isin(left.rows, seen))
-            seen = np.concatenate([seen, left.rows])
+            rows = left.rows.tolist()
+            left = left.only(np.array([row not in seen for row in rows], np.bool_))
+            seen.update(rows)
             if not left.rows.size:
                 self._queue.drop(collection, page.page_id)
                 dropped += 1
