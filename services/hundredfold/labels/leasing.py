@@ -77,8 +77,8 @@ class Leasing:
         """
         with self._records.reading(collection) as reading:
             last = reading.given_back(annotator)
-        with self._ledger.fold(collection):
-            pass  # most of the catching up, before others are kept out
+            with self._ledger.fold(collection, reading):
+                pass  # most of the catching up, before others are kept out
         leases: list[Lease] = []
         while len(leases) < limit:
             pages = self._queue.take(collection, limit - len(leases), last)

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,19 @@ class Reading:
     Attributes:
         connection: the transaction.
         collection: whose.
-        now: Unix seconds at its begin, by the database's clock.
     """
 
-    def __init__(self, connection: Connection, collection: str, now: float) -> None:
+    def __init__(
+        self, connection: Connection, collection: str, clock: Callable[[Connection], float]
+    ) -> None:
         self.connection = connection
         self.collection = collection
-        self.now = now
+        self._clock = clock
+
+    @cached_property
+    def now(self) -> float:
+        """Unix seconds by the database's clock, when first asked; the same from then on."""
+        return self._clock(self.connection)
 
     def head_seq(self) -> int:
         """The newest seq; 0 for none."""

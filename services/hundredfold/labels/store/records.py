@@ -24,7 +24,7 @@ class Records:
     def reading(self, collection: str) -> Iterator[Reading]:
         """A transaction that reads."""
         with self._database.reading() as connection:
-            yield Reading(connection, collection, self._database.now(connection))
+            yield Reading(connection, collection, self._database.now)
 
     @contextmanager
     def writing(self, collection: str) -> Iterator[Writing]:
@@ -35,7 +35,7 @@ class Records:
         """
         with self._database.writing() as connection:
             head = _lock(connection, collection)
-            yield Writing(connection, collection, self._database.now(connection), head)
+            yield Writing(connection, collection, self._database.now, head)
 
     def check(self) -> None:
         """Raise Unavailable while the database is away."""

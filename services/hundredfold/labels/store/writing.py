@@ -1,6 +1,6 @@
 """What can be written to one collection's ledger and leases within a transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +28,14 @@ class Writing(Reading):
         head: the end of the ledger, this transaction's events included.
     """
 
-    def __init__(self, connection: Connection, collection: str, now: float, head: Head) -> None:
-        super().__init__(connection, collection, now)
+    def __init__(
+        self,
+        connection: Connection,
+        collection: str,
+        clock: Callable[[Connection], float],
+        head: Head,
+    ) -> None:
+        super().__init__(connection, collection, clock)
         self.head = head
 
     def append(self, draft: Draft) -> int:
