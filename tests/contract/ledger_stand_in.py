@@ -21,6 +21,8 @@ class LedgerStandIn(labels_pb2_grpc.LabelsServiceServicer):
         self.negatives: set[tuple[int, int]] = set()
         self.unsure: set[int] = set()
         self.offers: list[pb.OfferPagesRequest] = []
+        self.decisions: list[pb.Event] = []
+        self.lost = 0
         self.label_calls = 0
         self.watches = 0
         self.away = False
@@ -105,6 +107,32 @@ class LedgerStandIn(labels_pb2_grpc.LabelsServiceServicer):
             self.offers.append(request)
             self.changed.notify_all()
         return pb.OfferPagesResponse(ready_pages=len(request.pages))
+
+    def GetProgress(self, request, context):
+        with self.changed:
+            self._check()
+            return pb.GetProgressResponse(
+                total=self.offers[-1].total if self.offers else 0,
+                labelled=len(self.labels),
+                unsure=len(self.unsure - set(self.labels)),
+                ready_pages=self._ready(),
+                head_seq=self.seq,
+            )
+
+    def ListDecisions(self, request, context):
+        with self.changed:
+            self._check()
+            events = [event for event in self.decisions if event.seq > request.after_seq]
+            return pb.ListDecisionsResponse(events=events[: request.page_size])
+
+    def lose_queue(self):
+        """As when Redis was lost."""
+        with self.changed:
+            self.lost = len(self.offers)
+
+    def _ready(self):
+        lost = not self.offers or len(self.offers) <= self.lost
+        return 0 if lost else len(self.offers[-1].pages)
 
     def _check(self):
         if self.away:

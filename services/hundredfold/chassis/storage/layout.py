@@ -140,9 +140,14 @@ DUPLICATE_DISTANCE = "distance.npy"
 # --- embedding ----------------------------------------------------------------------------------
 
 
+def all_vectors(collection_: str) -> str:
+    """The folder of all spaces of a collection."""
+    return f"{collection(collection_)}/vectors"
+
+
 def vectors(collection_: str, space: str) -> str:
     """The folder of a space."""
-    return f"{collection(collection_)}/vectors/{check_model(space, 'space')}"
+    return f"{all_vectors(collection_)}/{check_model(space, 'space')}"
 
 
 def vectors_part(part: int) -> str:

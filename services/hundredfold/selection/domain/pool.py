@@ -62,7 +62,64 @@ class Pool:
         return self.take(~np.isin(self.rows, rows)) if len(rows) else self
 
 
-def pool(rows: NDArray[np.int64], kicks: NDArray[np.int32], vectors_of: VectorsOf) -> Pool:
-    """A pool before there is a head."""
-    none, zero = np.zeros(len(rows), np.int32), np.zeros(len(rows), np.float32)
-    return Pool(rows, none, none, zero, zero, kicks, vectors_of, "")
+@dataclass(frozen=True)
+class Guesses:
+    """What a head says of images; all arrays are [n], ordered by row; names as in `Pool`."""
+
+    model: str
+    rows: NDArray[np.int64]
+    top: NDArray[np.int32]
+    second: NDArray[np.int32]
+    probability: NDArray[np.float32]
+    margin: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What people said.
+
+    Attributes:
+        labels: what is labelled.
+        negative_rows: int64 [m], images that are not labelled; may repeat.
+        unsure_rows: int64 [u], images that are set aside.
+    """
+
+    labels: Labels
+    negative_rows: NDArray[np.int64]
+    unsure_rows: NDArray[np.int64]
+
+
+def open_pool(
+    rows: NDArray[np.int64], said: Said, vectors_of: VectorsOf, guesses: Guesses | None
+) -> Pool:
+    """The images that still need an answer.
+
+    Args:
+        rows: int64 [N], ascending: the images that have a vector.
+        said: what people said.
+        vectors_of: reads vectors.
+        guesses: of a head; None before there is one. An image that it has not seen is left out: it
+            is in the pool when the next head has.
+    """
+    asked = ~(np.isin(rows, said.labels.rows) | np.isin(rows, said.unsure_rows))
+    if guesses is not None:
+        asked &= np.isin(rows, guesses.rows)
+    rows = rows[asked]
+    kicked, counts = np.unique(said.negative_rows, return_counts=True)
+    kicks = np.zeros(len(rows), np.int32)
+    there = np.isin(kicked, rows)
+    kicks[np.searchsorted(rows, kicked[there])] = counts[there]
+    if guesses is None:
+        none, zero = np.zeros(len(rows), np.int32), np.zeros(len(rows), np.float32)
+        return Pool(rows, none, none, zero, zero, kicks, vectors_of, "")
+    at = np.searchsorted(guesses.rows, rows)
+    return Pool(
+        rows,
+        guesses.top[at],
+        guesses.second[at],
+        guesses.probability[at],
+        guesses.margin[at],
+        kicks,
+        vectors_of,
+        guesses.model,
+    )

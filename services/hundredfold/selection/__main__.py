@@ -1,0 +1,39 @@
+"""The selection service: `python -m hundredfold.selection`, set up by HUNDREDFOLD_SELECTION_* (see `config.py`)."""
+
+import sys
+from pathlib import Path
+
+from hundredfold.chassis.client import peer
+from hundredfold.chassis.config import from_env
+from hundredfold.chassis.costs import CostModel
+from hundredfold.chassis.entry import entry_point
+from hundredfold.chassis.server import build_server, serve
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.selection.config import SelectionConfig
+from hundredfold.selection.loops import Loops
+from hundredfold.selection.peers import Indexer, Ledger, Peers, Trainer
+from hundredfold.selection.servicer import SelectionServicer, selection_mount
+
+
+@entry_point
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code."""
+    config = from_env(SelectionConfig, "selection")
+    costs = CostModel.load(config.cost_model, Path(config.cost_file) if config.cost_file else None)
+    channels = [peer(config, service) for service in ("labels", "training", "index")]
+    peers = Peers(Ledger(channels[0]), Trainer(channels[1]), Indexer(channels[2]))
+    loops = Loops(ArtifactStore(config.store), peers, costs, config)
+    server = build_server(config, "selection", [selection_mount(SelectionServicer(loops))])
+    loops.resume()
+
+    def end() -> None:
+        loops.stop()
+        for channel in channels:
+            channel.close()  # ends calls that wait for a service that is away
+        loops.close()
+
+    return serve(server, on_stop=end)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""All loops of the service: started, taken up again, ended."""
+
+import threading
+
+from hundredfold.chassis.costs import CostModel
+from hundredfold.chassis.errors import InvalidArgument, NotFound
+from hundredfold.chassis.storage import layout
+from hundredfold.chassis.storage.collections import require_collection
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.selection.config import SelectionConfig
+from hundredfold.selection.domain.policies import DEFAULT, POLICIES
+from hundredfold.selection.loop import Loop
+from hundredfold.selection.peers import Peers
+from hundredfold.selection.state import LoopState
+from hundredfold.selection.store import SelectionStore, no_vectors
+
+PAGE_SIZE = 48
+MOST_PAGE_SIZE = 200
+MOST_CLASSES = 100_000
+MOST_REQUEST_ID_CHARACTERS = 200
+
+
+class Loops:
+    """The loops. Safe for threads.
+
+    Args:
+        store: where collections are.
+        peers: other services.
+        costs: of a person's actions.
+        config: settings.
+    """
+
+    def __init__(
+        self, store: ArtifactStore, peers: Peers, costs: CostModel, config: SelectionConfig
+    ) -> None:
+        self._artifacts = store
+        self._store = SelectionStore(store)
+        self._peers = peers
+        self._costs = costs
+        self._config = config
+        self._loops: dict[str, Loop] = {}
+        self._lock = threading.Lock()
+
+    def resume(self) -> None:
+        """Take up every loop that was started before."""
+        for collection in self._store.loops():
+            self._take_up(self._store.load(collection))
+
+    def start(
+        self,
+        collection: str,
+        *,
+        space: str,
+        expected_classes: int,
+        page_size: int,
+        policy: str,
+        seed: int,
+        request_id: str,
+    ) -> LoopState:
+        """Start a loop, or start it anew with other settings.
+
+        Args:
+            collection: of which.
+            space: empty = the one it has vectors of.
+            expected_classes: 0 = the schema's, or chosen from the number of images.
+            page_size: 0 = 48.
+            policy: empty = the default.
+            seed: of random choices.
+            request_id: the same again changes nothing.
+
+        Raises:
+            NotFound: there is no such collection.
+            InvalidArgument: a setting is out of bounds.
+            Conflict: NO_VECTORS, or SPACE_UNCLEAR.
+        """
+        require_collection(self._artifacts, collection)
+        _check_between(expected_classes, 0, MOST_CLASSES, "expected_classes")
+        _check_between(page_size, 0, MOST_PAGE_SIZE, "page_size")
+        if not 0 < len(request_id) <= MOST_REQUEST_ID_CHARACTERS:
+            raise InvalidArgument("request_id must be a UUID", field="request_id")
+        state = LoopState(
+            collection=collection,
+            space=space or self._store.space(collection),
+            expected_classes=expected_classes,
+            page_size=page_size or PAGE_SIZE,
+            policy=check_policy(policy or DEFAULT),
+            seed=seed,
+            request_id=request_id,
+            duplicates=self._store.duplicates(collection),
+        )
+        if not self._store.vectors_version(collection, layout.check_model(state.space, "space")):
+            raise no_vectors(collection)
+        return self._start(state)
+
+    def get(self, collection: str) -> Loop:
+        """The loop of a collection; NotFound."""
+        layout.check_collection(collection)
+        with self._lock:
+            found = self._loops.get(collection)
+        if found is None:
+            raise NotFound(f"{collection} has no loop; start it", field="collection")
+        return found
+
+    def stop(self) -> None:
+        """Ask all to end."""
+        with self._lock:
+            for loop in self._loops.values():
+                loop.stop()
+
+    def close(self) -> None:
+        """End all, and wait until they have ended."""
+        self.stop()
+        with self._lock:
+            loops, self._loops = list(self._loops.values()), {}
+        for loop in loops:
+            loop.join()
+
+    def _start(self, state: LoopState) -> LoopState:
+        with self._lock:
+            known = self._loops.get(state.collection)
+            if known is None:
+                self._store.save(state)
+                self._begin(state)
+                return state
+            before, _ = known.place()
+            if before.request_id != state.request_id:
+                known.restart(state)
+            return known.place()[0]
+
+    def _take_up(self, state: LoopState) -> None:
+        with self._lock:
+            if state.collection not in self._loops:
+                self._begin(state)
+
+    def _begin(self, state: LoopState) -> None:
+        loop = Loop(state, self._store, self._peers, self._costs, self._config)
+        self._loops[state.collection] = loop
+        loop.start()
+
+
+def check_policy(name: str) -> str:
+    """The name of a policy that is there, else InvalidArgument."""
+    if name not in POLICIES:
+        raise InvalidArgument(f"policy must be one of {', '.join(POLICIES)}", field="policy")
+    return name
+
+
+def _check_between(value: int, least: int, most: int, field: str) -> None:
+    if not least <= value <= most:
+        raise InvalidArgument(f"{field} must be {least} to {most}", field=field)

@@ -1,0 +1,185 @@
+"""What the selection service keeps, and what it reads of the others' artifacts."""
+
+import hashlib
+import io
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hundredfold.chassis.errors import Conflict, NotFound
+from hundredfold.chassis.storage import layout
+from hundredfold.chassis.storage.collections import latest, read_schema
+from hundredfold.chassis.storage.manifest import Manifest
+from hundredfold.chassis.storage.store import ArtifactStore, damaged
+from hundredfold.selection.domain.clusters import Clusters
+from hundredfold.selection.domain.discovery import Discovery
+from hundredfold.selection.domain.pool import Guesses
+from hundredfold.selection.domain.rounds import Phase
+from hundredfold.selection.state import LoopState
+
+_VECTORS = re.compile(r"part-(\d{5,})\.npy")
+_PREDICTIONS = re.compile(r"part-(\d{5,})\.npz")
+_GUESSES = ("rows", "top", "second", "probability", "margin")
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The vectors of a space, mapped.
+
+    Attributes:
+        space: `name@version` of the backbone.
+        rows: int64 [n], ascending.
+        parts: of `parts[i]` the first vector is at place `starts[i]`.
+        starts: int64 [p + 1].
+        version: changes with any vector.
+    """
+
+    space: str
+    rows: NDArray[np.int64]
+    parts: tuple[NDArray[np.float16], ...]
+    starts: NDArray[np.int64]
+    version: str
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of rows that have one: float32 [m, d]."""
+        places = np.searchsorted(self.rows, rows)
+        out = np.empty((len(rows), self.parts[0].shape[1]), np.float32)
+        part = np.searchsorted(self.starts, places, side="right") - 1
+        for number in np.unique(part):
+            inside = part == number
+            out[inside] = self.parts[number][places[inside] - self.starts[number]]
+        return out
+
+
+class SelectionStore:
+    """Loops, and the artifacts that pages are made of. Safe for threads."""
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self._store = store
+
+    def loops(self) -> list[str]:
+        """The collections that have a loop."""
+        names = self._store.list(layout.collections())
+        return [name for name in names if self._store.exists(layout.loop(name))]
+
+    def load(self, collection: str) -> LoopState:
+        """The place of a loop; NotFound when there is none."""
+        path = layout.loop(collection)
+        try:
+            document = self._store.read_json(path)
+        except NotFound:
+            raise NotFound(f"{collection} has no loop; start it", field="collection") from None
+        try:
+            return _state(document)
+        except (TypeError, KeyError, ValueError) as error:
+            raise damaged(path, "not the place of a loop") from error
+
+    def save(self, state: LoopState) -> None:
+        """Keep the place of a loop."""
+        self._store.write_json(layout.loop(state.collection), asdict(state))
+
+    def schema_classes(self, collection: str) -> int:
+        """How many classes of the schema are in use."""
+        classes = read_schema(self._store, collection)["classes"]
+        return sum(not each.get("merged_into") for each in classes)
+
+    def duplicates(self, collection: str) -> str:
+        """The newest FindDuplicates run; empty when there is none."""
+        return latest(self._store, layout.duplicates_latest(collection))
+
+    def space(self, collection: str) -> str:
+        """The space that a collection has vectors of.
+
+        Raises:
+            Conflict: NO_VECTORS, or SPACE_UNCLEAR: it has several, and none of them is clustered.
+        """
+        names = self._store.list(layout.all_vectors(collection))
+        found = [name for name in names if self._parts(layout.vectors(collection, name))]
+        if not found:
+            raise no_vectors(collection)
+        if len(found) == 1:
+            return found[0]
+        _, space, _ = self.latest_clusters(collection)
+        if space not in found:
+            raise Conflict(f"name one of the spaces {', '.join(found)}", reason="SPACE_UNCLEAR")
+        return space
+
+    def vectors_version(self, collection: str, space: str) -> str:
+        """Changes with any vector of a space; empty when it has none."""
+        manifest = Manifest.load(self._store, layout.vectors(collection, space))
+        return _version(manifest) if _part_numbers(manifest, _VECTORS) else ""
+
+    def vectors(self, collection: str, space: str) -> Vectors:
+        """Map the vectors of a space; Conflict when it has none."""
+        folder = layout.vectors(collection, space)
+        manifest = Manifest.load(self._store, folder)
+        rows, parts = [], []
+        for part in _part_numbers(manifest, _VECTORS):
+            rows.append(manifest.read_array(self._store, layout.vectors_rows(part)))
+            parts.append(manifest.read_array(self._store, layout.vectors_part(part), mmap=True))
+            if len(rows[-1]) != len(parts[-1]):
+                raise damaged(f"{folder}/{layout.vectors_part(part)}", "not a vector a row")
+        if not sum(map(len, rows)):
+            raise no_vectors(collection)
+        starts = np.cumsum([0, *map(len, rows)])
+        return Vectors(space, np.concatenate(rows), tuple(parts), starts, _version(manifest))
+
+    def latest_clusters(self, collection: str) -> tuple[str, str, int]:
+        """Run, space and count of the newest clustering; ("", "", 0) when there is none."""
+        path = layout.clusters_latest(collection)
+        run = latest(self._store, path)
+        if not run:
+            return "", "", 0
+        document = self._store.read_json(path)
+        return run, str(document.get("space", "")), int(document.get("count", 0))
+
+    def clusters(self, collection: str, run: str) -> Clusters:
+        """A clustering; NotFound when it is there no more."""
+        manifest = Manifest.load(self._store, layout.clusters(collection, run))
+        names = (layout.CLUSTER_ROWS, layout.CLUSTER_ORDER, layout.CLUSTER_SIZES)
+        rows, order, sizes = (manifest.read_array(self._store, name) for name in names)
+        return Clusters(run, rows[order], np.concatenate([[0], np.cumsum(sizes)]))
+
+    def guesses(self, collection: str, model: str) -> Guesses:
+        """What a head says of all images; NotFound when it is there no more."""
+        folder = layout.predictions(collection, model)
+        manifest = Manifest.load(self._store, folder)
+        names = [layout.predictions_part(each) for each in _part_numbers(manifest, _PREDICTIONS)]
+        if not names:
+            raise NotFound(f"there are no predictions of {model}")
+        parts = [self._arrays(f"{folder}/{name}") for name in names]
+        return Guesses(model, *(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+    def _arrays(self, path: str) -> list[NDArray[Any]]:
+        data = io.BytesIO(self._store.read_bytes(path))
+        try:
+            with np.load(data, allow_pickle=False) as arrays:
+                return [arrays[name] for name in _GUESSES]
+        except (ValueError, KeyError, OSError, EOFError) as error:
+            raise damaged(path, "not predictions") from error
+
+    def _parts(self, folder: str) -> list[int]:
+        return _part_numbers(Manifest.load(self._store, folder), _VECTORS)
+
+
+def no_vectors(collection: str) -> Conflict:
+    """The error of a collection that was not embedded."""
+    return Conflict(f"{collection} has no vectors; embed it first", reason="NO_VECTORS")
+
+
+def _state(document: dict[str, Any]) -> LoopState:
+    found = document["discovery"]
+    discovery = Discovery(tuple(found["rows"]), tuple(found["kicks"]), int(found["next_at"]))
+    return LoopState(**{**document, "phase": Phase(document["phase"]), "discovery": discovery})
+
+
+def _part_numbers(manifest: Manifest, pattern: re.Pattern[str]) -> list[int]:
+    return sorted(int(match[1]) for name in manifest.entries if (match := pattern.fullmatch(name)))
+
+
+def _version(manifest: Manifest) -> str:
+    shas = [f"{name} {entry.sha256}" for name, entry in sorted(manifest.entries.items())]
+    return hashlib.sha256("\n".join(shas).encode()).hexdigest()
