@@ -14,7 +14,7 @@ from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
 from hundredfold.client import SERVICES
 from hundredfold.client.types import Run
 from ui import wire
-from ui.backend import client
+from ui.backend import client, in_words
 from ui.web import Answer, Body, bytes_of, get, is_away, post
 
 MODULES = "/grid"
@@ -73,7 +73,7 @@ def _loop(collection: str) -> Answer:
     except NotFound:
         return {"phase": "NONE", "trouble": "", "work": _work(collection)}
     except ServiceError as error:
-        return {"phase": "UNKNOWN", "trouble": f"selection: {error.message}", "work": ""}
+        return {"phase": "UNKNOWN", "trouble": in_words(error), "work": ""}
     work = _work(collection) if loop.phase == "PREPARING" else ""
     return {"phase": loop.phase, "trouble": loop.trouble, "work": work}
 

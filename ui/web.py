@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from hundredfold.chassis.errors import InvalidArgument, PermissionDenied, ServiceError
+from ui.backend import in_words
 
 MOST_BYTES = 1 << 20
 """The largest body that is read."""
@@ -103,7 +104,7 @@ def is_away(error: ServiceError) -> bool:
 def refusal(error: ServiceError) -> Response:
     """The answer that says why not."""
     status = _STATUS_OF.get(type(error)) or _STATUS.get(error.code, 500)
-    body = {"reason": error.reason, "message": error.message}
+    body = {"reason": error.reason, "message": in_words(error)}
     return JSONResponse(body, status, headers=_HEADERS)
 
 

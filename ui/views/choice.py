@@ -1,11 +1,12 @@
 """Which collection, and who is labelling: in the bar on top, and in the address."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import streamlit as st
 
 from hundredfold.chassis.errors import ServiceError
-from ui.backend import client
+from ui.backend import client, in_words
 
 _ANONYMOUS = "labeler"
 _ASK_AGAIN_SECONDS = 2.0
@@ -45,10 +46,11 @@ def bar() -> Choice | None:
 
 
 def _names() -> list[str]:
-    try:
-        return [each.name for each in client().catalog.collections()]
-    except ServiceError:
-        return []
+    """The collections; those known before while the catalog is away, so that the grid stays."""
+    with suppress(ServiceError):
+        st.session_state["names"] = [each.name for each in client().catalog.collections()]
+    known: list[str] = st.session_state.get("names", [])
+    return known
 
 
 @st.fragment(run_every=_ASK_AGAIN_SECONDS)
@@ -58,7 +60,7 @@ def _nothing_yet() -> None:
         if client().catalog.collections():
             st.rerun(scope="app")
     except ServiceError as error:
-        st.error(f"The catalog does not answer; this page asks it again by itself. {error.message}")
+        st.error(f"The collections can't be listed. {in_words(error)}.")
         return
     st.header("Bring in your images")
     st.write("There is no collection yet. In a terminal, beside the running services:")

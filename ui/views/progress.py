@@ -7,7 +7,7 @@ import streamlit as st
 
 from hundredfold.chassis.errors import ServiceError
 from hundredfold.client.types import Forecast, Loop, Progress, Schema
-from ui.backend import client
+from ui.backend import client, in_words
 from ui.views.choice import Choice
 
 _AGAIN_SECONDS = 3.0
@@ -21,20 +21,25 @@ def show(choice: Choice) -> None:
 
 @st.fragment(run_every=_AGAIN_SECONDS)
 def _numbers(collection: str) -> None:
+    kept = f"numbers of {collection}"  # shown while nobody answers
+    trouble = ""
     try:
-        progress = client().labels.progress(collection)
-        schema = client().catalog.schema(collection)
+        st.session_state[kept] = _ask(collection)
     except ServiceError as error:
-        st.warning(
-            f"The numbers come back by themselves. A service does not answer: {error.message}"
-        )
-        return
-    loop, trouble = _loop(collection)
-    _heading(progress, loop)
-    if trouble:
-        st.warning(trouble)
-    _tiles(progress, loop, _forecast(collection) if loop else None)
-    _by_class(progress.labels_by_class, schema)
+        trouble = f"{in_words(error)}."
+    numbers: tuple[Progress, Schema] | None = st.session_state.get(kept)
+    loop, hint = _loop(collection)
+    if numbers:
+        progress, schema = numbers
+        _heading(progress, loop)
+        _tiles(progress, loop, _forecast(collection) if loop else None)
+        _by_class(progress.labels_by_class, schema)
+    if trouble or hint:
+        st.warning(trouble or hint)
+
+
+def _ask(collection: str) -> tuple[Progress, Schema]:
+    return client().labels.progress(collection), client().catalog.schema(collection)
 
 
 def _loop(collection: str) -> tuple[Loop | None, str]:
@@ -47,10 +52,7 @@ def _loop(collection: str) -> tuple[Loop | None, str]:
                 "No pages are being made for this collection. Open the loop with "
                 f"`hundredfold bootstrap FOLDER --collection {collection}`."
             )
-        return (
-            None,
-            f"What is expected is not known now. Selection does not answer: {error.message}",
-        )
+        return None, f"What is expected is not known now. {in_words(error)}."
     trouble = f"The loop waits and tries again by itself: {loop.trouble}" if loop.trouble else ""
     return loop, trouble
 

@@ -23,7 +23,7 @@ export default mount;
 def _component() -> Any:
     return st.components.v2.component(
         "hundredfold_grid",
-        html='<div class="hf"></div>',
+        html='<div class="hf" tabindex="-1"></div>',
         css=Path(__file__).with_name("grid.css").read_text("utf-8"),
         js=_SCRIPT,
     )

@@ -55,7 +55,15 @@ export class Palette {
       row.classList.toggle("marked", searching && place === this.marked);
       row.ariaSelected = String(classId === named && named > 0);
     });
-    if (searching) this.list.children[this.marked]?.scrollIntoView({ block: "nearest" });
+    this.#scrollTo(this.list.querySelector(searching ? ".marked" : ".chosen"));
+  }
+
+  #scrollTo(row) {
+    if (!row) return;
+    const top = row.offsetTop - this.list.offsetTop;
+    const lowest = top + row.offsetHeight - this.list.clientHeight;
+    if (this.list.scrollTop > top) this.list.scrollTop = top;
+    else if (this.list.scrollTop < lowest) this.list.scrollTop = lowest;
   }
 
   #searching() {

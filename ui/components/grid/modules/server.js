@@ -47,7 +47,7 @@ export class Server {
     try {
       answer = await fetch(`${this.base}/${path}`, options);
     } catch {
-      throw new Away("the server can't be reached");
+      throw new Away("The labelling server can't be reached");
     }
     if (answer.ok) return answer;
     const message = await reason(answer);

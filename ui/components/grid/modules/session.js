@@ -24,8 +24,8 @@ export class Session extends EventTarget {
     this.progress = null;
     this.phase = "";
     this.work = "";         // what is being prepared
-    this.trouble = "";      // why no page comes
-    this.away = false;      // nobody answers
+    this.trouble = "";      // what keeps the loop from going on
+    this.away = "";         // why the server could not be asked; empty while it answers
     this.known = false;     // the state was read once
     this.pages = [];        // with their pictures; the first is on the screen
     this.held = new Map();  // token -> every page leased and not answered
@@ -87,7 +87,7 @@ export class Session extends EventTarget {
   async #fetch(limit) {
     const { leases, progress } = await this.server.call("leases", { annotator: this.annotator, limit });
     this.progress = progress;
-    this.away = false;
+    this.away = "";
     const pages = leases.map((lease) => this.#hold(lease));
     if (!this.open) {
       this.release();
@@ -122,8 +122,7 @@ export class Session extends EventTarget {
   }
 
   #failed(error) {
-    this.trouble = error.message;
-    this.away = error instanceof Away;
+    this.away = error.message;
     this.#tell("foot");
   }
 
@@ -146,7 +145,7 @@ export class Session extends EventTarget {
       this.phase = state.phase;
       this.work = state.work;
       this.trouble = state.trouble;
-      this.away = false;
+      this.away = "";
       this.known = true;
       this.#tell("classes");
     } catch (error) {
@@ -320,6 +319,7 @@ export class Session extends EventTarget {
   }
 
   #onOutbox({ settled, progress }) {
+    if (progress) this.away = "";
     if (progress && settled[0].collection === this.collection) this.progress = progress;
     for (const entry of settled) {
       const mine = this.history.find((each) => each.entry === entry);

@@ -30,6 +30,7 @@ export class View {
     size.observe(this.stage);
     this.leave = () => { leave.abort(); size.disconnect(); };
     this.#changed("page");
+    root.focus({ preventScroll: true }); // not the link or field that led here: keys mean the page
   }
 
   escape() {
@@ -165,7 +166,7 @@ export class View {
   // A title, and lines of which commands are shown as such.
   #emptyWords() {
     const { phase, work, away, collection, known } = this.session;
-    if (away) return ["Waiting for the server", ["Nothing is lost: answers that are not saved yet are kept in this browser."]];
+    if (away) return ["Waiting for the server", [`${away}.`, "Nothing is lost: answers that are not saved yet are kept in this browser."]];
     if (!known) return ["Loading …", []];
     if (phase === "DONE") {
       return ["All done", ["Every image is labelled or set aside. Take the labels out with", `hundredfold export ${collection} --format csv --out labels.csv`, "Z takes your last answer back."]];
@@ -187,7 +188,8 @@ export class View {
     const parts = [badge];
     if (progress) parts.push(...progressParts(progress));
     if (page && keys.length) parts.push(text("span", "dim", `${keys.length} keys wait`));
-    if (trouble) parts.push(Object.assign(text("span", "trouble", trouble), { title: trouble }));
+    const why = away || outbox.trouble || trouble;
+    if (why) parts.push(Object.assign(text("span", "trouble", why), { title: why }));
     this.foot.replaceChildren(...parts);
   }
 
