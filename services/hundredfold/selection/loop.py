@@ -233,10 +233,11 @@ class Loop:
         seq, said = self._peers.ledger.said(state.collection)
         guesses = self._guesses(state, seq, said)
         pool = open_pool(vectors.rows, said, vectors.of, guesses)
-        standing = Standing(pool, said.labels, clusters, state.discovery)
+        labels = said.labels.within(vectors.rows)
+        standing = Standing(pool, labels, clusters, state.discovery)
         asked = self._asked(state, self._config.offer_pages)
         made = rounds.compose(standing, POLICIES[state.policy], asked)
-        labelled = int(np.isin(vectors.rows, said.labels.rows).sum())
+        labelled = len(labels.rows)
         after = replace(
             state,
             phase=made.phase,

@@ -111,7 +111,9 @@ def _strangest(candidates: Pool, labels: Labels, size: int) -> Pool:
 
 
 def _nearest(likeness: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """The mean likeness of each image to those that are nearest to it: float32 [n]."""
+    """The mean likeness of each image to those that are nearest to it, 0 without any: float32 [n]."""
+    if not likeness.shape[1]:
+        return np.zeros(len(likeness), np.float32)
     return np.asarray(-np.sort(-likeness, axis=1)[:, :count].mean(1), np.float32)
 
 

@@ -17,6 +17,11 @@ class Labels:
     rows: NDArray[np.int64]
     class_ids: NDArray[np.int32]
 
+    def within(self, rows: NDArray[np.int64]) -> "Labels":
+        """The labels of some rows alone."""
+        kept = np.isin(self.rows, rows)
+        return Labels(self.rows[kept], self.class_ids[kept])
+
 
 @dataclass(frozen=True)
 class Pool:
