@@ -1,6 +1,5 @@
 """The HTTP routes of the grid: its modules, leases, answers, undo, pictures. See `web` for who may use them."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,8 +10,6 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
-from hundredfold.client import SERVICES
-from hundredfold.client.types import Run
 from ui import wire
 from ui.backend import client, in_words
 from ui.web import Answer, Body, bytes_of, get, is_away, post
@@ -20,6 +17,7 @@ from ui.web import Answer, Body, bytes_of, get, is_away, post
 MODULES = "/grid"
 """Where the browser finds the modules of the grid."""
 
+_PREPARING = ("catalog", "hashing", "embedding", "index")
 _MOST_ANSWERS = 64
 _MOST_PICTURES = 256
 
@@ -79,19 +77,14 @@ def _loop(collection: str) -> Answer:
 
 
 def _work(collection: str) -> str:
-    """The newest run that is not at its end, in words; empty when there is none."""
-    running = [each for each in _runs(collection) if not each.state.ended]
-    if not running:
-        return ""
-    run = max(running, key=lambda each: each.created_at)
-    amount = f": {run.done:,} of {run.total:,} {run.unit}" if run.total else ""
-    return f"{run.service}, {run.kind}{amount}"
-
-
-def _runs(collection: str) -> Iterator[Run]:
-    for service in SERVICES:
+    """What is being prepared, in words; empty when nothing is."""
+    for service in _PREPARING:
         with suppress(ServiceError):
-            yield from client().runs(service).recent(collection, limit=5)
+            for run in client().runs(service).recent(collection, limit=5):
+                if not run.state.ended:
+                    amount = f": {run.done:,} of {run.total:,} {run.unit}" if run.total else ""
+                    return f"{service}, {run.kind}{amount}"
+    return ""
 
 
 def leases(collection: str, body: Body) -> Answer:
@@ -128,14 +121,14 @@ def answers(collection: str, body: Body) -> Answer:
 
 
 def _answer(collection: str, answer: Body) -> Answer:
-    request_id = str(answer["request_id"])
+    request_id = wire.to_id(answer["request_id"])
     try:
         return {"request_id": request_id, "seq": _submit(collection, answer, request_id)}
     except ServiceError as error:
         if is_away(error):
             raise
         return {"request_id": request_id, "refused": error.message, "reason": error.reason}
-    except (LookupError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         return {"request_id": request_id, "refused": f"{error!r:.200}", "reason": "MALFORMED"}
 
 
@@ -156,7 +149,7 @@ def undo(collection: str, body: Body) -> Answer:
         str(body["annotator"]),
         seq=wire.whole(body["seq"]),
         lease_again=True,
-        request_id=str(body["request_id"]),
+        request_id=wire.to_id(body["request_id"]),
     )
     return {
         "lease": wire.lease(undone.lease) if undone.lease else None,

@@ -75,6 +75,13 @@ def to_tokens(given: Any) -> list[int]:
     return [int(each) for each in to_rows(given)]
 
 
+def to_id(given: Any) -> str:
+    """The browser's id of a write: with none of its own it could not be sent again safely."""
+    if not isinstance(given, str) or not given:
+        raise TypeError("request_id must be a text")
+    return given
+
+
 def whole(given: Any) -> int:
     """A whole number."""
     if type(given) is not int:

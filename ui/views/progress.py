@@ -26,7 +26,8 @@ def _numbers(collection: str) -> None:
     try:
         st.session_state[kept] = _ask(collection)
     except ServiceError as error:
-        trouble = f"{in_words(error)}."
+        trouble = f"{in_words(error)}. "
+        trouble += "These are the last numbers." if kept in st.session_state else ""
     numbers: tuple[Progress, Schema] | None = st.session_state.get(kept)
     loop, hint = _loop(collection)
     if numbers:
