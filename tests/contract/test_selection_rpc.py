@@ -405,6 +405,18 @@ class TestTrouble:
         system.serve(stack)
         assert system.seen().labelled > 0
 
+    def test_a_loop_that_can_not_be_read_does_not_stop_the_others(self, system, stack):
+        system.start(expected_classes=4)
+        system.seen()
+        make_collection(system.store, "broken")
+        system.store.write_json(layout.loop("broken"), {"phase": "?"})
+        system.serve(stack)
+        assert system.seen().phase == SEED
+        with pytest.raises(NotFound):
+            system.get("broken")
+        write_space(system.store, system.training.vectors[:9], system.rows[:9], "broken")
+        assert system.start(collection="broken").collection == "broken"
+
     def test_it_ends_while_a_peer_does_not_answer(self, system):
         system.start(expected_classes=4)
         system.seen()

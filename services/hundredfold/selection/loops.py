@@ -1,9 +1,10 @@
 """All loops of the service: started, taken up again, ended."""
 
+import logging
 import threading
 
 from hundredfold.chassis.costs import CostModel
-from hundredfold.chassis.errors import InvalidArgument, NotFound
+from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.collections import require_collection
 from hundredfold.chassis.storage.store import ArtifactStore
@@ -18,6 +19,7 @@ PAGE_SIZE = 48
 MOST_PAGE_SIZE = 200
 MOST_CLASSES = 100_000
 MOST_REQUEST_ID_CHARACTERS = 200
+_log = logging.getLogger("hundredfold.selection.loops")
 
 
 class Loops:
@@ -42,9 +44,12 @@ class Loops:
         self._lock = threading.Lock()
 
     def resume(self) -> None:
-        """Take up every loop that was started before."""
+        """Take up every loop that was started before; one that can't be read does not stop the others."""
         for collection in self._store.loops():
-            self._take_up(self._store.load(collection))
+            try:
+                self._take_up(self._store.load(collection))
+            except ServiceError as error:
+                _log.error("the loop of %s is not taken up: %s", collection, error.message)
 
     def start(
         self,
