@@ -28,7 +28,7 @@ def routes() -> list[BaseRoute]:
     modules = Path(__file__).parent / "components" / "grid" / "modules"
     return [
         get(f"{at}/state", state),
-        post(f"{at}/leases", leases),
+        post(f"{at}/leases", leases, unheard=release),
         post(f"{at}/renewals", renewals),
         post(f"{at}/releases", releases),
         post(f"{at}/answers", answers),
@@ -95,6 +95,11 @@ def leases(collection: str, body: Body) -> Answer:
         collection, str(body["annotator"]), limit=wire.whole(body["limit"])
     )
     return {"leases": [wire.lease(each) for each in found], "progress": wire.progress(progress)}
+
+
+def release(collection: str, leased: Answer) -> None:
+    """Give the pages back that nobody is there to look at."""
+    client().labels.release(collection, [each["token"] for each in leased["leases"]])
 
 
 def renewals(collection: str, body: Body) -> Answer:

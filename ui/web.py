@@ -31,6 +31,7 @@ _STATUS = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 503,
 }
+_FAILURES = (ServiceError, LookupError, TypeError, ValueError, OverflowError)
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -54,24 +55,43 @@ def get(path: str, call: Callable[[Request], Answer]) -> Route:
     """A route that reads."""
 
     async def endpoint(request: Request) -> Response:
-        return await _reply(call, request)
+        try:
+            return JSONResponse(await run_in_threadpool(call, request), headers=_HEADERS)
+        except _FAILURES as error:
+            return _failure(error)
 
     return Route(path, endpoint)
 
 
-def post(path: str, call: Callable[[str, Body], Answer]) -> Route:
+def post(
+    path: str,
+    call: Callable[[str, Body], Answer],
+    unheard: Callable[[str, Answer], None] | None = None,
+) -> Route:
     """A route that changes something: `call` gets the collection and the JSON object that was sent.
 
     A page of another site can't use it: it asks for a header that such a page may not send without
     being allowed to (CORS), and for the same origin where the browser names one.
+
+    Args:
+        path: with `{collection}` in it.
+        call: does it.
+        unheard: takes it back when the browser left before the answer was there.
     """
 
     async def endpoint(request: Request) -> Response:
+        collection = request.path_params["collection"]
         try:
             body = await _body(request)
         except ServiceError as error:
             return refusal(error)
-        return await _reply(call, request.path_params["collection"], body)
+        try:
+            answer = await run_in_threadpool(call, collection, body)
+            if unheard and await request.is_disconnected():
+                await run_in_threadpool(unheard, collection, answer)
+        except _FAILURES as error:
+            return _failure(error)
+        return JSONResponse(answer, headers=_HEADERS)
 
     return Route(path, endpoint, methods=["POST"])
 
@@ -82,10 +102,8 @@ def bytes_of(path: str, media_type: str, call: Callable[[Request], bytes]) -> Ro
     async def endpoint(request: Request) -> Response:
         try:
             data = await run_in_threadpool(call, request)
-        except ServiceError as error:
-            return refusal(error)
-        except ValueError as error:
-            return refusal(_malformed(error))
+        except _FAILURES as error:
+            return _failure(error)
         return Response(data, 200 if data else 404, headers=_HEADERS, media_type=media_type)
 
     return Route(path, endpoint)
@@ -108,17 +126,10 @@ def refusal(error: ServiceError) -> Response:
     return JSONResponse(body, status, headers=_HEADERS)
 
 
-async def _reply(call: Callable[..., Answer], *arguments: object) -> Response:
-    try:
-        return JSONResponse(await run_in_threadpool(call, *arguments), headers=_HEADERS)
-    except ServiceError as error:
+def _failure(error: Exception) -> Response:
+    if isinstance(error, ServiceError):
         return refusal(error)
-    except (LookupError, TypeError, ValueError, OverflowError) as error:
-        return refusal(_malformed(error))
-
-
-def _malformed(error: Exception) -> InvalidArgument:
-    return InvalidArgument(f"the request is not of the right form: {error!r:.200}")
+    return refusal(InvalidArgument(f"the request is not of the right form: {error!r:.200}"))
 
 
 async def _body(request: Request) -> Body:

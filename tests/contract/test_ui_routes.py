@@ -1,5 +1,6 @@
 """The HTTP routes of the grid, against real services: what each does, and what each refuses."""
 
+import asyncio
 import json
 import struct
 import uuid
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.types import Message
 
 from tests.unit.ui.house import (
     BROKEN,
@@ -86,6 +88,33 @@ def send(ui: Browser, *answers: Any) -> Any:
     return reply.json["answers"]
 
 
+async def ask_and_leave(path: str, body: Any) -> None:
+    """Send a request and be gone when its answer comes."""
+    sent = json.dumps(body).encode()
+    headers = {
+        "host": "localhost",
+        "content-type": "application/json",
+        "content-length": str(len(sent)),
+        "x-hundredfold": "1",
+    }
+    heard = iter([{"type": "http.request", "body": sent}])
+
+    async def receive() -> Message:
+        return next(heard, {"type": "http.disconnect"})
+
+    async def send(_: Message) -> None:
+        pass
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    await Starlette(routes=routes())(scope, receive, send)
+
+
 class TestState:
     def test_it_tells_classes_progress_and_that_there_is_no_loop(
         self, ui: Browser, class_id: int
@@ -126,6 +155,12 @@ class TestLeases:
         assert lease(ui) == []
         assert ui.post(f"{AT}/releases", {"tokens": [one["token"]]}).status == 200
         assert lease(ui, "bob")[0]["rows"] == one["rows"]
+
+    def test_pages_for_a_browser_that_left_go_back(self, ui: Browser, house: Services) -> None:
+        house.offer([1])
+        asyncio.run(ask_and_leave(f"{AT}/leases", {"annotator": "ada", "limit": 1}))
+        assert house.client.labels.progress(COLLECTION).leased == 0
+        assert lease(ui)[0]["rows"] == [1]
 
     def test_only_leases_that_hold_are_renewed(self, ui: Browser, house: Services) -> None:
         house.offer([1])
