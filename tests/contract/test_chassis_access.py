@@ -7,7 +7,6 @@ import subprocess
 
 import grpc
 import pytest
-from tests.contract.chassis_mounts import call, echo, get, run, runs, services
 
 from hundredfold.api.common.v1 import access_pb2
 from hundredfold.chassis import context
@@ -16,6 +15,7 @@ from hundredfold.chassis.config import ServerConfig
 from hundredfold.chassis.errors import InvalidArgument, ServiceError, Unauthenticated, Unavailable
 from hundredfold.chassis.server import Mount, build_server
 from hundredfold.chassis.testing import running, serving
+from tests.contract.chassis_mounts import call, echo, get, run, runs, services
 
 ROLES = {
     name.removeprefix("ROLE_").lower(): number

@@ -4,15 +4,15 @@ import json
 import time
 
 import pytest
-from tests.contract.chassis_mounts import get, run, runs, services, watch
 
 from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
 from hundredfold.chassis import context
-from hundredfold.chassis.client import NOT_REPEATABLE, connect, peer
+from hundredfold.chassis.client import NOT_REPEATABLE, STREAMS, connect, peer
 from hundredfold.chassis.config import ServerConfig
 from hundredfold.chassis.errors import InvalidArgument, Unavailable
 from hundredfold.chassis.server import Mount
 from hundredfold.chassis.testing import running, serving
+from tests.contract.chassis_mounts import get, run, runs, services, watch
 
 
 def headers(call):
@@ -134,6 +134,16 @@ def test_what_may_not_be_repeated_is_not_asked_again():
 def test_every_exception_to_the_retries_is_a_method():
     methods = {f"{s.full_name}/{m.name}" for s in services() for m in s.methods}
     assert methods.issuperset(NOT_REPEATABLE)
+
+
+def test_grpc_does_not_retry_any_call_with_a_stream():
+    streams = {
+        f"{service.full_name}/{method.name}"
+        for service in services()
+        for method in service.methods
+        if method.server_streaming or method.client_streaming
+    }
+    assert streams == set(STREAMS)
 
 
 def test_a_channel_without_exceptions_retries_all():

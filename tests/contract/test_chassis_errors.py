@@ -4,7 +4,6 @@ import threading
 
 import grpc
 import pytest
-from tests.contract.chassis_mounts import GET_RUN, get, run, runs, watch
 
 from hundredfold.api.hashing.v1 import hashing_pb2, hashing_pb2_grpc
 from hundredfold.chassis import limits
@@ -18,6 +17,7 @@ from hundredfold.chassis.errors import (
 )
 from hundredfold.chassis.server import Mount
 from hundredfold.chassis.testing import running, serving
+from tests.contract.chassis_mounts import GET_RUN, get, run, runs, watch
 
 
 def raiser(error):

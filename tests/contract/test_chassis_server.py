@@ -11,13 +11,13 @@ import pytest
 from google.protobuf.internal import api_implementation
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from tests.contract.chassis_mounts import GET_RUN, RUNS, get, run, runs, until_stopped, watch
 
 from hundredfold.chassis.client import connect
 from hundredfold.chassis.config import ServerConfig
 from hundredfold.chassis.errors import NotFound, ServiceError
 from hundredfold.chassis.server import build_server
 from hundredfold.chassis.testing import running, serving, wait_for
+from tests.contract.chassis_mounts import GET_RUN, RUNS, get, run, runs, until_stopped, watch
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

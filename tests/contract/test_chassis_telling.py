@@ -12,7 +12,6 @@ from concurrent import futures
 import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
-from tests.contract.chassis_mounts import GET_RUN, get, run, runs, until_stopped, watch
 
 from hundredfold.chassis import context
 from hundredfold.chassis.client import connect
@@ -20,6 +19,7 @@ from hundredfold.chassis.config import ServerConfig
 from hundredfold.chassis.errors import NotFound, ServiceError, Unauthenticated
 from hundredfold.chassis.logging import JsonFormatter
 from hundredfold.chassis.testing import running, serving, wait_for
+from tests.contract.chassis_mounts import GET_RUN, get, run, runs, until_stopped, watch
 
 
 def fetch(port, path, **options):

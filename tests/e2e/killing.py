@@ -45,6 +45,7 @@ def label_with_kills(
 
 def assert_nothing_is_lost_or_doubled(system: System) -> None:
     """Every decision once, no image labelled twice, the fold equal to the events, all images accounted for."""
+    wait_for(lambda: all(map(system.serving, EVERYTHING)), 60, "every service is back")
     events = _decisions(system)
     assert events
     assert max(Counter(each.request_id for each in events).values()) == 1

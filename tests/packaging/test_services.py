@@ -32,7 +32,7 @@ OWN = {
     "embedding": {"PIL", "onnxruntime", "tritonclient"},
     "index": {"faiss", "sklearn", "scipy"},
     "selection": set(),
-    "training": {"sklearn", "scipy"},
+    "training": set(),
     "labels": {"redis", "sqlalchemy", "PIL"},
 }
 

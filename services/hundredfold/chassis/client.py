@@ -29,6 +29,19 @@ NOT_REPEATABLE: tuple[str, ...] = (
 )
 """Calls that do more when they are made twice; all other writes carry a request id."""
 
+STREAMS: tuple[str, ...] = (
+    "hundredfold.api.catalog.v1.CatalogService/GetThumbnails",
+    "hundredfold.api.embedding.v1.EmbeddingService/EmbedImages",
+    "hundredfold.api.hashing.v1.HashingService/HashImages",
+    "hundredfold.api.index.v1.IndexService/GetMap",
+    "hundredfold.api.labels.v1.LabelsService/GetLabels",
+    "hundredfold.api.labels.v1.LabelsService/WatchDecisions",
+    "hundredfold.api.runs.v1.RunsService/WatchRun",
+    "hundredfold.api.training.v1.TrainingService/GetPredictions",
+)
+"""Calls with a stream. The caller begins them again: with gRPC's own retries (grpcio 1.85) a stream
+that is running when its server is killed now and then hangs until its deadline."""
+
 _RETRY = {
     "maxAttempts": 4,
     "initialBackoff": "0.1s",
@@ -99,7 +112,8 @@ def _credentials(ca: str, certificate: str, key: str) -> grpc.ChannelCredentials
 
 def _service_config(not_repeatable: Sequence[str]) -> str:
     names = [
-        dict(zip(("service", "method"), name.split("/"), strict=True)) for name in not_repeatable
+        dict(zip(("service", "method"), name.split("/"), strict=True))
+        for name in (*not_repeatable, *STREAMS)
     ]
     return json.dumps(
         {

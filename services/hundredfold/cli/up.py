@@ -45,8 +45,9 @@ def up(images: tuple[str, ...], store: Path, port: int, base_port: int, no_ui: b
     collection of its own name. All listen on 127.0.0.1 only and may read the folders of IMAGES,
     the current folder and your home.
     """
-    # A stop asked for by SIGTERM is the same as one asked for by Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Also where a shell started us in the background, with SIGINT ignored.
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked, signal.default_int_handler)
     store = store.absolute()
     store.mkdir(parents=True, exist_ok=True)
     sources = [Path(each).absolute() for each in images]
@@ -69,7 +70,8 @@ def up(images: tuple[str, ...], store: Path, port: int, base_port: int, no_ui: b
 
 def _environ(store: Path, base_port: int, sources: list[Path], socket: Path) -> dict[str, str]:
     ports = {name: base_port + number for number, name in enumerate(DEFAULT_PORTS)}
-    readable = [*map(str, sources), str(Path.cwd()), str(Path.home())]
+    folders = [each if each.is_dir() else each.parent for each in sources]
+    readable = [*map(str, folders), str(Path.cwd()), str(Path.home())]
     settings = {
         "HUNDREDFOLD_STORE": str(store),
         "HUNDREDFOLD_REDIS_URL": f"unix://{socket}",
