@@ -28,6 +28,7 @@ class Service:
     def __init__(self, store: ArtifactStore) -> None:
         self.leave = threading.Event()
         jobs = {"quick": self._quick, "endless": self._endless, "broken": self._broken}
+        jobs["quoting"] = self._quoting
         self.runs = Runs(store, "test", jobs, engine=LocalEngine(workers=1))
         self.stub: RunsServiceStub
 
@@ -48,6 +49,10 @@ class Service:
 
     def _broken(self, _: RunContext) -> Mapping[str, Any]:
         raise Conflict("there is no space")
+
+    def _quoting(self, context: RunContext) -> Mapping[str, Any]:
+        context.progress(1, message="at \udcff")
+        raise Conflict("no column \udcff" + "x" * 10_000_000)
 
 
 @pytest.fixture
@@ -160,3 +165,12 @@ def pages(service: Service, size: int, collection: str = "") -> Iterator[list[st
         yield [run.run_id for run in answer.runs]
         token = answer.next_page_token
         more = bool(token)
+
+
+def test_what_a_run_quotes_of_a_file_does_not_break_the_answers(service: Service) -> None:
+    run_id = service.start("quoting")
+    service.runs.wait(run_id, 10)
+    run = service.stub.GetRun(pb.GetRunRequest(run_id=run_id)).run
+    assert run.error.startswith("no column ?x")
+    assert len(run.error) < 5000
+    assert [each.run_id for each in service.stub.ListRuns(pb.ListRunsRequest()).runs] == [run_id]

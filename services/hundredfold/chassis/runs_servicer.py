@@ -14,6 +14,7 @@ from hundredfold.chassis.server import Mount
 
 _WATCH_SECONDS = 1.0
 _PAUSE_SECONDS = 0.2
+_MOST_CHARACTERS = 4000
 
 
 def runs_mount(runs: Runs) -> Mount:
@@ -35,14 +36,19 @@ def run_message(run: Run) -> runs_pb2.Run:
         done=run.done,
         total=run.total,
         unit=run.unit,
-        message=run.message,
-        error=run.error,
+        message=_sendable(run.message),
+        error=_sendable(run.error),
         parameters_json=json.dumps(run.parameters),
         result_json=json.dumps(run.result) if run.result else "",
         created_at=run.created_at,
         started_at=run.started_at,
         finished_at=run.finished_at,
     )
+
+
+def _sendable(text: str) -> str:
+    """What is said about a run may quote bytes of files: not always text, and not always short."""
+    return text[:_MOST_CHARACTERS].encode("utf-8", "replace").decode()
 
 
 class RunsServicer(runs_pb2_grpc.RunsServiceServicer):
