@@ -16,7 +16,7 @@ from hundredfold.api.catalog.v1 import catalog_pb2_grpc
 from hundredfold.api.common.v1 import tensor_pb2
 from hundredfold.api.runs.v1 import runs_pb2, runs_pb2_grpc
 from hundredfold.catalog.ingest import Ingest
-from hundredfold.catalog.servicer import catalog_mount
+from hundredfold.catalog.servicer import CatalogServicer, catalog_mount
 from hundredfold.catalog.store import CatalogStore
 from hundredfold.chassis.errors import (
     Aborted,
@@ -77,7 +77,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     store = ArtifactStore(str(tmp_path_factory.mktemp("store")))
     sources = Sources((str(folder),))
     runs = Runs(store, "catalog", {"ingest": Ingest(store, sources, 1, 20_000)})
-    with serving(catalog_mount(CatalogStore(store), sources, runs), runs_mount(runs)) as channel:
+    servicer = CatalogServicer(CatalogStore(store), sources, runs)
+    with serving(catalog_mount(servicer), runs_mount(runs)) as channel:
         made = Service(
             catalog_pb2_grpc.CatalogServiceStub(channel),
             runs_pb2_grpc.RunsServiceStub(channel),

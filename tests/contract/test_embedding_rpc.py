@@ -37,7 +37,7 @@ from hundredfold.embedding.backends.triton import TritonBackend
 from hundredfold.embedding.domain.models import ModelCard
 from hundredfold.embedding.embedder import Embedder
 from hundredfold.embedding.provision import Models
-from hundredfold.embedding.servicer import EmbeddingServicer, mount
+from hundredfold.embedding.servicer import EmbeddingServicer, embedding_mount
 from hundredfold.embedding.space_job import KIND, EmbedCollection
 from hundredfold.embedding.store import ModelRepository
 from tests.contract.embedding_fixtures import (
@@ -89,7 +89,7 @@ def service(root: Path, backend: Backend | None = None) -> Iterator[Service]:
     )
     try:
         with serving(
-            mount(EmbeddingServicer(store, models, embedder, runs)), runs_mount(runs)
+            embedding_mount(EmbeddingServicer(store, models, embedder, runs)), runs_mount(runs)
         ) as channel:
             yield Service(root, channel, store, runs)
     finally:

@@ -23,7 +23,7 @@ from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import unpack
 from hundredfold.chassis.testing import serving, wait_for
 from hundredfold.hashing import duplicates_job, hash_job
-from hundredfold.hashing.servicer import HashingServicer, mount
+from hundredfold.hashing.servicer import HashingServicer, hashing_mount
 from tests.contract.hashing_collections import Row, encoded, photo, put_collection, write_image
 
 PHASH, DHASH = hashing_pb2.ALGORITHM_PHASH_EXACT, hashing_pb2.ALGORITHM_DHASH_EXACT
@@ -108,7 +108,7 @@ def service(tmp_path_factory):
         duplicates_job.KIND: duplicates_job.FindDuplicates(store),
     }
     runs = Runs(store, "hashing", jobs, engine=LocalEngine(2))
-    with serving(mount(HashingServicer(store, runs)), runs_mount(runs)) as channel:
+    with serving(hashing_mount(HashingServicer(store, runs)), runs_mount(runs)) as channel:
         yield Service(folder, store, runs, channel)
     runs.close()
 

@@ -123,7 +123,7 @@ class TestState:
         owl = {"class_id": class_id, "name": "owl", "key": "", "color": "", "guideline": ""}
         assert owl in state["schema"]["classes"]
         assert state["progress"]["total"] == IMAGES
-        assert (state["phase"], state["trouble"], state["work"]) == ("NONE", "", "")
+        assert (state["phase"], state["trouble"]) == ("NONE", "")
 
     def test_an_unknown_collection_is_not_found(self, ui: Browser) -> None:
         reply = ui.get("/api/collections/fish/state")
@@ -135,6 +135,9 @@ class TestState:
             state = ui.get(f"{AT}/state").json
         assert (state["phase"], state["progress"]["total"]) == ("UNKNOWN", IMAGES)
         assert NOWHERE not in state["trouble"]
+
+    def test_what_is_being_prepared_is_told_in_words(self, ui: Browser, house: Services) -> None:
+        assert ui.get(f"{AT}/work").json == {"work": ""}
 
 
 class TestLeases:

@@ -1,11 +1,11 @@
-"""The catalog as a process: `python -m hundredfold.catalog`, configured by HUNDREDFOLD_CATALOG_*."""
+"""The catalog service: `hundredfold-catalog`, or `python -m hundredfold.catalog`."""
 
 import os
 import sys
 
 from hundredfold.catalog.config import CatalogConfig
 from hundredfold.catalog.ingest import Ingest
-from hundredfold.catalog.servicer import catalog_mount
+from hundredfold.catalog.servicer import CatalogServicer, catalog_mount
 from hundredfold.catalog.store import CatalogStore
 from hundredfold.chassis.config import from_env
 from hundredfold.chassis.entry import entry_point
@@ -15,17 +15,19 @@ from hundredfold.chassis.server import build_server, serve
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.store import ArtifactStore
 
+_SERVICE = "catalog"
+
 
 @entry_point
 def main() -> int:
-    """Serve until SIGTERM; the exit code."""
-    config = from_env(CatalogConfig, "catalog")
+    """Serve until SIGTERM."""
+    config = from_env(CatalogConfig, _SERVICE)
     store = ArtifactStore(config.store)
     sources = Sources(config.sources)
     ingest = Ingest(store, sources, config.decoders or os.cpu_count() or 1, config.flush_rows)
-    runs = Runs(store, "catalog", {"ingest": ingest})
-    mounts = [catalog_mount(CatalogStore(store), sources, runs), runs_mount(runs)]
-    server = build_server(config, "catalog", mounts)
+    runs = Runs(store, _SERVICE, {"ingest": ingest})
+    servicer = CatalogServicer(CatalogStore(store), sources, runs)
+    server = build_server(config, _SERVICE, [catalog_mount(servicer), runs_mount(runs)])
     runs.resume()
     return serve(server, on_stop=runs.close)
 

@@ -17,7 +17,8 @@ from hundredfold.catalog.store import CatalogStore, Collection
 from hundredfold.chassis.context import caller
 from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.chassis.paging import decode_token, encode_token, page_size
-from hundredfold.chassis.runs import MOST_REQUEST_ID_CHARACTERS, Runs
+from hundredfold.chassis.requests import check_request_id
+from hundredfold.chassis.runs import Runs
 from hundredfold.chassis.runs_servicer import run_message
 from hundredfold.chassis.server import Mount
 from hundredfold.chassis.sources import Sources
@@ -35,15 +36,6 @@ _WANTED_STATUS = {
 }
 
 
-def catalog_mount(store: CatalogStore, sources: Sources, runs: Runs) -> Mount:
-    """What to mount to have a CatalogService."""
-    return Mount(
-        catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"],
-        catalog_pb2_grpc.add_CatalogServiceServicer_to_server,
-        CatalogServicer(store, sources, runs),
-    )
-
-
 class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
     """See catalog.proto for what each method means."""
 
@@ -57,7 +49,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         self, request: catalog_pb2.CreateCollectionRequest, context: grpc.ServicerContext
     ) -> catalog_pb2.CreateCollectionResponse:
         """See catalog.proto."""
-        _check_request_id(request.request_id)
+        check_request_id(request.request_id)
         made = self._store.create(request.collection, request.request_id, time.time())
         return catalog_pb2.CreateCollectionResponse(collection=_collection(made))
 
@@ -84,7 +76,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         self, request: catalog_pb2.IngestRequest, context: grpc.ServicerContext
     ) -> catalog_pb2.IngestResponse:
         """See catalog.proto."""
-        _check_request_id(request.request_id)
+        check_request_id(request.request_id)
         asked = _ingest_parameters(request)
         listing_of(self._sources, asked)  # raises what the caller should know at once
         self._store.create(request.collection, request.request_id, time.time(), or_get=True)
@@ -171,19 +163,20 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         return catalog_pb2.MergeClassesResponse(schema=_schema(after))
 
 
+def catalog_mount(servicer: CatalogServicer) -> Mount:
+    """What to mount so that a server has a CatalogService."""
+    return Mount(
+        catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"],
+        catalog_pb2_grpc.add_CatalogServiceServicer_to_server,
+        servicer,
+    )
+
+
 # --- requests -----------------------------------------------------------------------------------
 
 
-def _check_request_id(request_id: str) -> None:
-    if not 0 < len(request_id) <= MOST_REQUEST_ID_CHARACTERS:
-        raise InvalidArgument(
-            f"request_id needs 1 to {MOST_REQUEST_ID_CHARACTERS} characters", field="request_id"
-        )
-
-
 def _call(request_id: str) -> schemas.Call:
-    _check_request_id(request_id)
-    return schemas.Call(request_id, time.time(), caller().subject)
+    return schemas.Call(check_request_id(request_id), time.time(), caller().subject)
 
 
 def _ingest_parameters(request: catalog_pb2.IngestRequest) -> Mapping[str, Any]:

@@ -29,6 +29,7 @@ from hundredfold.chassis.errors import (
     ServiceError,
     Unavailable,
 )
+from hundredfold.chassis.requests import check_request_id
 from hundredfold.chassis.run_book import JSON, Record, Run, RunBook, State
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.store import ArtifactStore
@@ -40,7 +41,6 @@ logger = logging.getLogger(__name__)
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-MOST_REQUEST_ID_CHARACTERS = 200
 # A run that takes its service down with it must not do so for ever.
 MOST_BEGINS = 5
 _NAMESPACE = uuid.UUID("6f0e1c1e-9a55-4b7e-8e0f-7d1d3f0a4b11")
@@ -151,7 +151,7 @@ class Runs:
         """Begin a run, or return the one that this request, or an equal one at work, has begun.
 
         Raises:
-            InvalidArgument: no such kind; request_id is empty or too long; no name of a collection.
+            InvalidArgument: no such kind; request_id is none; no name of a collection.
             AlreadyExists: the request_id was used with other parameters.
             Aborted: RUN_ACTIVE, a run of the kind is at work on the collection with other parameters.
             Unavailable: the service is stopping.
@@ -246,10 +246,7 @@ class Runs:
             raise InvalidArgument(
                 f"{self._service} has no runs of kind {kind[:80]!r}", field="kind"
             )
-        if not 0 < len(request_id) <= MOST_REQUEST_ID_CHARACTERS:
-            raise InvalidArgument(
-                f"request_id needs 1 to {MOST_REQUEST_ID_CHARACTERS} characters", field="request_id"
-            )
+        check_request_id(request_id)
         if collection:
             layout.check_collection(collection)
         name = json.dumps([self._service, kind, collection, request_id])

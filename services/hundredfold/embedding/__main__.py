@@ -18,7 +18,7 @@ from hundredfold.embedding.backends.triton import TritonBackend
 from hundredfold.embedding.config import EmbeddingConfig
 from hundredfold.embedding.embedder import Embedder
 from hundredfold.embedding.provision import Models
-from hundredfold.embedding.servicer import EmbeddingServicer, mount
+from hundredfold.embedding.servicer import EmbeddingServicer, embedding_mount
 from hundredfold.embedding.space_job import KIND, EmbedCollection
 from hundredfold.embedding.store import ModelRepository
 
@@ -50,7 +50,7 @@ def main() -> int:
     job = EmbedCollection(store, models, Sources(config.sources), embedder)
     runs = Runs(store, _SERVICE, {KIND: job})
     servicer = EmbeddingServicer(store, models, embedder, runs)
-    server = build_server(config, _SERVICE, [mount(servicer), runs_mount(runs)])
+    server = build_server(config, _SERVICE, [embedding_mount(servicer), runs_mount(runs)])
     threading.Thread(target=_provide, args=(models,), name="provide", daemon=True).start()
     runs.resume()
 

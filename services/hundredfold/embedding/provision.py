@@ -6,7 +6,8 @@ import sys
 import threading
 
 from hundredfold.chassis.errors import Conflict
-from hundredfold.embedding.domain.models import ModelCard, name_and_version
+from hundredfold.chassis.storage.layout import name_and_version
+from hundredfold.embedding.domain.models import ModelCard
 from hundredfold.embedding.store import ModelRepository
 
 _log = logging.getLogger(__name__)

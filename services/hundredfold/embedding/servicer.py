@@ -8,8 +8,8 @@ import grpc
 from hundredfold.api.common.v1 import image_pb2
 from hundredfold.api.embedding.v1 import embedding_pb2, embedding_pb2_grpc
 from hundredfold.chassis.context import scope
-from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.chassis.paging import decode_token, encode_token, page_size
+from hundredfold.chassis.requests import check_images
 from hundredfold.chassis.runs import Runs
 from hundredfold.chassis.runs_servicer import run_message
 from hundredfold.chassis.server import Mount
@@ -23,7 +23,6 @@ from hundredfold.embedding.provision import Models
 from hundredfold.embedding.space_job import KIND, representatives
 
 MOST_IMAGES = 256
-MOST_BYTES = 3 * 1024 * 1024
 
 
 class EmbeddingServicer(embedding_pb2_grpc.EmbeddingServiceServicer):
@@ -45,7 +44,7 @@ class EmbeddingServicer(embedding_pb2_grpc.EmbeddingServiceServicer):
         """See the proto."""
         card: ModelCard | None = None
         for request in request_iterator:
-            _check_size(request)
+            check_images(request.images, MOST_IMAGES)
             card = card or self._models.find(request.model)
             embedded = self._embedder.embed(card, request.images, _ends_at())
             yield _response(card, embedded)
@@ -79,8 +78,8 @@ class EmbeddingServicer(embedding_pb2_grpc.EmbeddingServiceServicer):
         )
 
 
-def mount(servicer: EmbeddingServicer) -> Mount:
-    """The servicer, to be put on a server."""
+def embedding_mount(servicer: EmbeddingServicer) -> Mount:
+    """What to mount so that a server has an EmbeddingService."""
     return Mount(
         embedding_pb2.DESCRIPTOR.services_by_name["EmbeddingService"],
         embedding_pb2_grpc.add_EmbeddingServiceServicer_to_server,
@@ -91,13 +90,6 @@ def mount(servicer: EmbeddingServicer) -> Mount:
 def _ends_at() -> float:
     current = scope()
     return current.ends_at if current else math.inf
-
-
-def _check_size(request: embedding_pb2.EmbedImagesRequest) -> None:
-    if len(request.images) > MOST_IMAGES:
-        raise InvalidArgument(f"more than {MOST_IMAGES} images in a message", field="images")
-    if sum(map(len, request.images)) > MOST_BYTES:
-        raise InvalidArgument(f"more than {MOST_BYTES} bytes in a message", field="images")
 
 
 def _response(card: ModelCard, embedded: Embedded) -> embedding_pb2.EmbedImagesResponse:

@@ -8,7 +8,7 @@ from hundredfold.chassis.errors import Aborted, Conflict, InvalidArgument, NotFo
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import Artifact, ArtifactStore, damaged
-from hundredfold.embedding.domain.models import KIND, ModelCard, name_and_version, triton_config
+from hundredfold.embedding.domain.models import KIND, ModelCard, triton_config
 from hundredfold.embedding.domain.vectors import PartVectors
 
 
@@ -65,7 +65,7 @@ class ModelRepository:
         Raises:
             Conflict: another version has another shape, which one `config.pbtxt` can't tell.
         """
-        name, _ = name_and_version(card.model)
+        name, _ = layout.name_and_version(card.model)
         self._check_shape(name, card)
         if not self._store.exists(layout.model_config(name)):
             self._store.write_bytes(layout.model_config(name), triton_config(card).encode())

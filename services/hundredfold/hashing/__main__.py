@@ -12,7 +12,7 @@ from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.hashing import duplicates_job, hash_job
 from hundredfold.hashing.config import HashingConfig
-from hundredfold.hashing.servicer import HashingServicer, mount
+from hundredfold.hashing.servicer import HashingServicer, hashing_mount
 
 _SERVICE = "hashing"
 
@@ -28,7 +28,7 @@ def main() -> int:
     }
     runs = Runs(store, _SERVICE, jobs, engine=LocalEngine(config.processes or None))
     servicer = HashingServicer(store, runs)
-    server = build_server(config, _SERVICE, [mount(servicer), runs_mount(runs)])
+    server = build_server(config, _SERVICE, [hashing_mount(servicer), runs_mount(runs)])
     runs.resume()
     return serve(server, on_stop=runs.close)
 

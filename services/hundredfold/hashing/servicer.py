@@ -10,7 +10,9 @@ from hundredfold.api.common.v1 import image_pb2
 from hundredfold.api.hashing.v1 import hashing_pb2, hashing_pb2_grpc
 from hundredfold.chassis.errors import InvalidArgument, NotFound
 from hundredfold.chassis.imaging import ImageError
+from hundredfold.chassis.newest import Newest
 from hundredfold.chassis.paging import decode_token, encode_token, page_size
+from hundredfold.chassis.requests import check_between, check_images
 from hundredfold.chassis.runs import Runs
 from hundredfold.chassis.runs_servicer import run_message
 from hundredfold.chassis.server import Mount
@@ -24,12 +26,10 @@ from hundredfold.hashing.domain.cover import MAX_RADIUS
 from hundredfold.hashing.domain.groups import Images
 from hundredfold.hashing.domain.listing import GroupList, Listed
 from hundredfold.hashing.domain.lookup import copies_of
-from hundredfold.hashing.newest import Newest
 from hundredfold.hashing.store import Duplicates, hashed_pair, read_images, version
 
 MOST_IMAGES = 1000
 MOST_IMAGES_LOOKED_UP = 100
-MOST_BYTES = 3 * 1024 * 1024
 MOST_MATCHES = 100
 MOST_COPIES_OF_GROUP = 10_000
 MOST_COPIES_OF_PAGE = 500_000
@@ -63,7 +63,7 @@ class HashingServicer(hashing_pb2_grpc.HashingServiceServicer):
         """See the proto."""
         algorithm = ""
         for request in request_iterator:
-            _check_size(request.images, MOST_IMAGES)
+            check_images(request.images, MOST_IMAGES)
             algorithm = algorithm or _name(request.algorithm, "algorithm")
             yield _hashed(request.images, algorithm)
 
@@ -87,7 +87,7 @@ class HashingServicer(hashing_pb2_grpc.HashingServiceServicer):
     ) -> hashing_pb2.FindDuplicatesResponse:
         """See the proto."""
         require_collection(self._store, request.collection)
-        radius = _radius(request.radius)
+        radius = check_between(request.radius, 0, MAX_RADIUS, "radius")
         hashed_pair(self._store, request.collection)
         run = self._runs.start(
             duplicates_job.KIND,
@@ -116,8 +116,8 @@ class HashingServicer(hashing_pb2_grpc.HashingServiceServicer):
     ) -> hashing_pb2.LookUpResponse:
         """See the proto."""
         require_collection(self._store, request.collection)
-        _check_size(request.images, MOST_IMAGES_LOOKED_UP)
-        radius = _radius(request.radius)
+        check_images(request.images, MOST_IMAGES_LOOKED_UP)
+        radius = check_between(request.radius, 0, MAX_RADIUS, "radius")
         pair = hashed_pair(self._store, request.collection)
         images = self._images.get(
             request.collection,
@@ -138,8 +138,8 @@ class HashingServicer(hashing_pb2_grpc.HashingServiceServicer):
         return self._groups.get((collection, run), made_at, lambda: GroupList(duplicates.read(run)))
 
 
-def mount(servicer: HashingServicer) -> Mount:
-    """The servicer, to be put on a server."""
+def hashing_mount(servicer: HashingServicer) -> Mount:
+    """What to mount so that a server has a HashingService."""
     return Mount(
         hashing_pb2.DESCRIPTOR.services_by_name["HashingService"],
         hashing_pb2_grpc.add_HashingServiceServicer_to_server,
@@ -151,19 +151,6 @@ def _name(algorithm: int, field: str) -> str:
     if algorithm not in _NAMES:
         raise InvalidArgument(f"there is no algorithm {algorithm}", field=field)
     return _NAMES[algorithm]
-
-
-def _radius(radius: int) -> int:
-    if not 0 <= radius <= MAX_RADIUS:
-        raise InvalidArgument(f"radius must be 0 to {MAX_RADIUS}, not {radius}", field="radius")
-    return radius
-
-
-def _check_size(images: Sequence[bytes], most: int) -> None:
-    if len(images) > most:
-        raise InvalidArgument(f"more than {most} images in a message", field="images")
-    if sum(map(len, images)) > MOST_BYTES:
-        raise InvalidArgument(f"more than {MOST_BYTES} bytes in a message", field="images")
 
 
 def _status(failure: ImageError | None) -> image_pb2.ItemStatus:

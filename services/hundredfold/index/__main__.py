@@ -1,4 +1,4 @@
-"""The index service: `python -m hundredfold.index`, set up by HUNDREDFOLD_INDEX_* (see `config.py`)."""
+"""The index service: `hundredfold-index`, or `python -m hundredfold.index`."""
 
 import sys
 
@@ -16,19 +16,21 @@ from hundredfold.index.servicer import IndexServicer, index_mount
 from hundredfold.index.spaces import Spaces
 from hundredfold.index.store import IndexStore
 
+_SERVICE = "index"
+
 
 @entry_point
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code."""
-    config = from_env(IndexConfig, "index")
+    """Serve until SIGTERM."""
+    config = from_env(IndexConfig, _SERVICE)
     device.limit_process(config.threads)
     store = ArtifactStore(config.store)
     spaces, kept = Spaces(store), IndexStore(store)
     jobs = Jobs(spaces, kept, threads=config.threads, exact_below=config.exact_below)
     searcher = Searcher(spaces, kept, threads=config.threads, open_indexes=config.open_indexes)
-    runs = Runs(store, "index", jobs.by_kind())
+    runs = Runs(store, _SERVICE, jobs.by_kind())
     servicer = IndexServicer(spaces, kept, searcher, runs)
-    server = build_server(config, "index", [index_mount(servicer), runs_mount(runs)])
+    server = build_server(config, _SERVICE, [index_mount(servicer), runs_mount(runs)])
     runs.resume()
     return serve(server, on_stop=runs.close)
 

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hundredfold.chassis.errors import InvalidArgument
+from hundredfold.chassis.newest import Newest
 from hundredfold.index.domain import device, nearest
 from hundredfold.index.domain.parts import normalised
-from hundredfold.index.recent import Recent
 from hundredfold.index.spaces import Spaces
 from hundredfold.index.store import IndexStore, OpenIndex
 
@@ -30,7 +30,7 @@ class Searcher:
         self._spaces = spaces
         self._store = store
         self._threads = threads
-        self._opened: Recent[OpenIndex] = Recent(open_indexes)
+        self._opened: Newest[OpenIndex] = Newest(open_indexes)
 
     def search(
         self, collection: str, space: str, vectors: NDArray[np.float32], limit: int

@@ -8,13 +8,14 @@ import numpy as np
 
 from hundredfold.api.index.v1 import index_pb2, index_pb2_grpc
 from hundredfold.chassis.errors import InvalidArgument, NotFound
+from hundredfold.chassis.newest import Newest
 from hundredfold.chassis.paging import decode_token, encode_token, page_size
+from hundredfold.chassis.requests import check_between
 from hundredfold.chassis.runs import JSON, Run, Runs
 from hundredfold.chassis.runs_servicer import run_message
 from hundredfold.chassis.server import Mount
 from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.index import jobs
-from hundredfold.index.recent import Recent
 from hundredfold.index.searching import Searcher
 from hundredfold.index.spaces import Spaces
 from hundredfold.index.store import IndexStore, StoredClusters
@@ -43,7 +44,7 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         self._store = store
         self._searcher = searcher
         self._runs = runs
-        self._clusterings: Recent[StoredClusters] = Recent(CLUSTERINGS_OPEN)
+        self._clusterings: Newest[StoredClusters] = Newest(CLUSTERINGS_OPEN)
 
     def BuildIndex(
         self, request: index_pb2.BuildIndexRequest, context: grpc.ServicerContext
@@ -77,9 +78,8 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         self, request: index_pb2.ClusterRequest, context: grpc.ServicerContext
     ) -> index_pb2.ClusterResponse:
         """Start to cluster a space."""
-        if not 0 <= request.clusters <= CLUSTERS_MOST:
-            raise InvalidArgument(f"clusters must be 0 to {CLUSTERS_MOST}", field="clusters")
-        run = self._start(jobs.CLUSTER, request, clusters=request.clusters, seed=request.seed)
+        clusters = check_between(request.clusters, 0, CLUSTERS_MOST, "clusters")
+        run = self._start(jobs.CLUSTER, request, clusters=clusters, seed=request.seed)
         return index_pb2.ClusterResponse(run=run_message(run))
 
     def ListClusters(
@@ -147,7 +147,7 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
 
 
 def index_mount(servicer: IndexServicer) -> Mount:
-    """The service, for `build_server`."""
+    """What to mount so that a server has an IndexService."""
     return Mount(
         index_pb2.DESCRIPTOR.services_by_name["IndexService"],
         index_pb2_grpc.add_IndexServiceServicer_to_server,
@@ -156,16 +156,13 @@ def index_mount(servicer: IndexServicer) -> Mount:
 
 
 def _check_queries(queries: np.ndarray[Any, Any], field: str) -> None:
-    if not 1 <= len(queries) <= QUERIES_MOST:
-        raise InvalidArgument(f"{field} must be 1 to {QUERIES_MOST}", field=field)
+    check_between(len(queries), 1, QUERIES_MOST, field)
     if not queries.size:
         raise InvalidArgument(f"{field} must not be empty", field=field)
 
 
 def _limit(requested: int) -> int:
-    if not 0 <= requested <= FOUND_MOST:
-        raise InvalidArgument(f"limit must be 0 to {FOUND_MOST}", field="limit")
-    return requested or FOUND_DEFAULT
+    return check_between(requested, 0, FOUND_MOST, "limit") or FOUND_DEFAULT
 
 
 def _summary(found: StoredClusters, number: int) -> index_pb2.ClusterSummary:

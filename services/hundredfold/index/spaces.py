@@ -1,8 +1,5 @@
 """Reading spaces: the vectors that the embedding service keeps of a collection."""
 
-import hashlib
-import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,7 +15,6 @@ from hundredfold.chassis.storage.store import ArtifactStore, damaged
 from hundredfold.index.domain.parts import VectorParts, normalised
 
 _TRIES = 3
-_PART = re.compile(r"part-(\d{5,})\.npy")
 
 T = TypeVar("T")
 
@@ -86,7 +82,7 @@ class Spaces:
             rows.append(pair[1])
         if not sum(len(each) for each in rows):
             raise _no_vectors(space)
-        return Space(VectorParts(vectors), np.concatenate(rows), _version(manifest))
+        return Space(VectorParts(vectors), np.concatenate(rows), manifest.version)
 
     def _vectors_of(self, folder: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         parts = [layout.part_of(int(row)) for row in rows]
@@ -120,13 +116,8 @@ def again(read: Callable[[], T]) -> T:
 
 def _parts(manifest: Manifest) -> list[int]:
     """The parts of a space, in order."""
-    numbers = [int(match[1]) for name in manifest.entries if (match := _PART.fullmatch(name))]
-    return sorted(number for number in numbers if layout.vectors_rows(number) in manifest.entries)
-
-
-def _version(manifest: Manifest) -> str:
-    shas = {name: entry.sha256 for name, entry in manifest.entries.items()}
-    return hashlib.sha256(json.dumps(shas, sort_keys=True).encode()).hexdigest()
+    numbers = layout.part_numbers(manifest.entries, layout.vectors_part)
+    return [number for number in numbers if layout.vectors_rows(number) in manifest.entries]
 
 
 def _check_pair(path: str, vectors: NDArray[Any], rows: NDArray[Any]) -> None:

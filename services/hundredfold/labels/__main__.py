@@ -17,7 +17,7 @@ from hundredfold.labels.exporting import Export
 from hundredfold.labels.importing import Import
 from hundredfold.labels.leasing import Leasing
 from hundredfold.labels.ledger import Ledger
-from hundredfold.labels.servicer import LabelsServicer, mount
+from hundredfold.labels.servicer import LabelsServicer, labels_mount
 from hundredfold.labels.store.catalog import Catalog
 from hundredfold.labels.store.database import open_database
 from hundredfold.labels.store.queue import Queue
@@ -78,7 +78,9 @@ def assemble(config: LabelsConfig, *, clock: Callable[[], float] = time.time) ->
         queue.close()
         records.close()
 
-    return Assembled((mount(servicer), runs_mount(runs)), records.check, close, ledger, leasing)
+    return Assembled(
+        (labels_mount(servicer), runs_mount(runs)), records.check, close, ledger, leasing
+    )
 
 
 @entry_point

@@ -1,4 +1,4 @@
-"""The selection service: `python -m hundredfold.selection`, set up by HUNDREDFOLD_SELECTION_* (see `config.py`)."""
+"""The selection service: `hundredfold-selection`, or `python -m hundredfold.selection`."""
 
 import sys
 from pathlib import Path
@@ -14,16 +14,18 @@ from hundredfold.selection.loops import Loops
 from hundredfold.selection.peers import Indexer, Ledger, Peers, Trainer
 from hundredfold.selection.servicer import SelectionServicer, selection_mount
 
+_SERVICE = "selection"
+
 
 @entry_point
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code."""
-    config = from_env(SelectionConfig, "selection")
+    """Serve until SIGTERM."""
+    config = from_env(SelectionConfig, _SERVICE)
     costs = CostModel.load(config.cost_model, Path(config.cost_file) if config.cost_file else None)
     channels = [peer(config, service) for service in ("labels", "training", "index")]
     peers = Peers(Ledger(channels[0]), Trainer(channels[1]), Indexer(channels[2]))
     loops = Loops(ArtifactStore(config.store), peers, costs, config)
-    server = build_server(config, "selection", [selection_mount(SelectionServicer(loops))])
+    server = build_server(config, _SERVICE, [selection_mount(SelectionServicer(loops))])
     loops.resume()
 
     def end() -> None:

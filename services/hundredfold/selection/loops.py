@@ -5,6 +5,7 @@ import threading
 
 from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
+from hundredfold.chassis.requests import check_between, check_request_id
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.collections import require_collection
 from hundredfold.chassis.storage.store import ArtifactStore
@@ -18,7 +19,6 @@ from hundredfold.selection.store import SelectionStore, no_vectors
 PAGE_SIZE = 48
 MOST_PAGE_SIZE = 200
 MOST_CLASSES = 100_000
-MOST_REQUEST_ID_CHARACTERS = 200
 _log = logging.getLogger("hundredfold.selection.loops")
 
 
@@ -79,10 +79,8 @@ class Loops:
             Conflict: NO_VECTORS, or SPACE_UNCLEAR.
         """
         require_collection(self._artifacts, collection)
-        _check_between(expected_classes, 0, MOST_CLASSES, "expected_classes")
-        _check_between(page_size, 0, MOST_PAGE_SIZE, "page_size")
-        if not 0 < len(request_id) <= MOST_REQUEST_ID_CHARACTERS:
-            raise InvalidArgument("request_id must be a UUID", field="request_id")
+        check_between(expected_classes, 0, MOST_CLASSES, "expected_classes")
+        check_between(page_size, 0, MOST_PAGE_SIZE, "page_size")
         state = LoopState(
             collection=collection,
             space=space or self._store.space(collection),
@@ -90,7 +88,7 @@ class Loops:
             page_size=page_size or PAGE_SIZE,
             policy=check_policy(policy or DEFAULT),
             seed=seed,
-            request_id=request_id,
+            request_id=check_request_id(request_id),
             duplicates=self._store.duplicates(collection),
         )
         if not self._store.vectors_version(collection, layout.check_model(state.space, "space")):
@@ -148,8 +146,3 @@ def check_policy(name: str) -> str:
     if name not in POLICIES:
         raise InvalidArgument(f"policy must be one of {', '.join(POLICIES)}", field="policy")
     return name
-
-
-def _check_between(value: int, least: int, most: int, field: str) -> None:
-    if not least <= value <= most:
-        raise InvalidArgument(f"{field} must be {least} to {most}", field=field)

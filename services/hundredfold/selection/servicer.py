@@ -4,6 +4,7 @@ import grpc
 
 from hundredfold.api.selection.v1 import selection_pb2, selection_pb2_grpc
 from hundredfold.chassis.errors import InvalidArgument
+from hundredfold.chassis.requests import check_between
 from hundredfold.chassis.server import Mount
 from hundredfold.selection.loops import Loops, check_policy
 from hundredfold.selection.peers import page_message
@@ -47,12 +48,11 @@ class SelectionServicer(selection_pb2_grpc.SelectionServiceServicer):
         self, request: selection_pb2.ProposePagesRequest, context: grpc.ServicerContext
     ) -> selection_pb2.ProposePagesResponse:
         """Compute the pages a policy would show next."""
-        if not 0 <= request.limit <= _MOST_PROPOSALS:
-            raise InvalidArgument(f"limit must be 1 to {_MOST_PROPOSALS}", field="limit")
+        limit = check_between(request.limit, 0, _MOST_PROPOSALS, "limit") or _PROPOSALS
         if request.policy:
             check_policy(request.policy)
         loop = self._loops.get(request.collection)
-        pages, model = loop.propose(request.limit or _PROPOSALS, request.policy)
+        pages, model = loop.propose(limit, request.policy)
         return selection_pb2.ProposePagesResponse(
             pages=[
                 page_message(f"proposal-{number}", page, model) for number, page in enumerate(pages)
@@ -76,7 +76,7 @@ class SelectionServicer(selection_pb2_grpc.SelectionServiceServicer):
 
 
 def selection_mount(servicer: SelectionServicer) -> Mount:
-    """What to mount so that a server serves selection."""
+    """What to mount so that a server has a SelectionService."""
     return Mount(
         selection_pb2.DESCRIPTOR.services_by_name["SelectionService"],
         selection_pb2_grpc.add_SelectionServiceServicer_to_server,

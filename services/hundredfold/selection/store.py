@@ -1,8 +1,6 @@
 """What the selection service keeps, and what it reads of the others' artifacts."""
 
-import hashlib
 import io
-import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,8 +18,6 @@ from hundredfold.selection.domain.pool import Guesses
 from hundredfold.selection.domain.rounds import Phase
 from hundredfold.selection.state import LoopState
 
-_VECTORS = re.compile(r"part-(\d{5,})\.npy")
-_PREDICTIONS = re.compile(r"part-(\d{5,})\.npz")
 _GUESSES = ("rows", "top", "second", "probability", "margin")
 
 
@@ -97,7 +93,7 @@ class SelectionStore:
             Conflict: NO_VECTORS, or SPACE_UNCLEAR: it has several, and none of them is clustered.
         """
         names = self._store.list(layout.all_vectors(collection))
-        found = [name for name in names if self._parts(layout.vectors(collection, name))]
+        found = [name for name in names if self.vectors_version(collection, name)]
         if not found:
             raise no_vectors(collection)
         if len(found) == 1:
@@ -110,14 +106,14 @@ class SelectionStore:
     def vectors_version(self, collection: str, space: str) -> str:
         """Changes with any vector of a space; empty when it has none."""
         manifest = Manifest.load(self._store, layout.vectors(collection, space))
-        return _version(manifest) if _part_numbers(manifest, _VECTORS) else ""
+        return manifest.version if _parts(manifest) else ""
 
     def vectors(self, collection: str, space: str) -> Vectors:
         """Map the vectors of a space; Conflict when it has none."""
         folder = layout.vectors(collection, space)
         manifest = Manifest.load(self._store, folder)
         rows, parts = [], []
-        for part in _part_numbers(manifest, _VECTORS):
+        for part in _parts(manifest):
             rows.append(manifest.read_array(self._store, layout.vectors_rows(part)))
             parts.append(manifest.read_array(self._store, layout.vectors_part(part), mmap=True))
             if len(rows[-1]) != len(parts[-1]):
@@ -125,7 +121,7 @@ class SelectionStore:
         if not sum(map(len, rows)):
             raise no_vectors(collection)
         starts = np.cumsum([0, *map(len, rows)])
-        return Vectors(space, np.concatenate(rows), tuple(parts), starts, _version(manifest))
+        return Vectors(space, np.concatenate(rows), tuple(parts), starts, manifest.version)
 
     def latest_clusters(self, collection: str) -> tuple[str, str, int]:
         """Run, space and count of the newest clustering; ("", "", 0) when there is none."""
@@ -147,7 +143,8 @@ class SelectionStore:
         """What a head says of all images; NotFound when it is there no more."""
         folder = layout.predictions(collection, model)
         manifest = Manifest.load(self._store, folder)
-        names = [layout.predictions_part(each) for each in _part_numbers(manifest, _PREDICTIONS)]
+        numbers = layout.part_numbers(manifest.entries, layout.predictions_part)
+        names = [layout.predictions_part(number) for number in numbers]
         if not names:
             raise NotFound(f"there are no predictions of {model}")
         parts = [self._arrays(f"{folder}/{name}") for name in names]
@@ -161,9 +158,6 @@ class SelectionStore:
         except (ValueError, KeyError, OSError, EOFError) as error:
             raise damaged(path, "not predictions") from error
 
-    def _parts(self, folder: str) -> list[int]:
-        return _part_numbers(Manifest.load(self._store, folder), _VECTORS)
-
 
 def no_vectors(collection: str) -> Conflict:
     """The error of a collection that was not embedded."""
@@ -176,10 +170,5 @@ def _state(document: dict[str, Any]) -> LoopState:
     return LoopState(**{**document, "phase": Phase(document["phase"]), "discovery": discovery})
 
 
-def _part_numbers(manifest: Manifest, pattern: re.Pattern[str]) -> list[int]:
-    return sorted(int(match[1]) for name in manifest.entries if (match := pattern.fullmatch(name)))
-
-
-def _version(manifest: Manifest) -> str:
-    shas = [f"{name} {entry.sha256}" for name, entry in sorted(manifest.entries.items())]
-    return hashlib.sha256("\n".join(shas).encode()).hexdigest()
+def _parts(manifest: Manifest) -> list[int]:
+    return layout.part_numbers(manifest.entries, layout.vectors_part)

@@ -1,4 +1,4 @@
-"""The training service: `python -m hundredfold.training`, set up by HUNDREDFOLD_TRAINING_* (see `config.py`)."""
+"""The training service: `hundredfold-training`, or `python -m hundredfold.training`."""
 
 import sys
 
@@ -14,18 +14,20 @@ from hundredfold.training.servicer import TrainingServicer, training_mount
 from hundredfold.training.spaces import Spaces
 from hundredfold.training.store import HeadStore
 
+_SERVICE = "training"
+
 
 @entry_point
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code."""
-    config = from_env(TrainingConfig, "training")
+    """Serve until SIGTERM."""
+    config = from_env(TrainingConfig, _SERVICE)
     store = ArtifactStore(config.store)
     spaces = Spaces(store, dimensions=config.dimensions, most=config.open_spaces)
     heads = HeadStore(store, config.keep_heads)
     channel = peer(config, "labels")
     fitter = Fitter(store, spaces, heads, Ledger(channel, config.ledger_seconds))
     servicer = TrainingServicer(store, heads, fitter)
-    server = build_server(config, "training", [training_mount(servicer)])
+    server = build_server(config, _SERVICE, [training_mount(servicer)])
     return serve(server, on_stop=channel.close)
 
 

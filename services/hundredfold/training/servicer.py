@@ -9,6 +9,7 @@ from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.chassis.paging import decode_token, encode_token, page_size
 from hundredfold.chassis.server import Mount
 from hundredfold.chassis.storage.collections import require_collection
+from hundredfold.chassis.storage.layout import name_and_version
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import pack
 from hundredfold.training.fitting import Fitter
@@ -62,7 +63,8 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
         (after,) = decode_token(request.page_token, str) or ("",)
         cards = self._heads.heads(request.collection)
         if after:
-            cards = [card for card in cards if _number(card.model) < _number(after)]
+            _, version = name_and_version(after, "page_token")
+            cards = [card for card in cards if name_and_version(card.model)[1] < version]
         token = encode_token(cards[size - 1].model) if len(cards) > size else ""
         heads = [_head(card) for card in cards[:size]]
         return training_pb2.ListHeadsResponse(heads=heads, next_page_token=token)
@@ -100,19 +102,12 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
 
 
 def training_mount(servicer: TrainingServicer) -> Mount:
-    """What to mount so that a server serves training."""
+    """What to mount so that a server has a TrainingService."""
     return Mount(
         training_pb2.DESCRIPTOR.services_by_name["TrainingService"],
         training_pb2_grpc.add_TrainingServiceServicer_to_server,
         servicer,
     )
-
-
-def _number(model: str) -> int:
-    version = model.rpartition("@")[2]
-    if not version.isdecimal():
-        raise InvalidArgument("page_token is of another list", field="page_token")
-    return int(version)
 
 
 def _head(card: Card) -> training_pb2.Head:

@@ -1,7 +1,5 @@
 """The vectors of a space, projected and kept in memory, extended as their parts grow."""
 
-import hashlib
-import re
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -15,7 +13,6 @@ from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore, damaged
 from hundredfold.training.domain.projection import Projection, fit_projection
 
-_PART = re.compile(r"part-(\d{5,})\.npy")
 _SAMPLE = 50_000
 _GROWTH = 2.0  # the projection is fitted anew once there are so many times the vectors it has seen
 _TRIES = 3
@@ -107,10 +104,9 @@ class Spaces:
 
     def _load(self, folder: str, known: Features | None) -> Features | None:
         manifest = Manifest.load(self._store, folder)
-        digests = _digests(manifest)
-        version = hashlib.sha256(repr(sorted(digests.items())).encode()).hexdigest()
-        if known and known.version == version:
+        if known and known.version == manifest.version:
             return known
+        digests = _digests(manifest)
         vectors = {part: self._read(folder, manifest, part) for part in digests}
         vectors = {part: pair for part, pair in vectors.items() if len(pair[1])}
         count = sum(len(rows) for _, rows in vectors.values())
@@ -134,7 +130,7 @@ class Spaces:
             tuple(parts),
             np.concatenate([each.rows for each in parts]),
             matrix,
-            version,
+            manifest.version,
         )
 
     def _read(
@@ -154,10 +150,9 @@ class Spaces:
 
 def _digests(manifest: Manifest) -> dict[int, str]:
     """The content of each part of a space, by its number, in order."""
-    numbers = sorted(int(match[1]) for name in manifest.entries if (match := _PART.fullmatch(name)))
     return {
         number: manifest.entries[layout.vectors_part(number)].sha256
         + manifest.entries[layout.vectors_rows(number)].sha256
-        for number in numbers
+        for number in layout.part_numbers(manifest.entries, layout.vectors_part)
         if layout.vectors_rows(number) in manifest.entries
     }

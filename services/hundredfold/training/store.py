@@ -19,7 +19,6 @@ from hundredfold.chassis.storage.store import ArtifactStore, damaged
 from hundredfold.training.domain.learning import Predicted
 
 _CARD = re.compile(r"(head-[a-z0-9_-]+@(\d+))\.json")
-_PART = re.compile(r"part-(\d{5,})\.npz")
 
 
 @dataclass(frozen=True)
@@ -183,11 +182,10 @@ class HeadStore:
         """What a kept head says, part by part."""
         folder = layout.predictions(collection, model)
         manifest = Manifest.load(self._store, folder)
-        for name in sorted(manifest.entries):
-            if match := _PART.fullmatch(name):
-                manifest.check(self._store, name)
-                data = self._store.read_bytes(f"{folder}/{name}")
-                yield _read_npz(int(match[1]), data, f"{folder}/{name}")
+        for part in layout.part_numbers(manifest.entries, layout.predictions_part):
+            name = layout.predictions_part(part)
+            manifest.check(self._store, name)
+            yield _read_npz(part, self._store.read_bytes(f"{folder}/{name}"), f"{folder}/{name}")
 
     def _models(self, collection: str) -> list[str]:
         """The names of the heads that are kept, newest first."""
@@ -238,7 +236,7 @@ class HeadStore:
 
 
 def _version(model: str) -> int:
-    return int(model.rpartition("@")[2])
+    return layout.name_and_version(model)[1]
 
 
 def _npz(part: PartPredictions) -> bytes:

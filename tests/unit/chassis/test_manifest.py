@@ -218,3 +218,13 @@ def test_a_collection_without_a_schema_has_no_classes(store: ArtifactStore) -> N
 def _change(store: ArtifactStore, name: str, change: Callable[[bytes], bytes]) -> None:
     path = f"{FOLDER}/{name}"
     store.write_bytes(path, change(store.read_bytes(path)))
+
+
+def test_the_version_changes_with_the_artifacts_and_with_nothing_else(store: ArtifactStore) -> None:
+    first = add(store, "a.npy", 3).version
+    noted = Manifest.load(store, FOLDER)
+    noted.set_meta(count=1)
+    noted.add("a.npy", store.write_array(f"{FOLDER}/a.npy", np.arange(3)), rows=3, failed=1)
+    assert noted.version == first
+    assert add(store, "b.npy", 3).version != first
+    assert add(store, "a.npy", 4).version != first

@@ -1,6 +1,6 @@
 import pytest
 
-from hundredfold.embedding.domain.models import ModelCard, name_and_version, triton_config
+from hundredfold.embedding.domain.models import ModelCard, triton_config
 
 CARD = ModelCard("efficientnet-lite0@1", 1280, 224, 1000, "PyPI", "Apache-2.0")
 
@@ -18,10 +18,6 @@ def test_a_card_without_its_length_is_refused() -> None:
     del value["dimensions"]
     with pytest.raises(KeyError):
         ModelCard.from_json(value)
-
-
-def test_a_model_is_a_name_and_a_number() -> None:
-    assert name_and_version("efficientnet-lite0@12") == ("efficientnet-lite0", 12)
 
 
 def test_triton_is_told_pixels_as_bytes_and_every_version() -> None:

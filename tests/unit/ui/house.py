@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 from hundredfold.api.common.v1 import page_pb2
 from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
 from hundredfold.catalog.ingest import Ingest
-from hundredfold.catalog.servicer import catalog_mount
+from hundredfold.catalog.servicer import CatalogServicer, catalog_mount
 from hundredfold.catalog.store import CatalogStore
 from hundredfold.chassis.client import connect
 from hundredfold.chassis.config import DEFAULT_PORTS
@@ -112,7 +112,8 @@ def write_images(folder: Path) -> Path:
 def _catalog(store: ArtifactStore, images: Path) -> Iterator[Server]:
     sources = Sources((str(images),))
     runs = Runs(store, "catalog", {"ingest": Ingest(store, sources, 1, 1000)})
-    with running(catalog_mount(CatalogStore(store), sources, runs), runs_mount(runs)) as server:
+    servicer = CatalogServicer(CatalogStore(store), sources, runs)
+    with running(catalog_mount(servicer), runs_mount(runs)) as server:
         yield server
         runs.close()
 

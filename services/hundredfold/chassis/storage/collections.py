@@ -1,6 +1,5 @@
 """Reading what the catalog keeps of a collection; for all services, none of which may import it."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,6 @@ from hundredfold.chassis.storage.store import ArtifactStore, damaged
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_PART = re.compile(r"part-(\d{5,})\.parquet")
 
 
 @dataclass(frozen=True)
@@ -40,12 +37,9 @@ def require_collection(store: ArtifactStore, collection: str) -> None:
 def parts(store: ArtifactStore, collection: str) -> list[PartInfo]:
     """The parts of a collection in order; none while nothing was ingested."""
     manifest = Manifest.load(store, layout.images(collection))
-    found = [
-        PartInfo(int(match[1]), entry.meta["rows"], entry.meta["ok"])
-        for name, entry in manifest.entries.items()
-        if (match := _PART.fullmatch(name))
-    ]
-    return sorted(found, key=lambda info: info.part)
+    numbers = layout.part_numbers(manifest.entries, layout.images_part)
+    metas = ((part, manifest.entries[layout.images_part(part)].meta) for part in numbers)
+    return [PartInfo(part, meta["rows"], meta["ok"]) for part, meta in metas]
 
 
 def row_count(store: ArtifactStore, collection: str) -> int:

@@ -11,6 +11,7 @@ run also have a `latest.json`, `{"run": id}`, replaced last, so that it always n
 """
 
 import re
+from collections.abc import Callable, Iterable
 
 from hundredfold.chassis.errors import InvalidArgument
 
@@ -20,6 +21,7 @@ PART_ROWS = 65_536
 _COLLECTION = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,126}@[1-9][0-9]{0,8}")
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
+_PART = re.compile(r"part-(\d{5,})\.")
 
 
 def _checked(pattern: re.Pattern[str], value: str, field: str) -> str:
@@ -40,6 +42,12 @@ def check_model(model: str, field: str = "model") -> str:
     return _checked(_MODEL, model, field)
 
 
+def name_and_version(model: str, field: str = "model") -> tuple[str, int]:
+    """The two halves of `name@version`; InvalidArgument when it is not of that form."""
+    name, _, version = check_model(model, field).partition("@")
+    return name, int(version)
+
+
 def check_run(run: str, field: str = "run_id") -> str:
     """Return the run id if it may be one, else raise InvalidArgument."""
     return _checked(_RUN, run, field)
@@ -52,6 +60,18 @@ def part_of(row: int) -> int:
 
 def _part(part: int) -> str:
     return f"part-{part:05d}"
+
+
+def part_numbers(names: Iterable[str], name_of: Callable[[int], str]) -> list[int]:
+    """The parts that have an artifact among these names, ascending.
+
+    Args:
+        names: of artifacts of any kind, such as the entries of a manifest.
+        name_of: the name of the artifact of a part, such as `vectors_part`.
+    """
+    matches = ((name, _PART.match(name)) for name in names)
+    numbers = ((name, int(match[1])) for name, match in matches if match)
+    return sorted(number for name, number in numbers if name_of(number) == name)
 
 
 # --- catalog ------------------------------------------------------------------------------------
@@ -230,7 +250,7 @@ MAP_POINTS = "points.npy"
 
 def model(name_at_version: str) -> str:
     """The folder of one version of a model, in Triton's layout: `models/<name>/<version>`."""
-    name, _, version = check_model(name_at_version).partition("@")
+    name, version = name_and_version(name_at_version)
     return f"models/{name}/{version}"
 
 

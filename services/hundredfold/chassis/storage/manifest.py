@@ -87,6 +87,12 @@ class Manifest:
         """What holds for the folder as a whole."""
         return MappingProxyType(self._meta)
 
+    @property
+    def version(self) -> str:
+        """Changes whenever an artifact of the folder does: a sha256, in hexadecimal."""
+        content = sorted((name, entry.sha256) for name, entry in self._entries.items())
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
     def add(self, name: str, artifact: Artifact, **meta: JSON) -> None:
         """List an artifact of the folder, in place of an earlier one of that name."""
         self._entries[name] = Entry(artifact.bytes, artifact.sha256, meta)

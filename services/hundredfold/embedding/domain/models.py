@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hundredfold.chassis.storage.layout import name_and_version
+
 KIND = "backbone"
 DEFAULT_MODEL = "efficientnet-lite0@1"
 INPUT, EMBEDDING, LOGITS = "image", "embedding", "logits"
@@ -54,12 +56,6 @@ class ModelCard:
     def to_json(self) -> dict[str, Any]:
         """The card as a JSON object."""
         return asdict(self)
-
-
-def name_and_version(model: str) -> tuple[str, int]:
-    """Split `name@version`."""
-    name, _, version = model.partition("@")
-    return name, int(version)
 
 
 def triton_config(card: ModelCard) -> str:

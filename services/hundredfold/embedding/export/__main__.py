@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from hundredfold.chassis.config import from_env
 from hundredfold.chassis.errors import ServiceError
 from hundredfold.chassis.storage import layout
+from hundredfold.chassis.storage.layout import name_and_version
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.config import EmbeddingConfig
-from hundredfold.embedding.domain.models import DEFAULT_MODEL, ModelCard, name_and_version
+from hundredfold.embedding.domain.models import DEFAULT_MODEL, ModelCard
 from hundredfold.embedding.store import ModelRepository
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hundredfold.chassis.errors import InvalidArgument
+from hundredfold.chassis.requests import check_between
 from hundredfold.labels.domain.event import Judgement, Verdict
 from hundredfold.labels.domain.page import Page, PageKind, Rows
 from hundredfold.labels.domain.schema import Schema
@@ -27,22 +28,9 @@ def actor_name(name: str, field: str = "annotator") -> str:
     return name
 
 
-def write_id(request_id: str) -> str:
-    """The caller's id of a write: a UUID, or whatever else is unique."""
-    if not 0 < len(request_id) <= MOST_TEXT or not request_id.isprintable():
-        raise InvalidArgument(
-            f"request_id needs 1 to {MOST_TEXT} printable characters", field="request_id"
-        )
-    return request_id
-
-
 def between(value: int, least: int, most: int, default: int, field: str) -> int:
     """A number within bounds; 0 means the default."""
-    if value == 0:
-        return default
-    if not least <= value <= most:
-        raise InvalidArgument(f"{field} must be {least} to {most}", field=field)
-    return value
+    return check_between(value, least, most, field) if value else default
 
 
 def not_negative(value: int, field: str) -> int:

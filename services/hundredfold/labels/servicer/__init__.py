@@ -1,5 +1,5 @@
 """LabelsService over gRPC."""
 
-from hundredfold.labels.servicer.labels_servicer import LabelsServicer, mount
+from hundredfold.labels.servicer.labels_servicer import LabelsServicer, labels_mount
 
-__all__ = ["LabelsServicer", "mount"]
+__all__ = ["LabelsServicer", "labels_mount"]

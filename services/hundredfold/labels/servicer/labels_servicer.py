@@ -9,6 +9,7 @@ from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
 from hundredfold.chassis.context import caller, stopping
 from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.chassis.paging import decode_token, encode_token, page_size
+from hundredfold.chassis.requests import check_request_id
 from hundredfold.chassis.runs_servicer import run_message
 from hundredfold.chassis.server import Mount
 from hundredfold.labels.answers import Answers, Asker, Decision
@@ -70,7 +71,7 @@ class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
     ) -> labels_pb2.SubmitDecisionResponse:
         """See labels.proto."""
         decision = Decision(
-            rules.write_id(request.request_id),
+            check_request_id(request.request_id),
             request.token,
             messages.judgements(request.judgements),
             rules.seconds(request.seconds),
@@ -86,7 +87,7 @@ class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
         undone = self._answers.undo(
             self._collection(request.collection),
             _asker(request.annotator),
-            rules.write_id(request.request_id),
+            check_request_id(request.request_id),
             rules.not_negative(request.seq, "seq"),
             lease_again=request.lease_again,
         )
@@ -168,7 +169,7 @@ class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
         seq = self._answers.clear(
             self._collection(request.collection),
             _asker(),
-            rules.write_id(request.request_id),
+            check_request_id(request.request_id),
             request.only_actors_with_prefix,
         )
         return labels_pb2.ClearLabelsResponse(seq=seq)
@@ -192,7 +193,7 @@ class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
             self._collection(request.collection),
             messages.format_name(request.format),
             request.destination,
-            rules.write_id(request.request_id),
+            check_request_id(request.request_id),
             include_unlabelled=request.include_unlabelled,
         )
         return labels_pb2.ExportResponse(run=run_message(run))
@@ -205,7 +206,7 @@ class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
             self._collection(request.collection),
             messages.format_name(request.format),
             request.source,
-            rules.write_id(request.request_id),
+            check_request_id(request.request_id),
             actor=_asker().name,
         )
         return labels_pb2.ImportResponse(run=run_message(run))
@@ -236,8 +237,8 @@ def _ended(context: grpc.ServicerContext) -> Callable[[], bool]:
     return lambda: drains.is_set() or not context.is_active()
 
 
-def mount(servicer: LabelsServicer) -> Mount:
-    """What to mount to serve it."""
+def labels_mount(servicer: LabelsServicer) -> Mount:
+    """What to mount so that a server has a LabelsService."""
     return Mount(
         labels_pb2.DESCRIPTOR.services_by_name["LabelsService"],
         labels_pb2_grpc.add_LabelsServiceServicer_to_server,

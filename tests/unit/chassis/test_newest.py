@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hundredfold.hashing.newest import Newest
+from hundredfold.chassis.newest import Newest
 
 
 def test_a_version_is_loaded_once_however_many_ask():
@@ -48,3 +48,21 @@ def test_a_failed_load_is_tried_again():
     with pytest.raises(OSError):  # noqa: PT011  # any will do
         newest.get("name", 1, fail)
     assert newest.get("name", 1, lambda: "thing") == "thing"
+
+
+def test_what_is_there_is_not_kept_waiting_by_what_is_being_loaded():
+    newest = Newest(2)
+    newest.get("a", 1, lambda: "a")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow():
+        begun.set()
+        assert go_on.wait(10)
+        return "slow"
+
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(newest.get, "b", 1, slow)
+        assert begun.wait(10)
+        assert newest.get("a", 1, slow) == "a"
+        go_on.set()
+        assert loading.result() == "slow"
