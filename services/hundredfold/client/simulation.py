@@ -267,12 +267,20 @@ class _Session:
 
     def _accuracy(self, labels: Labels) -> float:
         guess = np.zeros(len(self._known.truth), np.int32)
-        try:
-            predicted = patiently(lambda: self._client.training.predictions(self._collection))
-            guess[predicted.rows] = predicted.class_ids
-        except (NotFound, Conflict):
-            pass  # before the first head
+        rows, class_ids = patiently(self._predicted)
+        guess[rows] = class_ids
         guess[labels.rows] = labels.class_ids
         guess = guess[self._known.representative]
         asked = self._known.truth > 0
         return float((guess == self._known.truth)[asked].mean())
+
+    def _predicted(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """What the loop's own head says; a head of an earlier simulation is not asked."""
+        model = self._client.selection.get(self._collection).model
+        if model:
+            try:
+                found = self._client.training.predictions(self._collection, model)
+            except NotFound:
+                return self._predicted()  # a newer head has replaced it
+            return found.rows, found.class_ids
+        return np.empty(0, np.int64), np.empty(0, np.int32)
