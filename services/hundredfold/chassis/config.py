@@ -15,7 +15,6 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "selection": 7105,
     "training": 7106,
     "labels": 7107,
-    "assist": 7108,
 }
 
 
