@@ -28,6 +28,7 @@ def routes() -> list[BaseRoute]:
     modules = Path(__file__).parent / "components" / "grid" / "modules"
     return [
         get(f"{at}/state", state),
+        get(f"{at}/work", work),
         post(f"{at}/leases", leases, unheard=release),
         post(f"{at}/renewals", renewals),
         post(f"{at}/releases", releases),
@@ -69,22 +70,21 @@ def _loop(collection: str) -> Answer:
     try:
         loop = client().selection.get(collection)
     except NotFound:
-        return {"phase": "NONE", "trouble": "", "work": _work(collection)}
+        return {"phase": "NONE", "trouble": ""}
     except ServiceError as error:
-        return {"phase": "UNKNOWN", "trouble": in_words(error), "work": ""}
-    work = _work(collection) if loop.phase == "PREPARING" else ""
-    return {"phase": loop.phase, "trouble": loop.trouble, "work": work}
+        return {"phase": "UNKNOWN", "trouble": in_words(error)}
+    return {"phase": loop.phase, "trouble": loop.trouble}
 
 
-def _work(collection: str) -> str:
+def work(request: Request) -> Answer:
     """What is being prepared, in words; empty when nothing is."""
     for service in _PREPARING:
         with suppress(ServiceError):
-            for run in client().runs(service).recent(collection, limit=5):
+            for run in client().runs(service).recent(request.path_params["collection"], limit=5):
                 if not run.state.ended:
                     amount = f": {run.done:,} of {run.total:,} {run.unit}" if run.total else ""
-                    return f"{service}, {run.kind}{amount}"
-    return ""
+                    return {"work": f"{service}, {run.kind}{amount}"}
+    return {"work": ""}
 
 
 def leases(collection: str, body: Body) -> Answer:

@@ -1,126 +1,399 @@
 """A person at the grid: a real browser, real services, real images."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
 
+import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect, sync_playwright
 
+from hundredfold.chassis.tensors import pack
 from hundredfold.client.types import Event
 from tests.e2e.conftest import DIGITS
+from tests.e2e.pages import CLASSES, Offered
 from tests.e2e.system import System, wait_for
 
 pytestmark = pytest.mark.e2e
 SCRIPT_AS_NAME = "<img src=x onerror='window.__run=1'>"
+ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic"]
 
 
 @pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
+def browser(chromium: str) -> Iterator[BrowserContext]:
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic"],
-        )
-        yield started
+        started = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield started.new_context(viewport={"width": 1280, "height": 720})
         started.close()
 
 
+@pytest.fixture(scope="module")
+def offered(system: System, digits: Path) -> Offered:
+    collection = Offered(system, "offered")
+    collection.fill(str(digits))
+    return collection
+
+
+@dataclass
+class Grid:
+    """The Label view in a window, and who sits before it."""
+
+    page: Page
+    annotator: str
+
+    @property
+    def tiles(self) -> Locator:
+        return self.page.locator(".grid .tile")
+
+    @property
+    def badge(self) -> Locator:
+        return self.page.locator(".badge")
+
+    @property
+    def toast(self) -> Locator:
+        return self.page.locator(".toast.open")
+
+    @property
+    def token(self) -> str:
+        return str(self.page.locator(".grid").get_attribute("data-token"))
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def turn(self, *keys: str) -> None:
+        """Press keys, and wait for another page."""
+        token = self.token
+        self.press(*keys)
+        expect(self.page.locator(".grid")).not_to_have_attribute("data-token", token)
+
+    def name(self, words: str) -> None:
+        self.press("n")
+        self.page.keyboard.type(words)
+        self.press("Enter")
+        expect(self.page.locator(".question b")).to_have_text(words)
+
+    def marked(self, mark: str) -> list[int]:
+        classes = self.tiles.evaluate_all("tiles => tiles.map(tile => [...tile.classList])")
+        return [place for place, each in enumerate(classes) if mark in each]
+
+    def storage(self) -> list[str]:
+        found: list[str] = self.page.evaluate(
+            "Object.keys(localStorage).filter(key => key.startsWith('hundredfold:answer'))"
+        )
+        return found
+
+
+class Desk:
+    """Opens windows of one browser; each annotator is used by one test."""
+
+    def __init__(self, browser: BrowserContext, system: System, collection: str) -> None:
+        self._browser = browser
+        self._system = system
+        self._collection = collection
+        self.windows: list[Page] = []
+
+    def sit(self, annotator: str) -> Grid:
+        page = self._browser.new_page()
+        self.windows.append(page)
+        page.goto(f"{self._system.url}?collection={self._collection}&annotator={annotator}")
+        grid = Grid(page, annotator)
+        expect(grid.tiles.first).to_be_visible(timeout=30_000)
+        return grid
+
+    def leave(self) -> None:
+        for each in self.windows:
+            each.goto("about:blank")  # as a person leaves: closing alone would be a kill
+            each.close()
+
+
 @pytest.fixture
-def grid(browser: Browser, system: System) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1280, "height": 720})
-    page.goto(f"{system.url}?collection=digits&annotator=ada")
-    expect(page.locator(".grid .tile").first).to_be_visible(timeout=30_000)
-    yield page
-    page.close()
+def desk(browser: BrowserContext, offered: Offered) -> Iterator[Desk]:
+    """Windows on a collection whose pages the test offers; closed after it, its labels cleared."""
+    made = Desk(browser, offered.system, offered.name)
+    yield made
+    made.leave()
+    offered.clear()
 
 
-def decisions(system: System) -> list[Event]:
-    return [each for each in system.client.labels.decisions("digits") if each.kind == "DECISION"]
+@pytest.fixture
+def looped(browser: BrowserContext, system: System) -> Iterator[Desk]:
+    """Windows on a collection with a loop."""
+    made = Desk(browser, system, "digits")
+    yield made
+    made.leave()
 
 
-def shown_token(page: Page) -> str:
-    return str(page.locator(".grid").get_attribute("data-token"))
+def hold(_: Route) -> None:
+    """Neither answered nor refused, until nobody listens any more."""
 
 
-def name_the_class(page: Page, name: str) -> None:
-    page.keyboard.press("n")
-    page.keyboard.type(name)
-    page.keyboard.press("Enter")
-    expect(page.locator(".question b")).to_have_text(name)
+def refuse(route: Route) -> None:
+    route.abort()
 
 
-def test_a_named_page_is_confirmed_with_one_key_and_the_next_is_there(
-    grid: Page, system: System
+def of_loop(system: System, annotator: str) -> list[Event]:
+    events = system.client.labels.decisions("digits", actor=annotator)
+    return [each for each in events if each.kind == "DECISION"]
+
+
+def test_a_page_of_the_loop_is_named_confirmed_and_followed_by_another(
+    looped: Desk, system: System
 ) -> None:
-    before = len(decisions(system))
-    token = shown_token(grid)
-    name_the_class(grid, "zero")
-    grid.locator(".tile").nth(1).click()
-    expect(grid.locator(".tile.kicked")).to_have_count(1)
-    grid.keyboard.press("Enter")
-    expect(grid.locator(".grid")).not_to_have_attribute("data-token", token)
-    decision = wait_for(lambda: decisions(system)[before:], 10, "the decision in the ledger")[0]
-    assert decision.actor == "ada"
+    grid = looped.sit("ada")
+    grid.name("zero")
+    grid.tiles.nth(1).click()
+    assert grid.marked("kicked") == [1]
+    grid.turn("Enter")
+    decision = wait_for(lambda: of_loop(system, "ada"), 10, "the decision in the ledger")[0]
     assert [each.verdict for each in decision.judgements] == ["IS", "IS_NOT"]
     assert len(decision.judgements[1].rows) == 1
-    expect(grid.locator(".badge.saved")).to_be_visible()
+    expect(grid.badge).to_have_text("✓ saved")
 
 
-def test_undo_takes_the_decision_back_and_shows_the_page_again(grid: Page, system: System) -> None:
-    name_the_class(grid, "one")
-    grid.locator(".tile").nth(0).click()
-    before = len(decisions(system))
-    grid.keyboard.press("Enter")
-    wait_for(lambda: len(decisions(system)) > before, 10, "the decision")
-    grid.keyboard.press("z")
-    expect(grid.locator(".toast")).to_contain_text("Undone")
-    expect(grid.locator(".tile").nth(0)).to_have_class("tile kicked focus")
-    undone = [each for each in system.client.labels.decisions("digits") if each.kind == "UNDO"]
-    assert undone[-1].undone_seq == decisions(system)[-1].seq
+def test_a_whole_page_is_in_view_without_scrolling(desk: Desk, offered: Offered) -> None:
+    offered.offer(range(48))
+    grid = desk.sit("view")
+    for width, height in ((1280, 720), (1920, 1080), (1024, 768)):
+        grid.page.set_viewport_size({"width": width, "height": height})
+        expect(grid.tiles.last).to_be_in_viewport(ratio=1)
+        sizes = grid.page.evaluate(
+            "[document.scrollingElement, document.querySelector('.stMain')]"
+            ".map(each => each.scrollHeight - each.clientHeight)"
+        )
+        assert sizes == [0, 0]
+    assert grid.tiles.count() == 48
 
 
-def test_pages_answered_in_a_burst_are_each_stored_once(grid: Page, system: System) -> None:
-    before = len(decisions(system))
-    tokens = []
-    for _ in range(3):
-        tokens.append(shown_token(grid))
-        grid.keyboard.press("2")
-        grid.keyboard.press("Enter")
-        expect(grid.locator(".grid")).not_to_have_attribute("data-token", tokens[-1])
-    wait_for(lambda: len(decisions(system)) >= before + 3, 15, "three decisions")
-    made = decisions(system)[before:]
-    assert len(made) == 3
-    assert len({each.request_id for each in made}) == 3
+def test_each_key_does_what_the_help_says(desk: Desk, offered: Offered) -> None:
+    offered.offer(range(12), range(12, 24))
+    grid = desk.sit("keys")
+    grid.press("ArrowRight", "x")
+    assert grid.marked("kicked") == grid.marked("focus") == [1]
+    grid.tiles.nth(4).click(modifiers=["Shift"])
+    assert grid.marked("kicked") == [1, 2, 3, 4]
+    grid.press("i")
+    assert grid.marked("kicked") == [0, *range(5, 12)]
+    grid.press("ArrowRight", "u")
+    assert (grid.marked("unsure"), 5 in grid.marked("kicked")) == ([5], False)
+    grid.press("v")
+    expect(grid.page.get_by_role("dialog").get_by_role("img")).to_be_visible()
+    grid.press("Escape", "?")
+    expect(grid.page.get_by_role("dialog")).to_contain_text("undo, as often as you like")
+    grid.press("2", "Enter", "?")
+    assert grid.page.locator(".class.chosen").count() == 0
+    grid.press("Enter")
+    expect(grid.toast).to_contain_text("Choose a class first")
+    grid.turn("s")
+    assert grid.tiles.count() == 12
 
 
-def test_answers_given_while_the_server_is_away_arrive_later_once(
-    grid: Page, system: System
+def test_many_classes_are_found_by_typing(desk: Desk, offered: Offered) -> None:
+    offered.offer(range(6))
+    grid = desk.sit("types")
+    grid.press("n")
+    grid.page.keyboard.type("t")
+    names = grid.page.locator(".class .name")
+    expect(names).to_have_text(["two", "three", "Add “t”"])
+    grid.press("ArrowDown", "Enter")
+    expect(grid.page.locator(".question b")).to_have_text("three")
+    expect(names).to_contain_text(list(CLASSES))
+
+
+def test_singles_are_named_one_after_the_other(desk: Desk, offered: Offered) -> None:
+    second = pack(np.array([3, 3, 1, 1], np.int32))
+    offered.offer([7, 8, 9, 10], kind="SINGLE", second=second)
+    grid = desk.sit("single")
+    grid.press("2", "g", "u")
+    assert (grid.marked("assigned"), grid.marked("unsure"), grid.marked("focus")) == (
+        [0, 1],
+        [2],
+        [3],
+    )
+    grid.press("Enter")
+    (decision,) = wait_for(lambda: offered.decisions("single"), 10, "the decision")
+    told = {(each.class_id, str(each.verdict), *each.rows.tolist()) for each in decision.judgements}
+    assert told == {(2, "IS", 7), (3, "IS", 8), (0, "UNSURE", 9)}
+
+
+def test_twenty_pages_confirmed_as_fast_as_keys_go_are_each_stored_once(
+    desk: Desk, offered: Offered
 ) -> None:
-    before = len(decisions(system))
-    grid.context.set_offline(True)
-    grid.keyboard.press("1")
-    grid.keyboard.press("Enter")
-    expect(grid.locator(".badge.offline")).to_contain_text("1 unsent")
-    assert len(decisions(system)) == before
-    grid.context.set_offline(False)
-    expect(grid.locator(".badge.saved")).to_be_visible(timeout=20_000)
-    assert len(decisions(system)) == before + 1
+    offered.offer(*([8 * page + place for place in range(8)] for page in range(24)))
+    grid = desk.sit("burst")
+    for number in range(20):
+        grid.press(str(number % 4 + 1), "Enter")
+        grid.page.wait_for_timeout(30)
+    made = wait_for(lambda: offered.decisions("burst")[19:], 20, "twenty decisions")
+    made = offered.decisions("burst")
+    assert len(made) == len({each.page.page_id for each in made if each.page}) == 20
+    assert [each.judgements[0].class_id for each in made] == [1, 2, 3, 4] * 5
 
 
-def test_a_name_never_becomes_markup(grid: Page) -> None:
-    name_the_class(grid, SCRIPT_AS_NAME)
-    expect(grid.locator(".classes")).to_contain_text("onerror")
-    assert grid.locator(".classes img").count() == 0
-    assert grid.evaluate("window.__run") is None
+def test_keys_wait_for_the_page_they_are_meant_for(desk: Desk, offered: Offered) -> None:
+    offered.offer([0], [1], [2], [3], [4], [5], [6])
+    grid = desk.sit("early")
+    grid.page.route("**/leases", hold)
+    for number in (1, 2, 3, 4, 3, 2):
+        grid.press(str(number), "Enter")
+    expect(grid.page.locator(".empty")).to_contain_text("keys wait")
+    assert len(offered.decisions("early")) <= 4
+    grid.page.unroute("**/leases")
+    wait_for(lambda: offered.decisions("early")[5:], 10, "six decisions")
+    made = [each.judgements[0].class_id for each in offered.decisions("early")]
+    assert made == [1, 2, 3, 4, 3, 2]
 
 
-def test_another_site_may_not_send_answers(grid: Page, system: System) -> None:
-    url = f"{system.url}api/collections/digits/leases"
-    assert grid.request.post(url, data={"limit": 1}).status == 403
-    headers = {"X-Hundredfold": "1", "Origin": "http://elsewhere.example"}
-    assert grid.request.post(url, data={"limit": 1}, headers=headers).status == 403
+def test_a_key_held_down_confirms_one_page(desk: Desk, offered: Offered) -> None:
+    offered.offer([0], [1], [2], kind="VERIFY", class_id=1)
+    grid = desk.sit("held")
+    for _ in range(5):
+        grid.page.keyboard.down("Enter")
+    grid.page.keyboard.up("Enter")
+    wait_for(lambda: offered.decisions("held"), 10, "the decision")
+    expect(grid.badge).to_have_text("✓ saved")
+    assert len(offered.decisions("held")) == 1
 
 
-def test_the_progress_view_counts_the_labels(browser: Browser, system: System) -> None:
+def test_undo_goes_back_several_pages_and_shows_what_was_said(desk: Desk, offered: Offered) -> None:
+    offered.offer([0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11])
+    grid = desk.sit("undo")
+    for place, key in enumerate("123"):
+        grid.tiles.nth(place).click()
+        grid.turn(key, "Enter")
+    expect(grid.badge).to_have_text("✓ saved")
+    before = len(offered.undone())
+    grid.press("z", "z")
+    wait_for(lambda: offered.undone()[before + 1 :], 10, "two undos")
+    expect(grid.page.locator(".question b")).to_have_text("one")
+    assert grid.marked("kicked") == [1]
+    assert offered.undone()[before:] == [each.seq for each in offered.decisions("undo")[:0:-1]]
+    grid.turn("Enter")
+    expect(grid.page.locator(".question b")).to_have_text("two")
+
+
+def test_undo_knows_the_last_answer_after_a_reload(desk: Desk, offered: Offered) -> None:
+    offered.offer([0, 1, 2], [3, 4, 5], kind="VERIFY", class_id=2)
+    grid = desk.sit("later")
+    grid.tiles.nth(2).click()
+    grid.turn("Enter")
+    expect(grid.badge).to_have_text("✓ saved")
+    grid.page.reload()
+    expect(grid.tiles.first).to_be_visible()
+    grid.turn("z")
+    expect(grid.toast).to_contain_text("Undone")
+    assert grid.marked("kicked") == [2]
+
+
+def test_answers_given_while_the_server_is_away_survive_a_reload_and_arrive_once(
+    desk: Desk, offered: Offered
+) -> None:
+    offered.offer([0], [1], [2], [3], [4], kind="VERIFY", class_id=1)
+    grid = desk.sit("away")
+    grid.page.route("**/answers", refuse)
+    for _ in range(3):
+        grid.turn("Enter")
+    expect(grid.badge).to_contain_text("3 unsent")
+    grid.turn("z")  # the last was never sent: it is taken back here
+    expect(grid.badge).to_contain_text("2 unsent")
+    grid.page.reload()
+    expect(grid.badge).to_contain_text("2 unsent")
+    assert offered.decisions("away") == []
+    grid.page.unroute("**/answers")
+    expect(grid.badge).to_have_text("✓ saved", timeout=20_000)
+    assert [each.judgements[0].rows.tolist() for each in offered.decisions("away")] == [[0], [1]]
+    assert grid.storage() == []
+
+
+def test_an_answer_whose_lease_is_lost_is_refused_in_words_and_holds_nothing_up(
+    desk: Desk, offered: Offered
+) -> None:
+    offered.offer([0], [1], kind="VERIFY", class_id=1)
+    grid = desk.sit("lost")
+    offered.system.client.labels.release(offered.name, [int(grid.token)])
+    grid.turn("Enter")
+    expect(grid.toast).to_contain_text("Not taken")
+    grid.press("Enter")
+    wait_for(lambda: offered.decisions("lost"), 10, "the answer after it")
+    expect(grid.badge).to_have_text("✓ saved")
+
+
+def test_two_windows_have_different_pages_and_send_their_own_answers(
+    desk: Desk, offered: Offered
+) -> None:
+    offered.offer(*([row] for row in range(12)), kind="VERIFY", class_id=1)
+    one, other = desk.sit("twin"), desk.sit("twin")
+    assert one.token != other.token
+    one.page.route("**/answers", refuse)
+    one.turn("Enter")
+    expect(one.badge).to_contain_text("1 unsent")
+    other.page.reload()
+    expect(other.tiles.first).to_be_visible()
+    other.turn("Enter")
+    expect(other.badge).to_have_text("✓ saved")
+    assert len(offered.decisions("twin")) == 1
+    one.page.unroute("**/answers")
+    expect(one.badge).to_have_text("✓ saved", timeout=20_000)
+    assert len(offered.decisions("twin")) == 2
+
+
+def test_a_key_still_counts_once_after_other_views_and_names(desk: Desk, offered: Offered) -> None:
+    offered.offer(*([row] for row in range(12)), kind="VERIFY", class_id=1)
+    grid = desk.sit("leaves")
+    for _ in range(2):
+        grid.page.get_by_role("link", name="Progress").click()
+        expect(grid.page.get_by_text("Labels by class")).to_be_visible()
+        wait_for(lambda: offered.leased() == 0, 10, "nobody looks at the pages: they go back")
+        grid.page.get_by_role("link", name="Label", exact=True).click()
+        expect(grid.tiles.first).to_be_visible()
+    grid.turn("Enter")
+    expect(grid.badge).to_have_text("✓ saved")
+    assert len(offered.decisions("leaves")) == 1
+    token = grid.token
+    grid.page.get_by_label("Your name").fill("comes")
+    grid.page.get_by_label("Your name").press("Enter")
+    expect(grid.page.locator(".grid")).not_to_have_attribute("data-token", token)
+    expect(grid.tiles.first).to_be_visible()
+    grid.turn("Enter")
+    expect(grid.badge).to_have_text("✓ saved")
+    assert len(offered.decisions("comes")) == 1
+
+
+def test_a_name_never_becomes_markup(desk: Desk, offered: Offered) -> None:
+    offered.offer([0, 1])
+    grid = desk.sit("markup")
+    grid.name(SCRIPT_AS_NAME)
+    expect(grid.page.locator(".classes")).to_contain_text("onerror")
+    assert grid.page.locator(".classes img, .question img").count() == 0
+    grid.page.get_by_role("link", name="Progress").click()
+    expect(grid.page.get_by_text("onerror")).to_be_visible()
+    assert grid.page.evaluate("window.__run") is None
+
+
+def test_another_site_may_not_send_answers(system: System) -> None:
+    usual = {"Content-Type": "application/json", "X-Hundredfold": "1"}
+    foreign = {"Origin": "http://elsewhere.example"}
+    path = "/api/collections/digits/releases"
+    assert status_of(system, "POST", path, usual) == 200
+    assert status_of(system, "POST", path, {"Content-Type": "application/json"}) == 403
+    assert status_of(system, "POST", path, usual | foreign) == 403
+    for asked in (path, "/", "/_stcore/stream"):
+        assert status_of(system, "GET", asked, {"Host": "rebound.example"}) == 400
+    assert status_of(system, "GET", "/_stcore/health", {"Host": "10.0.0.7"}) == 200
+
+
+def status_of(system: System, method: str, path: str, headers: dict[str, str]) -> int:
+    connection = HTTPConnection("127.0.0.1", system.ui_port, timeout=10)
+    try:
+        connection.request(method, path, json.dumps({"tokens": []}), headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_the_progress_view_counts_the_labels(browser: BrowserContext, system: System) -> None:
     page = browser.new_page()
     page.goto(f"{system.url}progress?collection=digits")
     expect(page.get_by_text(f"of {DIGITS:,} images labelled")).to_be_visible(timeout=30_000)

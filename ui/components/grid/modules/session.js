@@ -44,7 +44,6 @@ export class Session extends EventTarget {
     if (this.open) return;
     this.open = true;
     this.timers = [setInterval(() => this.renew(), RENEW_MS), setInterval(() => this.#refresh(), REFRESH_MS)];
-    this.#refresh();
     this.#fetchAhead();
   }
 
@@ -69,9 +68,11 @@ export class Session extends EventTarget {
     this.fetching = true;
     for (let failures = 0; this.open && this.pages.length <= AHEAD;) {
       try {
+        if (!this.known) await this.#read(); // a page can't be answered before its classes are there
         if (!await this.#fetch(AHEAD + 1 - this.pages.length)) {
-          await this.#refresh();
+          await this.#read();
           if (this.phase === "DONE") break;
+          await this.#readWork();
           await pause(LOOK_AGAIN_MS);
         }
         failures = 0;
@@ -94,7 +95,7 @@ export class Session extends EventTarget {
       this.held.clear();
       return 0;
     }
-    if (pages.some((page) => !this.#isKnown(page))) await this.#refresh();
+    if (pages.some((page) => !this.#isKnown(page))) await this.#read().catch(() => {}); // numbers for names, at worst
     // All are asked for at once, and shown in the order in which they came.
     const loading = pages.map((page) => this.#load(page));
     for (const [place, page] of pages.entries()) {
@@ -137,17 +138,27 @@ export class Session extends EventTarget {
     return known.has(page.asked) && page.second.every((each) => known.has(each));
   }
 
+  async #read() {
+    const state = await this.server.call("state");
+    this.classes = state.schema.classes;
+    this.progress = state.progress;
+    this.phase = state.phase;
+    this.trouble = state.trouble;
+    this.away = "";
+    this.known = true;
+    this.#tell("classes");
+  }
+
+  // While there is no loop, or it has no clusters yet, other services are at work.
+  async #readWork() {
+    const preparing = ["NONE", "PREPARING"].includes(this.phase) && !this.page;
+    this.work = preparing ? (await this.server.call("work")).work : "";
+    this.#tell("foot");
+  }
+
   async #refresh() {
     try {
-      const state = await this.server.call("state");
-      this.classes = state.schema.classes;
-      this.progress = state.progress;
-      this.phase = state.phase;
-      this.work = state.work;
-      this.trouble = state.trouble;
-      this.away = "";
-      this.known = true;
-      this.#tell("classes");
+      await this.#read();
     } catch (error) {
       this.#failed(error);
     }
