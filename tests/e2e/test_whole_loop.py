@@ -55,3 +55,10 @@ def test_an_image_finds_itself(system: System, digits: Path) -> None:
 def test_an_unknown_collection_is_an_error_with_a_reason(system: System) -> None:
     with pytest.raises(AssertionError, match="NOT_FOUND"):
         system.run("status", "nowhere")
+
+
+def test_a_folder_without_images_is_an_error_with_a_reason(system: System, digits: Path) -> None:
+    empty = digits.parent / "empty"
+    empty.mkdir()
+    with pytest.raises(AssertionError, match=r"there is no image in .*NO_IMAGES"):
+        system.run("bootstrap", str(empty), "--collection", "empty")

@@ -5,7 +5,7 @@ import sys
 import click
 
 from hundredfold import __version__
-from hundredfold.chassis.errors import InvalidArgument, ServiceError
+from hundredfold.chassis.errors import InvalidArgument, ServiceError, Unavailable
 from hundredfold.cli import bench, collections, search, serve, simulate, up
 
 
@@ -46,6 +46,10 @@ def main() -> int:
         return 1
     except ServiceError as error:
         click.echo(f"Error: {error.message} [{error.code} {error.reason}]", err=True)
+        if (
+            error.reason == Unavailable.default_reason
+        ):  # gRPC's own: nobody was there to give another
+            click.echo("Is the system running? `hundredfold up` starts it.", err=True)
         return 2 if isinstance(error, InvalidArgument) else 1
     return 0
 

@@ -217,7 +217,10 @@ def runs(collection: str, cancelled: str, as_json: bool) -> None:
 
 def _with_runs(client: Client) -> list[str]:
     have = [each for each in SERVICES if each not in {"selection", "training"}]
-    return [each for each in have if client.is_serving(each)]
+    there = [each for each in have if client.is_alive(each)]
+    if not there:
+        client.require(*have, seconds=0)
+    return there
 
 
 @click.command()

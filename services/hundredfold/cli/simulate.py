@@ -9,7 +9,7 @@ import numpy as np
 from hundredfold.chassis.costs import CostModel
 from hundredfold.cli import output
 from hundredfold.cli.collections import json_option
-from hundredfold.client import Client, simulation
+from hundredfold.client import SERVICES, Client, simulation
 from hundredfold.client.truth import read_truth
 
 
@@ -68,8 +68,10 @@ def simulate(
     """
     costs = CostModel.load(cost_model, cost)
     settings = simulation.Settings(target=target, policy=policy, miss_rate=miss_rate)
+    labels = read_truth(truth)
     with Client() as client:
-        known = simulation.prepare(client, name, read_truth(truth))
+        client.require(*SERVICES)
+        known = simulation.prepare(client, name, labels)
         outcomes = [
             simulation.simulate(client, name, known, costs, settings, seed=seed, on_point=_say)
             for seed in range(seeds)

@@ -1,5 +1,6 @@
 """One object for the whole system."""
 
+import time
 from functools import cached_property
 from types import TracebackType
 from typing import Self
@@ -7,7 +8,8 @@ from typing import Self
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from hundredfold.chassis.errors import ServiceError
+from hundredfold.chassis.config import address_of
+from hundredfold.chassis.errors import ServiceError, Unavailable
 from hundredfold.client.catalog import CatalogClient
 from hundredfold.client.connection import Connection
 from hundredfold.client.embedding import EmbeddingClient
@@ -99,6 +101,24 @@ class Client:
     def is_alive(self, service: str, *, seconds: float = 1.0) -> bool:
         """Whether the process of a service answers."""
         return self._is_healthy(service, "", seconds)
+
+    def require(self, *services: str, seconds: float = 15.0) -> None:
+        """Wait a moment for services to answer, before work that outlasts restarts is begun.
+
+        Raises:
+            Unavailable: one has not answered in that time; tells which, where, and what to do.
+        """
+        until = time.monotonic() + seconds
+        for service in services:
+            while not self.is_alive(service):
+                if time.monotonic() > until:
+                    address = address_of(service, self._connection.environ)
+                    raise Unavailable(
+                        f"{service} does not answer at {address}: start the system with "
+                        f"`hundredfold up`, or set HUNDREDFOLD_{service.upper()}_ADDRESS",
+                        reason="NOT_RUNNING",
+                    )
+                time.sleep(0.2)
 
     def _is_healthy(self, service: str, name: str, seconds: float) -> bool:
         stub = health_pb2_grpc.HealthStub(self._channel(service))

@@ -1,6 +1,6 @@
 """A simulated labeller: what a person who knows the truth would do with a page, and how long it takes.
 
-Every image has a true class. Odd images are missed at a given rate, as people do.
+Odd images are missed at a given rate, as people do. Images without a true class are set aside.
 """
 
 from collections.abc import Sequence
@@ -56,21 +56,29 @@ class SimulatedLabeller:
 
     def _singles(self, page: Page, truth: NDArray[np.int32]) -> Answer:
         judgements = [
-            Judgement(int(each), Verdict.IS, page.rows[truth == each]) for each in np.unique(truth)
+            Judgement(int(each), Verdict.IS if each else Verdict.UNSURE, page.rows[truth == each])
+            for each in np.unique(truth)
         ]
         return Answer(
             tuple(judgements), len(page.rows) * self._costs.single_seconds, len(page.rows)
         )
 
     def _confirm(self, page: Page, truth: NDArray[np.int32], named: int, *, naming: bool) -> Answer:
-        odd = (truth != named) & (self._random.random(len(truth)) >= self._miss_rate)
-        seconds = self._costs.confirm(odd) + (self._costs.naming_seconds if naming else 0.0)
+        unknown = truth == 0
+        seen = self._random.random(len(truth)) >= self._miss_rate
+        odd = (truth != named) & ~unknown & seen
+        picked = odd | unknown
+        seconds = self._costs.confirm(picked) + (self._costs.naming_seconds if naming else 0.0)
         judgements = [
-            Judgement(named, verdict, page.rows[rows])
-            for verdict, rows in ((Verdict.IS, ~odd), (Verdict.IS_NOT, odd))
+            Judgement(class_id, verdict, page.rows[rows])
+            for class_id, verdict, rows in (
+                (named, Verdict.IS, ~picked),
+                (named, Verdict.IS_NOT, odd),
+                (0, Verdict.UNSURE, unknown),
+            )
             if rows.any()
         ]
-        return Answer(tuple(judgements), seconds, self._strokes(odd) + 1 + naming)
+        return Answer(tuple(judgements), seconds, self._strokes(picked) + 1 + naming)
 
     def _strokes(self, odd: NDArray[np.bool_]) -> int:
         """Clicks and drags that pick the odd images out, or the others where those are fewer."""
@@ -83,7 +91,8 @@ class SimulatedLabeller:
 
 
 def _majority(truth: NDArray[np.int32]) -> int:
-    return int(np.bincount(truth).argmax())
+    """The commonest class; 0 when none is known."""
+    return int(np.bincount(truth[truth > 0], minlength=1).argmax())
 
 
 def run_lengths(mask: NDArray[np.bool_]) -> Sequence[int]:

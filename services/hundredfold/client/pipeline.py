@@ -7,7 +7,8 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hundredfold.client.client import Client
+from hundredfold.chassis.errors import Conflict
+from hundredfold.client.client import SERVICES, Client
 from hundredfold.client.patience import patiently
 from hundredfold.client.runs import OnProgress
 from hundredfold.client.types import Loop, Run
@@ -53,7 +54,12 @@ def bootstrap(
     """Run the whole pipeline and start the loop.
 
     A service that goes away and comes back within five minutes does not end it.
+
+    Raises:
+        Conflict: NO_IMAGES, the collection has no image that can be used; or a run failed.
+        Unavailable: a service does not answer at the start, or stayed away.
     """
+    client.require(*SERVICES)
     runs = list(_steps(client, source, collection, options, on_progress))
     space = next(run.result["space"] for run in runs if run.service == "embedding")
     if options.classes:
@@ -72,6 +78,7 @@ def ingest(
     client: Client, source: str, collection: str, options: Options, on_progress: OnProgress
 ) -> Run:
     """The first step alone."""
+    client.require("catalog")
     request_id = str(uuid.uuid4())
     run = patiently(
         lambda: client.catalog.ingest(collection, source, request_id=request_id, **options.columns)
@@ -83,6 +90,7 @@ def _steps(
     client: Client, source: str, collection: str, options: Options, on_progress: OnProgress
 ) -> Iterator[Run]:
     yield ingest(client, source, collection, options, on_progress)
+    _check_usable(client, source, collection)
     ids = [str(uuid.uuid4()) for _ in range(5)]
 
     run = patiently(lambda: client.hashing.hash_collection(collection, request_id=ids[0]))
@@ -116,3 +124,16 @@ def _steps(
         )
     )
     yield client.index.runs.wait(run.run_id, on_progress)
+
+
+def _check_usable(client: Client, source: str, collection: str) -> None:
+    found = patiently(lambda: client.catalog.get(collection))
+    if found.images > found.failed:
+        return
+    if not found.images:
+        raise Conflict(f"there is no image in {source}", reason="NO_IMAGES")
+    first = next(client.catalog.images(collection, failed_only=True))
+    raise Conflict(
+        f"none of the {found.images:,} images of {collection} can be used; {first.key}: {first.error}",
+        reason="NO_IMAGES",
+    )

@@ -10,26 +10,37 @@ from hundredfold.client.types import Image
 
 _KEYS = ("path", "key", "id", "uri", "image", "file", "filename")
 _LABELS = ("label", "class", "category")
+_NOTHING = (None, "")
 
 
 def read_truth(path: Path) -> dict[str, str]:
     """Read key -> class name from a CSV, JSONL or Parquet file.
 
+    Rows without one of the two are passed over.
+
     Raises:
-        InvalidArgument: no such file, another kind of file, or no column of keys or labels.
+        InvalidArgument: no such file, one that can't be read, or no column of keys or labels.
     """
     if not path.is_file():
         raise InvalidArgument(f"there is no file {path}", field="truth")
-    rows = _READERS.get(path.suffix.lower(), _unknown)(path)
+    try:
+        return _truth(_READERS.get(path.suffix.lower(), _unknown)(path), path)
+    except (ValueError, csv.Error, OSError) as error:
+        raise InvalidArgument(f"{path} can't be read: {error}", field="truth") from error
+
+
+def _truth(rows: Iterable[Mapping[str, object]], path: Path) -> dict[str, str]:
     truth: dict[str, str] = {}
     key_column = label_column = ""
     for row in rows:
         if not key_column:
             key_column = _column(row, _KEYS, path)
             label_column = _column(row, _LABELS, path)
-        truth[str(row[key_column])] = str(row[label_column])
+        key, label = row.get(key_column), row.get(label_column)
+        if key not in _NOTHING and label not in _NOTHING:
+            truth[str(key)] = str(label)
     if not truth:
-        raise InvalidArgument(f"{path} holds no rows", field="truth")
+        raise InvalidArgument(f"{path} holds no rows with a key and a label", field="truth")
     return truth
 
 
@@ -66,7 +77,10 @@ def _jsonl(path: Path) -> Iterator[Mapping[str, object]]:
     with path.open(encoding="utf-8") as file:
         for line in file:
             if line.strip():
-                yield json.loads(line)
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise ValueError("a line is no JSON object")
+                yield row
 
 
 def _parquet(path: Path) -> Iterator[Mapping[str, object]]:

@@ -73,13 +73,25 @@ def test_singles_cost_three_seconds_each() -> None:
     assert {each.class_id: each.rows.tolist() for each in answer.judgements} == {1: [1], 2: [0, 2]}
 
 
+def test_images_without_a_truth_are_set_aside() -> None:
+    answer = labeller(0, 1, 1, 2, 0).answer(page(PageKind.CLUSTER, 5))
+    said = {(each.class_id, each.verdict): each.rows.tolist() for each in answer.judgements}
+    assert said == {(1, Verdict.IS): [1, 2], (1, Verdict.IS_NOT): [3], (0, Verdict.UNSURE): [0, 4]}
+
+
+@pytest.mark.parametrize("kind", [PageKind.CLUSTER, PageKind.SINGLE])
+def test_a_page_of_which_nothing_is_known_is_set_aside(kind: PageKind) -> None:
+    (judgement,) = labeller(0, 0).answer(page(kind, 2)).judgements
+    assert (judgement.class_id, judgement.verdict) == (0, Verdict.UNSURE)
+
+
 def test_whoever_misses_everything_kicks_nothing() -> None:
     answer = labeller(1, 2, 1, miss_rate=1.0).answer(page(PageKind.VERIFY, 3, class_id=1))
     assert [each.verdict for each in answer.judgements] == [Verdict.IS]
     assert len(answer.judgements[0].rows) == 3
 
 
-@given(st.lists(st.integers(1, 4), min_size=1, max_size=48), st.integers(1, 4))
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=48), st.integers(1, 4))
 def test_every_image_is_judged_once(truth: list[int], class_id: int) -> None:
     answer = labeller(*truth).answer(page(PageKind.VERIFY, len(truth), class_id=class_id))
     judged = np.sort(np.concatenate([each.rows for each in answer.judgements]))

@@ -58,3 +58,18 @@ def test_images_are_matched_by_key() -> None:
 def test_images_of_another_folder_are_matched_by_names_that_are_unique() -> None:
     images = [image(0, "elsewhere/1.jpg"), image(1, "elsewhere/2.jpg")]
     assert match(TRUTH, images) == {1: "dog"}
+
+
+def test_rows_without_a_key_or_a_label_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "truth.csv").write_text("path,label\n1.jpg,cat\n2.jpg\n3.jpg,\n,dog\n", "utf-8")
+    assert read_truth(tmp_path / "truth.csv") == {"1.jpg": "cat"}
+
+
+@pytest.mark.parametrize("name", ["truth.csv", "truth.jsonl", "truth.parquet"])
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"[1]\n", b"PAR1"])
+def test_a_truth_that_can_not_be_read_is_an_invalid_argument(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidArgument):
+        read_truth(tmp_path / name)
