@@ -4,7 +4,6 @@ import io
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import uuid
@@ -24,7 +23,7 @@ from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.collections import parts, read_images_part, row_count
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.chassis.testing import wait_for
+from hundredfold.chassis.testing import free_ports, wait_for
 
 IMAGES = 200
 LIMIT = 190
@@ -61,12 +60,6 @@ def catalog(store: Path, images: Path, port: int) -> Iterator[subprocess.Popen[b
             process.kill()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def ingest(port: int, images: Path) -> str:
     request = catalog_pb2.IngestRequest(
         collection="c", source=str(images), request_id=str(uuid.uuid4()), limit=LIMIT
@@ -98,7 +91,7 @@ def thumbnails(store: ArtifactStore) -> bytes:
 def test_a_killed_ingest_goes_on_to_the_rows_of_an_undisturbed_one(
     tmp_path: Path, images: Path
 ) -> None:
-    port, killed = free_port(), ArtifactStore(str(tmp_path / "killed"))
+    (port,), killed = free_ports(1), ArtifactStore(str(tmp_path / "killed"))
 
     def rows() -> int:
         try:
@@ -130,7 +123,7 @@ def test_a_killed_ingest_goes_on_to_the_rows_of_an_undisturbed_one(
 
 
 def test_a_stopped_service_takes_its_run_up_again(tmp_path: Path, images: Path) -> None:
-    port, store = free_port(), ArtifactStore(str(tmp_path / "store"))
+    (port,), store = free_ports(1), ArtifactStore(str(tmp_path / "store"))
     with catalog(tmp_path / "store", images, port) as process:
         run_id = ingest(port, images)
         process.terminate()

@@ -1,7 +1,6 @@
 """LabelsService: leases, decisions and the ledger. Every error that the comment of an RPC names."""
 
 import math
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,6 +21,7 @@ from hundredfold.chassis.paging import encode_token
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import pack
 from hundredfold.chassis.testing import running
+from hundredfold.labels import ledger
 from hundredfold.labels.__main__ import Assembled
 from tests.unit.labels.servers import RedisServer
 from tests.unit.labels.world import (
@@ -131,11 +131,9 @@ class TestLeasePages(LabelsContract):
         self, client: Client, redis: RedisServer
     ) -> None:
         redis.kill()
-        began = time.monotonic()
-        with pytest.raises(Unavailable) as told:
+        with pytest.raises(Unavailable) as told:  # not DeadlineExceeded
             client.lease()
         assert told.value.reason == "QUEUE_AWAY"
-        assert time.monotonic() - began < 2
 
     def test_with_a_queue_that_hangs_it_is_unavailable_soon(
         self, client: Client, redis: RedisServer
@@ -143,10 +141,8 @@ class TestLeasePages(LabelsContract):
         client.offer_rows([1], [2])
         (lease,) = client.lease()
         with redis.hanging():
-            began = time.monotonic()
-            with pytest.raises(Unavailable):
+            with pytest.raises(Unavailable):  # not DeadlineExceeded
                 client.lease()
-            assert time.monotonic() - began < 2
             assert client.submit(lease.token, said(OWL, IS, 1)).seq == 1
         assert client.lease()
 
@@ -561,25 +557,24 @@ class TestWatchDecisions(LabelsContract):
         assert next(stream).events[0].kind == labels_pb2.EVENT_KIND_UNDO
         stream.cancel()
 
-    def test_an_event_is_seen_within_a_moment(self, client: Client) -> None:
+    def test_an_event_is_sent_without_waiting_for_a_poll(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ledger, "POLL_SECONDS", 3_600.0)
         stream = self.watch(client)
         next(stream)
-        began = time.monotonic()
         client.decide(OWL, 1)
-        next(stream)
-        assert time.monotonic() - began < 0.5
+        assert next(stream).head_seq == 1
         stream.cancel()
 
     def test_it_ends_when_the_server_drains(self, assembled: Assembled) -> None:
         with running(*assembled.mounts) as server, connect(server.address) as channel:
             stream = self.watch(Client(channel))
             next(stream)
-            began = time.monotonic()
             with ThreadPoolExecutor(1) as pool:
                 rest = pool.submit(list, stream)
                 server.stop(grace=10)
-                assert rest.result() == []
-            assert time.monotonic() - began < 5
+                assert rest.result() == []  # it was not cut off after the grace
 
     def test_bounds(self, client: Client) -> None:
         with pytest.raises(InvalidArgument):

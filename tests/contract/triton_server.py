@@ -8,7 +8,6 @@ import os
 import platform
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from pathlib import Path
 from tritonclient import grpc as triton
 from tritonclient.utils import InferenceServerException
 
-from hundredfold.chassis.testing import wait_for
+from hundredfold.chassis.testing import free_ports, wait_for
 
 _ROOT = Path(__file__).parents[2]
 _READY_SECONDS = 90
@@ -55,7 +54,7 @@ def triton_server(repository: Path, folder: Path, *arguments: str) -> Iterator[T
     """
     environment = _Environment.find()
     backends = _backends(environment, folder)
-    ports = _free_ports(3)
+    ports = free_ports(3)
     with (folder / "triton.log").open("wb") as log:
         process = subprocess.Popen(
             [
@@ -135,14 +134,6 @@ def _backends(environment: _Environment, folder: Path) -> Path:
     (backends / "python" / "triton_python_backend_stub").chmod(0o755)
     shutil.copytree(_ROOT / "deploy" / "triton" / "backends", backends, dirs_exist_ok=True)
     return backends
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def _wait_until_ready(server: TritonServer, log: Path) -> None:

@@ -3,47 +3,21 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from hundredfold.chassis.config import DEFAULT_PORTS
+from hundredfold.chassis.testing import free_ports, wait_for
 from hundredfold.client import Client, Connection
 
 ROOT = Path(__file__).parents[2]
-T = TypeVar("T")
-
-
-def wait_for(condition: Callable[[], T | None], seconds: float, what: str) -> T:
-    """Ask until there is an answer; fail when there is none in time."""
-    until = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < until, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.05)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now, one after the other."""
-    for base in range(20_000 + os.getpid() % 8_000, 60_000, count):
-        with ExitStack() as held:
-            try:
-                for port in range(base, base + count):
-                    held.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return list(range(base, base + count))
-    raise AssertionError("no free ports")
 
 
 @dataclass

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hundredfold.chassis.testing import wait_for
+from hundredfold.chassis.testing import free_ports, wait_for
 from hundredfold.client import SERVICES, Client, Connection
-from tests.e2e.system import free_ports
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -187,11 +186,9 @@ class TestLocalEngine(EngineContract):
         thread = threading.Thread(target=work)
         thread.start()
         (child,) = wait_for(children)
-        began = time.monotonic()
-        self.engine.close()
+        self.engine.close()  # the gate never opens: it does not wait for the task
         thread.join()
         assert len(raised) == 1
-        assert time.monotonic() - began < 5
         assert child not in children()
 
     def test_workers_end_with_a_parent_that_is_killed(self, tmp_path: Path) -> None:

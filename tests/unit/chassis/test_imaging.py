@@ -4,7 +4,6 @@ import io
 import resource
 import struct
 import threading
-import time
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -113,9 +112,8 @@ def test_a_bomb_is_refused_by_its_header(side: int) -> None:
     row = bytes(min(side, 20_000) + 1)
     squeeze = zlib.compressobj()
     body = b"".join(squeeze.compress(row) for _ in range(min(side, 500))) + squeeze.flush()
-    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert reason(png(side, side, body)) == "TOO_MANY_PIXELS"
-    assert time.monotonic() - began < 5  # decoding 12,000 x 12,000 takes 10
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
 
 

@@ -145,8 +145,8 @@ def test_progress_is_seen_at_once_and_written_about_once_a_second(
         return gate(context)
 
     runs = start({"hash": job})
-    run = runs.start("hash", "birds", {}, request_id="r1")
     began = time.monotonic()
+    run = runs.start("hash", "birds", {}, request_id="r1")
     gate.begun.acquire()
     run = runs.get(run.run_id)
     assert (run.done, run.total, run.message, run.state) == (

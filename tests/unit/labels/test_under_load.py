@@ -3,11 +3,9 @@
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +19,7 @@ from hundredfold.api.labels.v1 import labels_pb2
 from hundredfold.chassis.client import connect
 from hundredfold.chassis.errors import Conflict, ServiceError
 from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.chassis.testing import running, wait_for
+from hundredfold.chassis.testing import free_ports, running, wait_for
 from hundredfold.labels.__main__ import assemble
 from tests.unit.labels.servers import RedisServer, redis_server
 from tests.unit.labels.world import (
@@ -42,6 +40,7 @@ from tests.unit.labels.world import (
 ROWS = 20_000
 PAGE = 8
 PEOPLE = 50
+ANSWERS = 500
 
 
 @pytest.fixture(scope="module")
@@ -142,14 +141,13 @@ def test_fifty_people_at_once(tmp_path: Path, redis: RedisServer) -> None:
     book = Book()
     with running(*service.mounts, config=config) as server:
         channels = [connect(server.address) for _ in range(5)]
-        ends = time.monotonic() + 3
         offer(Client(channels[0]), 0, 100)
 
         def at_work(number: int) -> None:
             client = Client(channels[number % len(channels)])
             dice = random.Random(number)  # noqa: S311  repeatable
             turn = 0
-            while time.monotonic() < ends:
+            while len(book.acknowledged) < ANSWERS:
                 work(client, book, f"person-{number}", dice)
                 turn += 1
                 if number == 0:
@@ -160,7 +158,7 @@ def test_fifty_people_at_once(tmp_path: Path, redis: RedisServer) -> None:
         client.stub.Reconcile(labels_pb2.ReconcileRequest(collection=BIRDS))
         check(client, book)
         assert len(set(book.tokens)) == len(book.tokens)
-        assert len(book.acknowledged) > 50
+        assert len(book.acknowledged) >= ANSWERS
         for channel in channels:
             channel.close()
     service.close()
@@ -170,8 +168,7 @@ class Process:
     """The service as a process of its own, on one port however often it is started."""
 
     def __init__(self, folder: Path, redis_url: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.address = f"127.0.0.1:{free_ports(1)[0]}"
         self._environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(sys.path),
