@@ -94,7 +94,7 @@ def _tiles(progress: Progress, loop: Loop | None, forecast: Forecast | None) -> 
     tiles[2].metric("Set aside", f"{progress.unsure:,}", border=True)
     tiles[3].metric(
         "Right if stopped now",
-        f"{loop.expected_accuracy:.1%}" if loop and loop.model else "-",
+        f"{loop.expected_accuracy:.1%}" if loop and loop.expected_accuracy else "-",
         help="What the model expects, were it to label the rest. Not audited.",
         border=True,
     )

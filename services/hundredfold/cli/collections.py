@@ -139,7 +139,9 @@ def status(name: str, as_json: bool) -> None:
                 ["loop", f"{loop.phase.lower()} {loop.trouble}".strip() if loop else "not started"],
                 [
                     "right if stopped now",
-                    f"{loop.expected_accuracy:.1%} (expected)" if loop else "-",
+                    f"{loop.expected_accuracy:.1%} (expected)"
+                    if loop and loop.expected_accuracy
+                    else "-",
                 ],
                 [
                     "left until 95 %",

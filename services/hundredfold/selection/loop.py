@@ -139,12 +139,15 @@ class Loop:
         """The work until a target, at the pace of the people so far.
 
         Raises:
-            Conflict: NO_HEAD.
+            Conflict: NO_HEAD; SEEDING, clusters wait to be named.
             Unavailable: no round was made since the start, or the ledger is away.
         """
         state, seen = self._last()
         if not seen.standing.pool.model and len(seen.standing.pool):
             raise Conflict(f"{state.collection} has no head yet", reason="NO_HEAD")
+        if state.phase is Phase.SEED:
+            # A head that knows one class of ten is sure of everything.
+            raise Conflict("clusters wait to be named; ask again after them", reason="SEEDING")
         found = forecast.forecast(
             seen.standing.pool,
             seen.labelled,
@@ -247,7 +250,11 @@ class Loop:
             total=len(vectors.rows),
             labelled=labelled,
             rounds=state.rounds + 1,
-            expected_accuracy=forecast.expected_accuracy(pool, labelled, len(vectors.rows)),
+            expected_accuracy=(
+                0.0
+                if made.phase is Phase.SEED
+                else forecast.expected_accuracy(pool, labelled, len(vectors.rows))
+            ),
         )
         self._offer(state, after, made.pages, Seen(standing, labelled, len(vectors.rows)))
 
@@ -264,6 +271,7 @@ class Loop:
                 return
             self._store.save(after)
             self._state, self._seen, self._offered = after, seen, len(named)
+            self._trouble = ""
 
     def _superseded(self, before: LoopState) -> bool:
         return self._state.request_id != before.request_id

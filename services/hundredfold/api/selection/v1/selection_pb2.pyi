@@ -99,7 +99,7 @@ class Loop(_message.Message):
     rounds: _builtins.int
     """Rounds so far: a round is a refit and the pages made from it."""
     expected_accuracy: _builtins.float
-    """The share of all images the system expects to be right if the rest were labelled by the head now."""
+    """The share of all images the system expects to be right if the rest were labelled by the head now; 0 while clusters wait to be named: a head that does not know all classes is too sure."""
     trouble: _builtins.str
     """What keeps it from going on, such as `training: UNAVAILABLE ..`; empty when nothing does. It tries again by itself."""
     policy: _builtins.str

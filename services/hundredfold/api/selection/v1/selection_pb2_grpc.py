@@ -83,7 +83,7 @@ class SelectionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Forecast(self, request, context):
-        """Estimates the work left until a target. Idempotent. NOT_FOUND; FAILED_PRECONDITION before there is a head.
+        """Estimates the work left until a target. Idempotent. NOT_FOUND; FAILED_PRECONDITION before there is a head and while clusters wait to be named.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

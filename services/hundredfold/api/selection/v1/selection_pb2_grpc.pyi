@@ -40,7 +40,7 @@ class SelectionServiceStub:
     ProposePages: _grpc.UnaryUnaryMultiCallable[_selection_pb2.ProposePagesRequest, _selection_pb2.ProposePagesResponse]
     """Computes the pages a policy would show next; changes nothing. Idempotent. NOT_FOUND, INVALID_ARGUMENT for a policy that is not there."""
     Forecast: _grpc.UnaryUnaryMultiCallable[_selection_pb2.ForecastRequest, _selection_pb2.ForecastResponse]
-    """Estimates the work left until a target. Idempotent. NOT_FOUND; FAILED_PRECONDITION before there is a head."""
+    """Estimates the work left until a target. Idempotent. NOT_FOUND; FAILED_PRECONDITION before there is a head and while clusters wait to be named."""
 
 @_typing.type_check_only
 class SelectionServiceAsyncStub(SelectionServiceStub):
@@ -54,7 +54,7 @@ class SelectionServiceAsyncStub(SelectionServiceStub):
     ProposePages: _aio.UnaryUnaryMultiCallable[_selection_pb2.ProposePagesRequest, _selection_pb2.ProposePagesResponse]  # type: ignore[assignment]
     """Computes the pages a policy would show next; changes nothing. Idempotent. NOT_FOUND, INVALID_ARGUMENT for a policy that is not there."""
     Forecast: _aio.UnaryUnaryMultiCallable[_selection_pb2.ForecastRequest, _selection_pb2.ForecastResponse]  # type: ignore[assignment]
-    """Estimates the work left until a target. Idempotent. NOT_FOUND; FAILED_PRECONDITION before there is a head."""
+    """Estimates the work left until a target. Idempotent. NOT_FOUND; FAILED_PRECONDITION before there is a head and while clusters wait to be named."""
 
 class SelectionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Drives the loop of each collection."""
@@ -89,6 +89,6 @@ class SelectionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _selection_pb2.ForecastRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_selection_pb2.ForecastResponse, _abc.Awaitable[_selection_pb2.ForecastResponse]]:
-        """Estimates the work left until a target. Idempotent. NOT_FOUND; FAILED_PRECONDITION before there is a head."""
+        """Estimates the work left until a target. Idempotent. NOT_FOUND; FAILED_PRECONDITION before there is a head and while clusters wait to be named."""
 
 def add_SelectionServiceServicer_to_server(servicer: SelectionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
