@@ -40,6 +40,7 @@ from hundredfold.embedding.provision import Models
 from hundredfold.embedding.servicer import EmbeddingServicer, embedding_mount
 from hundredfold.embedding.space_job import KIND, EmbedCollection
 from hundredfold.embedding.store import ModelRepository
+from tests.contract.documented import result_keys
 from tests.contract.embedding_fixtures import (
     COLOUR,
     plain,
@@ -240,6 +241,12 @@ def test_the_run_tells_its_progress_and_result(colour: Service, tmp_path: Path) 
         2,
         "images",
     )
+
+
+def test_the_result_is_what_the_proto_says(colour: Service, tmp_path: Path) -> None:
+    put_collection(colour.store, "birds", write_images(tmp_path, {"a.png": RED}))
+    for _ in range(2):  # made, then found made
+        assert set(colour.finished("birds")) == result_keys("EmbedCollection")
 
 
 def test_the_same_request_is_the_same_run(colour: Service, tmp_path: Path) -> None:

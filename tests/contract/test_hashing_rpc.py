@@ -24,6 +24,7 @@ from hundredfold.chassis.tensors import unpack
 from hundredfold.chassis.testing import serving, wait_for
 from hundredfold.hashing import duplicates_job, hash_job
 from hundredfold.hashing.servicer import HashingServicer, hashing_mount
+from tests.contract.documented import result_keys
 from tests.contract.hashing_collections import Row, encoded, photo, put_collection, write_image
 
 PHASH, DHASH = hashing_pb2.ALGORITHM_PHASH_EXACT, hashing_pb2.ALGORITHM_DHASH_EXACT
@@ -130,6 +131,13 @@ def by_imagehash(data, kind=imagehash.phash):
 
 def sent(*requests):
     return iter([hashing_pb2.HashImagesRequest(**each) for each in requests])
+
+
+def test_results_are_what_the_proto_says(service):
+    collection = service.collection(service.photos(1, 2))
+    assert set(service.hash(collection)) == result_keys("HashCollection")
+    for _ in range(2):  # made, then found made
+        assert set(service.find(collection)) == result_keys("FindDuplicates")
 
 
 def test_hash_images_answers_each_request_in_order(service):

@@ -28,6 +28,7 @@ from hundredfold.index.searching import Searcher
 from hundredfold.index.servicer import IndexServicer, index_mount
 from hundredfold.index.spaces import Spaces
 from hundredfold.index.store import IndexStore
+from tests.contract.documented import result_keys
 from tests.contract.index_spaces import (
     COLLECTION,
     SPACE,
@@ -250,6 +251,12 @@ def test_another_run_on_the_collection_is_aborted_while_one_is_at_work(tmp_path,
             served.start(name, **other)
         go_on.set()
         assert served.runs.wait(run.run_id, 60).state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("name", ["BuildIndex", "Cluster", "Project"])
+def test_results_are_what_the_proto_says(served, name):
+    for _ in range(2):  # made, then found made
+        assert set(served.finish(name)) == result_keys(name)
 
 
 def test_a_run_can_be_followed_through_the_runs_service(served):

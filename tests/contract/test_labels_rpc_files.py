@@ -23,6 +23,7 @@ from hundredfold.chassis.errors import (
 )
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.labels.config import LabelsConfig
+from tests.contract.documented import result_keys
 from tests.unit.labels.servers import RedisServer
 from tests.unit.labels.world import (
     BIRDS,
@@ -103,6 +104,7 @@ class TestExport(Files):
         client.decide(OLD_OWL, 0, 1)
         client.decide(TIT, 3, annotator="=bob()")
         result = self.result(client, self.export(client, CSV, out / "labels.csv"))
+        assert set(result) == result_keys("Export")
         assert result == {
             "destination": str(out / "labels.csv"),
             "images": 4,
@@ -264,6 +266,7 @@ class TestImport(Files):
         )
         result = self.result(client, self.take(client, form, place))
         assert (client.labels(), client.labels(include_copies=True)) == before
+        assert set(result) == result_keys("Import")
         assert result == {
             "labels": 5,
             "lines": 99 if include_unlabelled else 6,

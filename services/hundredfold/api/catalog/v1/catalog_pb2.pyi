@@ -430,7 +430,7 @@ class IngestResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _runs_pb2.Run:
-        """Its result: {"images": n, "new": n, "failed": n}."""
+        """Its result: {"images": n, "new": n, "failed": n, "passed_over": n, "problems": [..]}: rows in all, rows added, those of them that could not be decoded, entries of the source that are no images, and sentences about what of it could not be read."""
 
     def __init__(
         self,

@@ -118,7 +118,7 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Ingest(self, request, context):
-        """Starts a run that takes in what is new in a source; an image whose URI is there already is passed over, so the same call again continues or adds. A bad file becomes a row with a reason and never stops the run. PERMISSION_DENIED for a source outside the allowed roots, NOT_FOUND for one that is not there, ABORTED while another ingest of the collection is at work.
+        """Starts a run that takes in what is new in a source; an image whose URI is there already is passed over, so the same call again continues or adds. A bad file becomes a row with a reason and never stops the run. PERMISSION_DENIED for a source outside the allowed roots, NOT_FOUND for one that is not there, ABORTED while a run with other parameters is at work on the collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,7 @@ class CatalogServiceStub:
     ListCollections: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ListCollectionsRequest, _catalog_pb2.ListCollectionsResponse]
     """Lists collections by name. Idempotent."""
     Ingest: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.IngestRequest, _catalog_pb2.IngestResponse]
-    """Starts a run that takes in what is new in a source; an image whose URI is there already is passed over, so the same call again continues or adds. A bad file becomes a row with a reason and never stops the run. PERMISSION_DENIED for a source outside the allowed roots, NOT_FOUND for one that is not there, ABORTED while another ingest of the collection is at work."""
+    """Starts a run that takes in what is new in a source; an image whose URI is there already is passed over, so the same call again continues or adds. A bad file becomes a row with a reason and never stops the run. PERMISSION_DENIED for a source outside the allowed roots, NOT_FOUND for one that is not there, ABORTED while a run with other parameters is at work on the collection."""
     ListImages: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ListImagesRequest, _catalog_pb2.ListImagesResponse]
     """Lists images by row, or reads the rows named. Idempotent. NOT_FOUND, INVALID_ARGUMENT for a row that is not there."""
     GetThumbnails: _grpc.UnaryStreamMultiCallable[_catalog_pb2.GetThumbnailsRequest, _catalog_pb2.GetThumbnailsResponse]
@@ -68,7 +68,7 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     ListCollections: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListCollectionsRequest, _catalog_pb2.ListCollectionsResponse]  # type: ignore[assignment]
     """Lists collections by name. Idempotent."""
     Ingest: _aio.UnaryUnaryMultiCallable[_catalog_pb2.IngestRequest, _catalog_pb2.IngestResponse]  # type: ignore[assignment]
-    """Starts a run that takes in what is new in a source; an image whose URI is there already is passed over, so the same call again continues or adds. A bad file becomes a row with a reason and never stops the run. PERMISSION_DENIED for a source outside the allowed roots, NOT_FOUND for one that is not there, ABORTED while another ingest of the collection is at work."""
+    """Starts a run that takes in what is new in a source; an image whose URI is there already is passed over, so the same call again continues or adds. A bad file becomes a row with a reason and never stops the run. PERMISSION_DENIED for a source outside the allowed roots, NOT_FOUND for one that is not there, ABORTED while a run with other parameters is at work on the collection."""
     ListImages: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListImagesRequest, _catalog_pb2.ListImagesResponse]  # type: ignore[assignment]
     """Lists images by row, or reads the rows named. Idempotent. NOT_FOUND, INVALID_ARGUMENT for a row that is not there."""
     GetThumbnails: _aio.UnaryStreamMultiCallable[_catalog_pb2.GetThumbnailsRequest, _catalog_pb2.GetThumbnailsResponse]  # type: ignore[assignment]
@@ -117,7 +117,7 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_pb2.IngestRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.IngestResponse, _abc.Awaitable[_catalog_pb2.IngestResponse]]:
-        """Starts a run that takes in what is new in a source; an image whose URI is there already is passed over, so the same call again continues or adds. A bad file becomes a row with a reason and never stops the run. PERMISSION_DENIED for a source outside the allowed roots, NOT_FOUND for one that is not there, ABORTED while another ingest of the collection is at work."""
+        """Starts a run that takes in what is new in a source; an image whose URI is there already is passed over, so the same call again continues or adds. A bad file becomes a row with a reason and never stops the run. PERMISSION_DENIED for a source outside the allowed roots, NOT_FOUND for one that is not there, ABORTED while a run with other parameters is at work on the collection."""
 
     @_abc_1.abstractmethod
     def ListImages(

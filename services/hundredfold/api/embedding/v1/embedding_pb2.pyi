@@ -188,7 +188,7 @@ class ListModelsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many; 0 = 100, negative is INVALID_ARGUMENT."""
+    """At most this many; 0 = 100, more than 1000 is taken as 1000, negative is INVALID_ARGUMENT."""
     page_token: _builtins.str
     """`next_page_token` of the call before."""
     def __init__(

@@ -64,7 +64,7 @@ class EmbeddingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EmbedCollection(self, request, context):
-        """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND, ABORTED while another is at work on the collection.
+        """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND for the collection or the FindDuplicates run; ABORTED while a run with other parameters is at work on the collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,7 @@ class EmbeddingServiceStub:
     EmbedImages: _grpc.StreamStreamMultiCallable[_embedding_pb2.EmbedImagesRequest, _embedding_pb2.EmbedImagesResponse]
     """Embeds images as they come; answers keep the order of the requests. A bad image gets a status. NOT_FOUND for a model that is not there, UNAVAILABLE while the inference server is away."""
     EmbedCollection: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.EmbedCollectionRequest, _embedding_pb2.EmbedCollectionResponse]
-    """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND, ABORTED while another is at work on the collection."""
+    """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND for the collection or the FindDuplicates run; ABORTED while a run with other parameters is at work on the collection."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.ListModelsRequest, _embedding_pb2.ListModelsResponse]
     """Lists the backbones. Idempotent."""
 
@@ -48,7 +48,7 @@ class EmbeddingServiceAsyncStub(EmbeddingServiceStub):
     EmbedImages: _aio.StreamStreamMultiCallable[_embedding_pb2.EmbedImagesRequest, _embedding_pb2.EmbedImagesResponse]  # type: ignore[assignment]
     """Embeds images as they come; answers keep the order of the requests. A bad image gets a status. NOT_FOUND for a model that is not there, UNAVAILABLE while the inference server is away."""
     EmbedCollection: _aio.UnaryUnaryMultiCallable[_embedding_pb2.EmbedCollectionRequest, _embedding_pb2.EmbedCollectionResponse]  # type: ignore[assignment]
-    """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND, ABORTED while another is at work on the collection."""
+    """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND for the collection or the FindDuplicates run; ABORTED while a run with other parameters is at work on the collection."""
     ListModels: _aio.UnaryUnaryMultiCallable[_embedding_pb2.ListModelsRequest, _embedding_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the backbones. Idempotent."""
 
@@ -69,7 +69,7 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _embedding_pb2.EmbedCollectionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_embedding_pb2.EmbedCollectionResponse, _abc.Awaitable[_embedding_pb2.EmbedCollectionResponse]]:
-        """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND, ABORTED while another is at work on the collection."""
+        """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND for the collection or the FindDuplicates run; ABORTED while a run with other parameters is at work on the collection."""
 
     @_abc_1.abstractmethod
     def ListModels(

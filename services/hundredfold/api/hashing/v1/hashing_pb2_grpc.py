@@ -74,14 +74,14 @@ class HashingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def HashCollection(self, request, context):
-        """Starts a run that hashes what is not hashed yet. Idempotent: the same call again continues. NOT_FOUND, ABORTED while another is at work on the collection.
+        """Starts a run that hashes what is not hashed yet. Idempotent: the same call again continues. NOT_FOUND; ABORTED while a run with other parameters is at work on the collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FindDuplicates(self, request, context):
-        """Starts a run that groups copies around representatives, without chaining. Idempotent. FAILED_PRECONDITION when the collection is not hashed.
+        """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown; ABORTED while a run with other parameters is at work on the collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,7 +95,7 @@ class HashingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LookUp(self, request, context):
-        """Says which rows of a collection an image is a copy of. Idempotent. FAILED_PRECONDITION when the collection is not hashed.
+        """Says which rows of a collection an image is a copy of. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) as FindDuplicates.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,13 +36,13 @@ class HashingServiceStub:
     HashImages: _grpc.StreamStreamMultiCallable[_hashing_pb2.HashImagesRequest, _hashing_pb2.HashImagesResponse]
     """Hashes images as they come; answers keep the order of the requests. A bad image gets a status. INVALID_ARGUMENT for an oversized message."""
     HashCollection: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.HashCollectionRequest, _hashing_pb2.HashCollectionResponse]
-    """Starts a run that hashes what is not hashed yet. Idempotent: the same call again continues. NOT_FOUND, ABORTED while another is at work on the collection."""
+    """Starts a run that hashes what is not hashed yet. Idempotent: the same call again continues. NOT_FOUND; ABORTED while a run with other parameters is at work on the collection."""
     FindDuplicates: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.FindDuplicatesRequest, _hashing_pb2.FindDuplicatesResponse]
-    """Starts a run that groups copies around representatives, without chaining. Idempotent. FAILED_PRECONDITION when the collection is not hashed."""
+    """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown; ABORTED while a run with other parameters is at work on the collection."""
     ListDuplicates: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.ListDuplicatesRequest, _hashing_pb2.ListDuplicatesResponse]
     """Lists groups, largest first. Idempotent. NOT_FOUND when no FindDuplicates has succeeded, or the named one is not among the three newest."""
     LookUp: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.LookUpRequest, _hashing_pb2.LookUpResponse]
-    """Says which rows of a collection an image is a copy of. Idempotent. FAILED_PRECONDITION when the collection is not hashed."""
+    """Says which rows of a collection an image is a copy of. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) as FindDuplicates."""
 
 @_typing.type_check_only
 class HashingServiceAsyncStub(HashingServiceStub):
@@ -52,13 +52,13 @@ class HashingServiceAsyncStub(HashingServiceStub):
     HashImages: _aio.StreamStreamMultiCallable[_hashing_pb2.HashImagesRequest, _hashing_pb2.HashImagesResponse]  # type: ignore[assignment]
     """Hashes images as they come; answers keep the order of the requests. A bad image gets a status. INVALID_ARGUMENT for an oversized message."""
     HashCollection: _aio.UnaryUnaryMultiCallable[_hashing_pb2.HashCollectionRequest, _hashing_pb2.HashCollectionResponse]  # type: ignore[assignment]
-    """Starts a run that hashes what is not hashed yet. Idempotent: the same call again continues. NOT_FOUND, ABORTED while another is at work on the collection."""
+    """Starts a run that hashes what is not hashed yet. Idempotent: the same call again continues. NOT_FOUND; ABORTED while a run with other parameters is at work on the collection."""
     FindDuplicates: _aio.UnaryUnaryMultiCallable[_hashing_pb2.FindDuplicatesRequest, _hashing_pb2.FindDuplicatesResponse]  # type: ignore[assignment]
-    """Starts a run that groups copies around representatives, without chaining. Idempotent. FAILED_PRECONDITION when the collection is not hashed."""
+    """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown; ABORTED while a run with other parameters is at work on the collection."""
     ListDuplicates: _aio.UnaryUnaryMultiCallable[_hashing_pb2.ListDuplicatesRequest, _hashing_pb2.ListDuplicatesResponse]  # type: ignore[assignment]
     """Lists groups, largest first. Idempotent. NOT_FOUND when no FindDuplicates has succeeded, or the named one is not among the three newest."""
     LookUp: _aio.UnaryUnaryMultiCallable[_hashing_pb2.LookUpRequest, _hashing_pb2.LookUpResponse]  # type: ignore[assignment]
-    """Says which rows of a collection an image is a copy of. Idempotent. FAILED_PRECONDITION when the collection is not hashed."""
+    """Says which rows of a collection an image is a copy of. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) as FindDuplicates."""
 
 class HashingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Owns hashes and groups of copies."""
@@ -77,7 +77,7 @@ class HashingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _hashing_pb2.HashCollectionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_hashing_pb2.HashCollectionResponse, _abc.Awaitable[_hashing_pb2.HashCollectionResponse]]:
-        """Starts a run that hashes what is not hashed yet. Idempotent: the same call again continues. NOT_FOUND, ABORTED while another is at work on the collection."""
+        """Starts a run that hashes what is not hashed yet. Idempotent: the same call again continues. NOT_FOUND; ABORTED while a run with other parameters is at work on the collection."""
 
     @_abc_1.abstractmethod
     def FindDuplicates(
@@ -85,7 +85,7 @@ class HashingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _hashing_pb2.FindDuplicatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_hashing_pb2.FindDuplicatesResponse, _abc.Awaitable[_hashing_pb2.FindDuplicatesResponse]]:
-        """Starts a run that groups copies around representatives, without chaining. Idempotent. FAILED_PRECONDITION when the collection is not hashed."""
+        """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown; ABORTED while a run with other parameters is at work on the collection."""
 
     @_abc_1.abstractmethod
     def ListDuplicates(
@@ -101,6 +101,6 @@ class HashingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _hashing_pb2.LookUpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_hashing_pb2.LookUpResponse, _abc.Awaitable[_hashing_pb2.LookUpResponse]]:
-        """Says which rows of a collection an image is a copy of. Idempotent. FAILED_PRECONDITION when the collection is not hashed."""
+        """Says which rows of a collection an image is a copy of. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) as FindDuplicates."""
 
 def add_HashingServiceServicer_to_server(servicer: HashingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

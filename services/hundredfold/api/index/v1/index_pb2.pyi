@@ -283,7 +283,7 @@ class ClusterSummary(_message.Message):
     size: _builtins.int
     """Images in it."""
     medoid: _builtins.int
-    """The image nearest to its centre."""
+    """The image nearest to its centre; -1 when it has none."""
     spread: _builtins.float
     """Mean distance (1 - cosine) of its images to its centre."""
     def __init__(

@@ -82,28 +82,28 @@ class IndexServiceServicer:
     """
 
     def BuildIndex(self, request, context):
-        """Starts a run that builds the index of a space: exact below 200,000 vectors, inverted lists above. Idempotent. FAILED_PRECONDITION when the space has no vectors, ABORTED while another is at work on the collection.
+        """Starts a run that builds the index of a space: exact below 200,000 vectors, inverted lists above. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Search(self, request, context):
-        """Finds the images nearest to vectors. Idempotent. FAILED_PRECONDITION when there is no index, INVALID_ARGUMENT for vectors of another length.
+        """Finds the images nearest to vectors. Idempotent. NOT_FOUND; FAILED_PRECONDITION when there is no index, INVALID_ARGUMENT for vectors of another length.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Neighbours(self, request, context):
-        """Finds the images nearest to images. Idempotent. FAILED_PRECONDITION when there is no index, NOT_FOUND for a row that has no vector.
+        """Finds the images nearest to images. Idempotent. FAILED_PRECONDITION when there is no index, NOT_FOUND also for a row that has no vector.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Cluster(self, request, context):
-        """Starts a run that clusters a space by k-means. Idempotent. FAILED_PRECONDITION when the space has no vectors, ABORTED while another is at work on the collection.
+        """Starts a run that clusters a space by k-means. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,7 +124,7 @@ class IndexServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Project(self, request, context):
-        """Starts a run that lays the images out on a plane, look-alikes near each other. Idempotent. FAILED_PRECONDITION when the space has no vectors.
+        """Starts a run that lays the images out on a plane, look-alikes near each other. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,19 +34,19 @@ class IndexServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> IndexServiceAsyncStub: ...
     BuildIndex: _grpc.UnaryUnaryMultiCallable[_index_pb2.BuildIndexRequest, _index_pb2.BuildIndexResponse]
-    """Starts a run that builds the index of a space: exact below 200,000 vectors, inverted lists above. Idempotent. FAILED_PRECONDITION when the space has no vectors, ABORTED while another is at work on the collection."""
+    """Starts a run that builds the index of a space: exact below 200,000 vectors, inverted lists above. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
     Search: _grpc.UnaryUnaryMultiCallable[_index_pb2.SearchRequest, _index_pb2.SearchResponse]
-    """Finds the images nearest to vectors. Idempotent. FAILED_PRECONDITION when there is no index, INVALID_ARGUMENT for vectors of another length."""
+    """Finds the images nearest to vectors. Idempotent. NOT_FOUND; FAILED_PRECONDITION when there is no index, INVALID_ARGUMENT for vectors of another length."""
     Neighbours: _grpc.UnaryUnaryMultiCallable[_index_pb2.NeighboursRequest, _index_pb2.NeighboursResponse]
-    """Finds the images nearest to images. Idempotent. FAILED_PRECONDITION when there is no index, NOT_FOUND for a row that has no vector."""
+    """Finds the images nearest to images. Idempotent. FAILED_PRECONDITION when there is no index, NOT_FOUND also for a row that has no vector."""
     Cluster: _grpc.UnaryUnaryMultiCallable[_index_pb2.ClusterRequest, _index_pb2.ClusterResponse]
-    """Starts a run that clusters a space by k-means. Idempotent. FAILED_PRECONDITION when the space has no vectors, ABORTED while another is at work on the collection."""
+    """Starts a run that clusters a space by k-means. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
     ListClusters: _grpc.UnaryUnaryMultiCallable[_index_pb2.ListClustersRequest, _index_pb2.ListClustersResponse]
     """Lists the clusters of a run. Idempotent. NOT_FOUND."""
     GetCluster: _grpc.UnaryUnaryMultiCallable[_index_pb2.GetClusterRequest, _index_pb2.GetClusterResponse]
     """Reads the images of a cluster. Idempotent. NOT_FOUND."""
     Project: _grpc.UnaryUnaryMultiCallable[_index_pb2.ProjectRequest, _index_pb2.ProjectResponse]
-    """Starts a run that lays the images out on a plane, look-alikes near each other. Idempotent. FAILED_PRECONDITION when the space has no vectors."""
+    """Starts a run that lays the images out on a plane, look-alikes near each other. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
     GetMap: _grpc.UnaryStreamMultiCallable[_index_pb2.GetMapRequest, _index_pb2.GetMapResponse]
     """Sends the map in pieces. Idempotent. NOT_FOUND when there is none."""
 
@@ -56,19 +56,19 @@ class IndexServiceAsyncStub(IndexServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     BuildIndex: _aio.UnaryUnaryMultiCallable[_index_pb2.BuildIndexRequest, _index_pb2.BuildIndexResponse]  # type: ignore[assignment]
-    """Starts a run that builds the index of a space: exact below 200,000 vectors, inverted lists above. Idempotent. FAILED_PRECONDITION when the space has no vectors, ABORTED while another is at work on the collection."""
+    """Starts a run that builds the index of a space: exact below 200,000 vectors, inverted lists above. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
     Search: _aio.UnaryUnaryMultiCallable[_index_pb2.SearchRequest, _index_pb2.SearchResponse]  # type: ignore[assignment]
-    """Finds the images nearest to vectors. Idempotent. FAILED_PRECONDITION when there is no index, INVALID_ARGUMENT for vectors of another length."""
+    """Finds the images nearest to vectors. Idempotent. NOT_FOUND; FAILED_PRECONDITION when there is no index, INVALID_ARGUMENT for vectors of another length."""
     Neighbours: _aio.UnaryUnaryMultiCallable[_index_pb2.NeighboursRequest, _index_pb2.NeighboursResponse]  # type: ignore[assignment]
-    """Finds the images nearest to images. Idempotent. FAILED_PRECONDITION when there is no index, NOT_FOUND for a row that has no vector."""
+    """Finds the images nearest to images. Idempotent. FAILED_PRECONDITION when there is no index, NOT_FOUND also for a row that has no vector."""
     Cluster: _aio.UnaryUnaryMultiCallable[_index_pb2.ClusterRequest, _index_pb2.ClusterResponse]  # type: ignore[assignment]
-    """Starts a run that clusters a space by k-means. Idempotent. FAILED_PRECONDITION when the space has no vectors, ABORTED while another is at work on the collection."""
+    """Starts a run that clusters a space by k-means. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
     ListClusters: _aio.UnaryUnaryMultiCallable[_index_pb2.ListClustersRequest, _index_pb2.ListClustersResponse]  # type: ignore[assignment]
     """Lists the clusters of a run. Idempotent. NOT_FOUND."""
     GetCluster: _aio.UnaryUnaryMultiCallable[_index_pb2.GetClusterRequest, _index_pb2.GetClusterResponse]  # type: ignore[assignment]
     """Reads the images of a cluster. Idempotent. NOT_FOUND."""
     Project: _aio.UnaryUnaryMultiCallable[_index_pb2.ProjectRequest, _index_pb2.ProjectResponse]  # type: ignore[assignment]
-    """Starts a run that lays the images out on a plane, look-alikes near each other. Idempotent. FAILED_PRECONDITION when the space has no vectors."""
+    """Starts a run that lays the images out on a plane, look-alikes near each other. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
     GetMap: _aio.UnaryStreamMultiCallable[_index_pb2.GetMapRequest, _index_pb2.GetMapResponse]  # type: ignore[assignment]
     """Sends the map in pieces. Idempotent. NOT_FOUND when there is none."""
 
@@ -81,7 +81,7 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.BuildIndexRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.BuildIndexResponse, _abc.Awaitable[_index_pb2.BuildIndexResponse]]:
-        """Starts a run that builds the index of a space: exact below 200,000 vectors, inverted lists above. Idempotent. FAILED_PRECONDITION when the space has no vectors, ABORTED while another is at work on the collection."""
+        """Starts a run that builds the index of a space: exact below 200,000 vectors, inverted lists above. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
 
     @_abc_1.abstractmethod
     def Search(
@@ -89,7 +89,7 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.SearchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.SearchResponse, _abc.Awaitable[_index_pb2.SearchResponse]]:
-        """Finds the images nearest to vectors. Idempotent. FAILED_PRECONDITION when there is no index, INVALID_ARGUMENT for vectors of another length."""
+        """Finds the images nearest to vectors. Idempotent. NOT_FOUND; FAILED_PRECONDITION when there is no index, INVALID_ARGUMENT for vectors of another length."""
 
     @_abc_1.abstractmethod
     def Neighbours(
@@ -97,7 +97,7 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.NeighboursRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.NeighboursResponse, _abc.Awaitable[_index_pb2.NeighboursResponse]]:
-        """Finds the images nearest to images. Idempotent. FAILED_PRECONDITION when there is no index, NOT_FOUND for a row that has no vector."""
+        """Finds the images nearest to images. Idempotent. FAILED_PRECONDITION when there is no index, NOT_FOUND also for a row that has no vector."""
 
     @_abc_1.abstractmethod
     def Cluster(
@@ -105,7 +105,7 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.ClusterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.ClusterResponse, _abc.Awaitable[_index_pb2.ClusterResponse]]:
-        """Starts a run that clusters a space by k-means. Idempotent. FAILED_PRECONDITION when the space has no vectors, ABORTED while another is at work on the collection."""
+        """Starts a run that clusters a space by k-means. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
 
     @_abc_1.abstractmethod
     def ListClusters(
@@ -129,7 +129,7 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.ProjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.ProjectResponse, _abc.Awaitable[_index_pb2.ProjectResponse]]:
-        """Starts a run that lays the images out on a plane, look-alikes near each other. Idempotent. FAILED_PRECONDITION when the space has no vectors."""
+        """Starts a run that lays the images out on a plane, look-alikes near each other. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
 
     @_abc_1.abstractmethod
     def GetMap(

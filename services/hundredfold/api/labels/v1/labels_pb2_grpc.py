@@ -196,14 +196,14 @@ class LabelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Export(self, request, context):
-        """Starts a run that writes the labels, copies included, reads them again and counts them. PERMISSION_DENIED for a destination outside the allowed roots.
+        """Starts a run that writes the labels, copies included, reads them again and counts them. NOT_FOUND; PERMISSION_DENIED for a destination outside the allowed roots; ABORTED while a run with other parameters is at work on the collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Import(self, request, context):
-        """Starts a run that reads labels from a file as one event. PERMISSION_DENIED for a source outside the allowed roots.
+        """Starts a run that reads labels from a file as one event. NOT_FOUND; PERMISSION_DENIED for a source outside the allowed roots; ABORTED while a run with other parameters is at work on the collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -58,9 +58,9 @@ class LabelsServiceStub:
     Reconcile: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ReconcileRequest, _labels_pb2.ReconcileResponse]
     """Proves `total = labelled + unsure + leased + ready + pool` and heals what breaks it; also done by itself once a minute. Idempotent."""
     Export: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ExportRequest, _labels_pb2.ExportResponse]
-    """Starts a run that writes the labels, copies included, reads them again and counts them. PERMISSION_DENIED for a destination outside the allowed roots."""
+    """Starts a run that writes the labels, copies included, reads them again and counts them. NOT_FOUND; PERMISSION_DENIED for a destination outside the allowed roots; ABORTED while a run with other parameters is at work on the collection."""
     Import: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ImportRequest, _labels_pb2.ImportResponse]
-    """Starts a run that reads labels from a file as one event. PERMISSION_DENIED for a source outside the allowed roots."""
+    """Starts a run that reads labels from a file as one event. NOT_FOUND; PERMISSION_DENIED for a source outside the allowed roots; ABORTED while a run with other parameters is at work on the collection."""
 
 @_typing.type_check_only
 class LabelsServiceAsyncStub(LabelsServiceStub):
@@ -92,9 +92,9 @@ class LabelsServiceAsyncStub(LabelsServiceStub):
     Reconcile: _aio.UnaryUnaryMultiCallable[_labels_pb2.ReconcileRequest, _labels_pb2.ReconcileResponse]  # type: ignore[assignment]
     """Proves `total = labelled + unsure + leased + ready + pool` and heals what breaks it; also done by itself once a minute. Idempotent."""
     Export: _aio.UnaryUnaryMultiCallable[_labels_pb2.ExportRequest, _labels_pb2.ExportResponse]  # type: ignore[assignment]
-    """Starts a run that writes the labels, copies included, reads them again and counts them. PERMISSION_DENIED for a destination outside the allowed roots."""
+    """Starts a run that writes the labels, copies included, reads them again and counts them. NOT_FOUND; PERMISSION_DENIED for a destination outside the allowed roots; ABORTED while a run with other parameters is at work on the collection."""
     Import: _aio.UnaryUnaryMultiCallable[_labels_pb2.ImportRequest, _labels_pb2.ImportResponse]  # type: ignore[assignment]
-    """Starts a run that reads labels from a file as one event. PERMISSION_DENIED for a source outside the allowed roots."""
+    """Starts a run that reads labels from a file as one event. NOT_FOUND; PERMISSION_DENIED for a source outside the allowed roots; ABORTED while a run with other parameters is at work on the collection."""
 
 class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Owns the ledger and the page queue."""
@@ -201,7 +201,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.ExportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.ExportResponse, _abc.Awaitable[_labels_pb2.ExportResponse]]:
-        """Starts a run that writes the labels, copies included, reads them again and counts them. PERMISSION_DENIED for a destination outside the allowed roots."""
+        """Starts a run that writes the labels, copies included, reads them again and counts them. NOT_FOUND; PERMISSION_DENIED for a destination outside the allowed roots; ABORTED while a run with other parameters is at work on the collection."""
 
     @_abc_1.abstractmethod
     def Import(
@@ -209,6 +209,6 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.ImportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.ImportResponse, _abc.Awaitable[_labels_pb2.ImportResponse]]:
-        """Starts a run that reads labels from a file as one event. PERMISSION_DENIED for a source outside the allowed roots."""
+        """Starts a run that reads labels from a file as one event. NOT_FOUND; PERMISSION_DENIED for a source outside the allowed roots; ABORTED while a run with other parameters is at work on the collection."""
 
 def add_LabelsServiceServicer_to_server(servicer: LabelsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -219,7 +219,7 @@ class ListHeadsRequest(_message.Message):
     collection: _builtins.str
     """Of which collection."""
     page_size: _builtins.int
-    """At most this many; 0 = 100, negative is INVALID_ARGUMENT."""
+    """At most this many; 0 = 100, more than 1000 is taken as 1000, negative is INVALID_ARGUMENT."""
     page_token: _builtins.str
     """`next_page_token` of the call before."""
     def __init__(

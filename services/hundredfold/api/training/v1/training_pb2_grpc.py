@@ -72,7 +72,7 @@ class TrainingServiceServicer:
     """
 
     def FitHead(self, request, context):
-        """Fits a head on the labels that count, calibrates it, writes its predictions for every vector of the space into the store and puts it to use. Takes well under 2 s at 10,000 images. Idempotent: with nothing new since the last fit that head is returned. FAILED_PRECONDITION when no class has a label, UNAVAILABLE while the ledger is away, ABORTED while another fit of the collection is at work.
+        """Fits a head on the labels that count, calibrates it, writes its predictions for every vector of the space into the store and puts it to use. Takes well under 2 s at 10,000 images. Idempotent: with nothing new since the last fit that head is returned. NOT_FOUND; FAILED_PRECONDITION when no image has a label (NO_LABELS), the space has no vectors (NO_VECTORS) or the ledger has no such event (LEDGER_BEHIND); UNAVAILABLE while the ledger is away, ABORTED while another fit of the collection is at work.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,7 +86,7 @@ class TrainingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListHeads(self, request, context):
-        """Lists the heads that are kept, newest first. Idempotent.
+        """Lists the heads that are kept, newest first. Idempotent. NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,7 +100,7 @@ class TrainingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Rollback(self, request, context):
-        """Puts the head that was in use before back to use. Not idempotent. FAILED_PRECONDITION when there is none.
+        """Puts the head that was in use before back to use. Not idempotent. NOT_FOUND; FAILED_PRECONDITION when there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

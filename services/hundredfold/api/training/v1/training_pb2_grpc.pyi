@@ -34,15 +34,15 @@ class TrainingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TrainingServiceAsyncStub: ...
     FitHead: _grpc.UnaryUnaryMultiCallable[_training_pb2.FitHeadRequest, _training_pb2.FitHeadResponse]
-    """Fits a head on the labels that count, calibrates it, writes its predictions for every vector of the space into the store and puts it to use. Takes well under 2 s at 10,000 images. Idempotent: with nothing new since the last fit that head is returned. FAILED_PRECONDITION when no class has a label, UNAVAILABLE while the ledger is away, ABORTED while another fit of the collection is at work."""
+    """Fits a head on the labels that count, calibrates it, writes its predictions for every vector of the space into the store and puts it to use. Takes well under 2 s at 10,000 images. Idempotent: with nothing new since the last fit that head is returned. NOT_FOUND; FAILED_PRECONDITION when no image has a label (NO_LABELS), the space has no vectors (NO_VECTORS) or the ledger has no such event (LEDGER_BEHIND); UNAVAILABLE while the ledger is away, ABORTED while another fit of the collection is at work."""
     Evaluate: _grpc.UnaryUnaryMultiCallable[_training_pb2.EvaluateRequest, _training_pb2.EvaluateResponse]
     """Measures a head by cross-fitting. Idempotent. NOT_FOUND, FAILED_PRECONDITION with fewer than two labels in each of two classes."""
     ListHeads: _grpc.UnaryUnaryMultiCallable[_training_pb2.ListHeadsRequest, _training_pb2.ListHeadsResponse]
-    """Lists the heads that are kept, newest first. Idempotent."""
+    """Lists the heads that are kept, newest first. Idempotent. NOT_FOUND."""
     Promote: _grpc.UnaryUnaryMultiCallable[_training_pb2.PromoteRequest, _training_pb2.PromoteResponse]
     """Puts a head to use. Idempotent. NOT_FOUND."""
     Rollback: _grpc.UnaryUnaryMultiCallable[_training_pb2.RollbackRequest, _training_pb2.RollbackResponse]
-    """Puts the head that was in use before back to use. Not idempotent. FAILED_PRECONDITION when there is none."""
+    """Puts the head that was in use before back to use. Not idempotent. NOT_FOUND; FAILED_PRECONDITION when there is none."""
     GetPredictions: _grpc.UnaryStreamMultiCallable[_training_pb2.GetPredictionsRequest, _training_pb2.GetPredictionsResponse]
     """Sends the predictions of a head in pieces. Idempotent. NOT_FOUND."""
 
@@ -52,15 +52,15 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     FitHead: _aio.UnaryUnaryMultiCallable[_training_pb2.FitHeadRequest, _training_pb2.FitHeadResponse]  # type: ignore[assignment]
-    """Fits a head on the labels that count, calibrates it, writes its predictions for every vector of the space into the store and puts it to use. Takes well under 2 s at 10,000 images. Idempotent: with nothing new since the last fit that head is returned. FAILED_PRECONDITION when no class has a label, UNAVAILABLE while the ledger is away, ABORTED while another fit of the collection is at work."""
+    """Fits a head on the labels that count, calibrates it, writes its predictions for every vector of the space into the store and puts it to use. Takes well under 2 s at 10,000 images. Idempotent: with nothing new since the last fit that head is returned. NOT_FOUND; FAILED_PRECONDITION when no image has a label (NO_LABELS), the space has no vectors (NO_VECTORS) or the ledger has no such event (LEDGER_BEHIND); UNAVAILABLE while the ledger is away, ABORTED while another fit of the collection is at work."""
     Evaluate: _aio.UnaryUnaryMultiCallable[_training_pb2.EvaluateRequest, _training_pb2.EvaluateResponse]  # type: ignore[assignment]
     """Measures a head by cross-fitting. Idempotent. NOT_FOUND, FAILED_PRECONDITION with fewer than two labels in each of two classes."""
     ListHeads: _aio.UnaryUnaryMultiCallable[_training_pb2.ListHeadsRequest, _training_pb2.ListHeadsResponse]  # type: ignore[assignment]
-    """Lists the heads that are kept, newest first. Idempotent."""
+    """Lists the heads that are kept, newest first. Idempotent. NOT_FOUND."""
     Promote: _aio.UnaryUnaryMultiCallable[_training_pb2.PromoteRequest, _training_pb2.PromoteResponse]  # type: ignore[assignment]
     """Puts a head to use. Idempotent. NOT_FOUND."""
     Rollback: _aio.UnaryUnaryMultiCallable[_training_pb2.RollbackRequest, _training_pb2.RollbackResponse]  # type: ignore[assignment]
-    """Puts the head that was in use before back to use. Not idempotent. FAILED_PRECONDITION when there is none."""
+    """Puts the head that was in use before back to use. Not idempotent. NOT_FOUND; FAILED_PRECONDITION when there is none."""
     GetPredictions: _aio.UnaryStreamMultiCallable[_training_pb2.GetPredictionsRequest, _training_pb2.GetPredictionsResponse]  # type: ignore[assignment]
     """Sends the predictions of a head in pieces. Idempotent. NOT_FOUND."""
 
@@ -73,7 +73,7 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_pb2.FitHeadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_pb2.FitHeadResponse, _abc.Awaitable[_training_pb2.FitHeadResponse]]:
-        """Fits a head on the labels that count, calibrates it, writes its predictions for every vector of the space into the store and puts it to use. Takes well under 2 s at 10,000 images. Idempotent: with nothing new since the last fit that head is returned. FAILED_PRECONDITION when no class has a label, UNAVAILABLE while the ledger is away, ABORTED while another fit of the collection is at work."""
+        """Fits a head on the labels that count, calibrates it, writes its predictions for every vector of the space into the store and puts it to use. Takes well under 2 s at 10,000 images. Idempotent: with nothing new since the last fit that head is returned. NOT_FOUND; FAILED_PRECONDITION when no image has a label (NO_LABELS), the space has no vectors (NO_VECTORS) or the ledger has no such event (LEDGER_BEHIND); UNAVAILABLE while the ledger is away, ABORTED while another fit of the collection is at work."""
 
     @_abc_1.abstractmethod
     def Evaluate(
@@ -89,7 +89,7 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_pb2.ListHeadsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_pb2.ListHeadsResponse, _abc.Awaitable[_training_pb2.ListHeadsResponse]]:
-        """Lists the heads that are kept, newest first. Idempotent."""
+        """Lists the heads that are kept, newest first. Idempotent. NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def Promote(
@@ -105,7 +105,7 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_pb2.RollbackRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_pb2.RollbackResponse, _abc.Awaitable[_training_pb2.RollbackResponse]]:
-        """Puts the head that was in use before back to use. Not idempotent. FAILED_PRECONDITION when there is none."""
+        """Puts the head that was in use before back to use. Not idempotent. NOT_FOUND; FAILED_PRECONDITION when there is none."""
 
     @_abc_1.abstractmethod
     def GetPredictions(
