@@ -4,7 +4,7 @@ import os
 import sys
 
 from hundredfold.catalog.config import CatalogConfig
-from hundredfold.catalog.ingest import Ingest
+from hundredfold.catalog.ingest import KIND, Ingest
 from hundredfold.catalog.servicer import CatalogServicer, catalog_mount
 from hundredfold.catalog.store import CatalogStore
 from hundredfold.chassis.config import from_env
@@ -25,7 +25,7 @@ def main() -> int:
     store = ArtifactStore(config.store)
     sources = Sources(config.sources)
     ingest = Ingest(store, sources, config.decoders or os.cpu_count() or 1, config.flush_rows)
-    runs = Runs(store, _SERVICE, {"ingest": ingest})
+    runs = Runs(store, _SERVICE, {KIND: ingest})
     servicer = CatalogServicer(CatalogStore(store), sources, runs)
     server = build_server(config, _SERVICE, [catalog_mount(servicer), runs_mount(runs)])
     runs.resume()

@@ -21,6 +21,8 @@ from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.collections import parts, read_images_part
 from hundredfold.chassis.storage.store import ArtifactStore
 
+KIND = "ingest"
+
 FIRST_FLUSH_SECONDS = 1.0
 FLUSH_SECONDS = 60.0
 PATIENCE = 16

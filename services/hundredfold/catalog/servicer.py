@@ -11,7 +11,7 @@ from hundredfold.api.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 from hundredfold.api.common.v1 import tensor_pb2
 from hundredfold.catalog.domain import schema as schemas
 from hundredfold.catalog.domain.images import ImageRow
-from hundredfold.catalog.ingest import listing_of
+from hundredfold.catalog.ingest import KIND, listing_of
 from hundredfold.catalog.pictures import Pictures
 from hundredfold.catalog.store import CatalogStore, Collection
 from hundredfold.chassis.context import caller
@@ -80,7 +80,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         asked = _ingest_parameters(request)
         listing_of(self._sources, asked)  # raises what the caller should know at once
         self._store.create(request.collection, request.request_id, time.time(), or_get=True)
-        run = self._runs.start("ingest", request.collection, asked, request_id=request.request_id)
+        run = self._runs.start(KIND, request.collection, asked, request_id=request.request_id)
         return catalog_pb2.IngestResponse(run=run_message(run))
 
     def ListImages(

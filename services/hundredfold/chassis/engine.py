@@ -25,7 +25,7 @@ from typing import Protocol, Self, TypeVar
 
 from hundredfold.chassis.errors import InvalidArgument, ResourceExhausted, Unavailable
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -208,7 +208,7 @@ class LocalEngine:
             try:
                 return self._pool.submit(function, task)
             except BrokenProcessPool:
-                logger.warning("a worker process died; starting a fresh pool")
+                _log.warning("a worker process died; starting a fresh pool")
                 self._pool.close()
                 self._pool = _Pool(self._workers)
                 return self._pool.submit(function, task)

@@ -12,7 +12,7 @@ from hundredfold.chassis.errors import NotFound, ServiceError
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.store import ArtifactStore
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 JSON = Any  # None, bool, int, float, str, or lists and string-keyed dicts of these
 
@@ -194,7 +194,7 @@ class RunBook:
                 self._write(record)
             except (OSError, ServiceError):
                 # The work itself may still succeed, and what it made is what counts.
-                logger.exception("run %s could not be written to the store", run_id)
+                _log.exception("run %s could not be written to the store", run_id)
 
     def _write(self, record: Record) -> None:
         self._store.write_json(f"{self._folder}/{record.run.run_id}.json", _document(record))
@@ -205,7 +205,7 @@ class RunBook:
             try:
                 record = _record(self._store.read_json(f"{self._folder}/{name}"))
             except (ServiceError, ValueError, TypeError, KeyError, AttributeError):
-                logger.exception("%s/%s is no run; it is left out", self._folder, name)
+                _log.exception("%s/%s is no run; it is left out", self._folder, name)
                 continue
             records[record.run.run_id] = record
         return records

@@ -36,7 +36,7 @@ from hundredfold.chassis.storage.store import ArtifactStore
 
 __all__ = ["JSON", "Cancelled", "Job", "Run", "RunContext", "Runs", "State"]
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -317,7 +317,7 @@ class Runs:
         elif isinstance(error, ServiceError):
             self._end(run_id, State.FAILED, error=error.message)
         else:
-            logger.error("run %s failed", run_id, exc_info=error)
+            _log.error("run %s failed", run_id, exc_info=error)
             self._end(run_id, State.FAILED, error="internal error")
 
     def _end(

@@ -134,8 +134,9 @@ class HashingServicer(hashing_pb2_grpc.HashingServiceServicer):
 
     def _group_list(self, collection: str, run: str) -> GroupList:
         duplicates = Duplicates(self._store, collection)
-        made_at = duplicates.facts(run).get("finished_at")
-        return self._groups.get((collection, run), made_at, lambda: GroupList(duplicates.read(run)))
+        return self._groups.get(
+            (collection, run), duplicates.made_at(run), lambda: GroupList(duplicates.read(run))
+        )
 
 
 def hashing_mount(servicer: HashingServicer) -> Mount:

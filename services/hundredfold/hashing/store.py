@@ -1,8 +1,6 @@
 """What hashing reads and writes in the store."""
 
 import hashlib
-import posixpath
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +9,8 @@ from numpy.typing import NDArray
 
 from hundredfold.chassis.errors import Conflict, NotFound
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.collections import PartInfo, latest, parts, read_images_part
+from hundredfold.chassis.storage.collections import PartInfo, parts, read_images_part
+from hundredfold.chassis.storage.latest import latest, made_at, make_latest
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.hashing.domain.algorithms import PAIRS
@@ -175,6 +174,10 @@ class Duplicates:
         """What `write` was told of a run."""
         return self._manifest(run).meta
 
+    def made_at(self, run: str) -> float:
+        """Unix seconds of `write`; 0 when there is no such run."""
+        return made_at(self._manifest(run))
+
     def is_of(self, run: str, facts: Mapping[str, Any]) -> bool:
         """Whether a run is there, whole, and `write` was told these facts among others."""
         manifest = self._manifest(run)
@@ -213,18 +216,9 @@ class Duplicates:
             (layout.DUPLICATE_DISTANCE, groups.distance),
         ):
             manifest.add(name, self._store.write_array(f"{folder}/{name}", array))
-        manifest.set_meta(**facts, finished_at=time.time())
-        manifest.save()
-        self._store.write_json(layout.duplicates_latest(self._collection), {"run": run})
-        self._forget_oldest()
-
-    def _forget_oldest(self) -> None:
-        folder, newest = posixpath.split(layout.duplicates_latest(self._collection))
-        runs = [name for name in self._store.list(folder) if name != newest]
-        # A run that was killed before its end has no time, and so is the oldest.
-        runs.sort(key=lambda run: self.facts(run).get("finished_at", 0.0), reverse=True)
-        for run in runs[KEPT_RUNS:]:
-            self._store.delete(layout.duplicates(self._collection, run))
+        manifest.set_meta(**facts)
+        pointer = layout.duplicates_latest(self._collection)
+        make_latest(self._store, pointer, manifest, keep=KEPT_RUNS)
 
     def _manifest(self, run: str) -> Manifest:
         return Manifest.load(self._store, layout.duplicates(self._collection, run))

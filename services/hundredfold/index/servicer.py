@@ -20,11 +20,11 @@ from hundredfold.index.searching import Searcher
 from hundredfold.index.spaces import Spaces
 from hundredfold.index.store import IndexStore, StoredClusters
 
-QUERIES_MOST = 256
-FOUND_MOST = 1000
+MOST_QUERIES = 256
+MOST_FOUND = 1000
 FOUND_DEFAULT = 48
-CLUSTERS_MOST = 1_000_000
-MEMBERS_MOST = 10_000
+MOST_CLUSTERS = 1_000_000
+MOST_MEMBERS = 10_000
 MAP_PIECE = 50_000
 CLUSTERINGS_OPEN = 8
 
@@ -78,7 +78,7 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         self, request: index_pb2.ClusterRequest, context: grpc.ServicerContext
     ) -> index_pb2.ClusterResponse:
         """Start to cluster a space."""
-        clusters = check_between(request.clusters, 0, CLUSTERS_MOST, "clusters")
+        clusters = check_between(request.clusters, 0, MOST_CLUSTERS, "clusters")
         run = self._start(jobs.CLUSTER, request, clusters=clusters, seed=request.seed)
         return index_pb2.ClusterResponse(run=run_message(run))
 
@@ -86,7 +86,7 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         self, request: index_pb2.ListClustersRequest, context: grpc.ServicerContext
     ) -> index_pb2.ListClustersResponse:
         """List the clusters of a run."""
-        size = page_size(request.page_size, most=MEMBERS_MOST)
+        size = page_size(request.page_size, most=MOST_MEMBERS)
         # The token names the run, so that a list goes on in the clusters it began with.
         run, first = decode_token(request.page_token, str, int) or (request.clusters, 0)
         if first < 0 or request.clusters not in ("", run):
@@ -108,7 +108,7 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         found = self._clusters(request.collection, request.clusters)
         if not 0 <= request.number < len(found.sizes):
             raise NotFound(f"run {found.run} has no cluster {request.number}", field="number")
-        limit = min(request.limit or FOUND_DEFAULT, MEMBERS_MOST)
+        limit = min(request.limit or FOUND_DEFAULT, MOST_MEMBERS)
         rows, distances = found.nearest(request.number, limit)
         return index_pb2.GetClusterResponse(
             summary=_summary(found, request.number), rows=pack(rows), distances=pack(distances)
@@ -156,13 +156,13 @@ def index_mount(servicer: IndexServicer) -> Mount:
 
 
 def _check_queries(queries: np.ndarray[Any, Any], field: str) -> None:
-    check_between(len(queries), 1, QUERIES_MOST, field)
+    check_between(len(queries), 1, MOST_QUERIES, field)
     if not queries.size:
         raise InvalidArgument(f"{field} must not be empty", field=field)
 
 
 def _limit(requested: int) -> int:
-    return check_between(requested, 0, FOUND_MOST, "limit") or FOUND_DEFAULT
+    return check_between(requested, 0, MOST_FOUND, "limit") or FOUND_DEFAULT
 
 
 def _summary(found: StoredClusters, number: int) -> index_pb2.ClusterSummary:

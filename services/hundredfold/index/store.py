@@ -1,9 +1,7 @@
 """What the index service keeps: indexes, clusterings and maps."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -11,7 +9,8 @@ from numpy.typing import NDArray
 
 from hundredfold.chassis.errors import Aborted, Conflict, NotFound
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.collections import latest, require_collection
+from hundredfold.chassis.storage.collections import require_collection
+from hundredfold.chassis.storage.latest import latest, make_latest
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore, damaged
 from hundredfold.index.domain import nearest
@@ -19,7 +18,7 @@ from hundredfold.index.domain.clustering import Clustering
 from hundredfold.index.domain.nearest import Built
 from hundredfold.index.spaces import Space, again
 
-RUNS_KEPT = 5
+KEPT_RUNS = 5
 """Clusterings, and maps, that are kept of a collection."""
 
 _CLUSTER_ARRAYS = (
@@ -148,9 +147,9 @@ class IndexStore:
         }
         folder, pointer = layout.clusters(collection, run), layout.clusters_latest(collection)
         facts = {"space": asked["space"], "count": len(found.sizes)}
-        self._save(folder, arrays, vectors=source.version, asked=dict(asked), **facts)
-        self._store.write_json(pointer, {"run": run, **facts})
-        self._prune(pointer, keep=run)
+        manifest = self._write(folder, arrays)
+        manifest.set_meta(vectors=source.version, asked=dict(asked), **facts)
+        make_latest(self._store, pointer, manifest, keep=KEPT_RUNS, **facts)
 
     def same_clusters(
         self, collection: str, version: str, asked: Mapping[str, Any]
@@ -190,9 +189,9 @@ class IndexStore:
         """Keep a map, make it the latest, and delete those that are too old; as `save_clusters`."""
         folder, pointer = layout.maps(collection, run), layout.maps_latest(collection)
         arrays: dict[str, NDArray[Any]] = {layout.MAP_ROWS: source.rows, layout.MAP_POINTS: points}
-        self._save(folder, arrays, vectors=source.version, asked=dict(asked))
-        self._store.write_json(pointer, {"run": run})
-        self._prune(pointer, keep=run)
+        manifest = self._write(folder, arrays)
+        manifest.set_meta(vectors=source.version, asked=dict(asked))
+        make_latest(self._store, pointer, manifest, keep=KEPT_RUNS)
 
     def same_map(self, collection: str, version: str, asked: Mapping[str, Any]) -> str:
         """The latest map if made of these vectors as asked, else ""."""
@@ -238,27 +237,11 @@ class IndexStore:
             raise Aborted(f"{path} is being replaced; try again")
         return OpenIndex(index, rows, int(manifest.meta["dimensions"]), sha256)
 
-    def _save(self, folder: str, arrays: Mapping[str, NDArray[Any]], **meta: Any) -> None:
+    def _write(self, folder: str, arrays: Mapping[str, NDArray[Any]]) -> Manifest:
         manifest = Manifest(self._store, folder)
         for name, array in arrays.items():
             manifest.add(name, self._store.write_array(f"{folder}/{name}", array))
-        manifest.set_meta(made_at=time.time(), **meta)
-        manifest.save()
-
-    def _prune(self, pointer: str, keep: str) -> None:
-        """Delete all but the newest runs beside a `latest.json`, and what a kill left half made."""
-        parent = PurePosixPath(pointer).parent
-        names = {*self._store.list(str(parent))} - {PurePosixPath(pointer).name, keep}
-        ages = sorted(((self._made_at(f"{parent}/{name}"), name) for name in names), reverse=True)
-        for place, (made_at, name) in enumerate(ages):
-            if place >= RUNS_KEPT - 1 or not made_at:
-                self._store.delete(f"{parent}/{name}")
-
-    def _made_at(self, folder: str) -> float:
-        try:
-            return float(Manifest.load(self._store, folder).meta.get("made_at", 0))
-        except Conflict:
-            return 0.0
+        return manifest
 
 
 def _index_sha256(manifest: Manifest, space: str) -> str:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from hundredfold.chassis.errors import Conflict, NotFound
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.collections import latest, read_schema
+from hundredfold.chassis.storage.collections import read_schema
+from hundredfold.chassis.storage.latest import latest
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore, damaged
 from hundredfold.selection.domain.clusters import Clusters

@@ -197,16 +197,6 @@ def test_a_part_that_is_cut_or_too_short_is_damaged(store: ArtifactStore) -> Non
         collections.read_images_part(store, "birds", 0)
 
 
-def test_latest_names_a_run_or_nothing(store: ArtifactStore) -> None:
-    path = layout.duplicates_latest("birds")
-    assert collections.latest(store, path) == ""
-    store.write_json(path, {"run": "find-1"})
-    assert collections.latest(store, path) == "find-1"
-    store.write_json(path, {"run": "../../etc"})
-    with pytest.raises(Conflict):
-        collections.latest(store, path)
-
-
 def test_a_collection_without_a_schema_has_no_classes(store: ArtifactStore) -> None:
     assert collections.read_schema(store, "birds")["classes"] == []
     store.write_json(

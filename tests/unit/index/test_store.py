@@ -7,7 +7,7 @@ from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.index.domain import clustering, nearest
 from hundredfold.index.spaces import Spaces, again
-from hundredfold.index.store import RUNS_KEPT, IndexStore
+from hundredfold.index.store import KEPT_RUNS, IndexStore
 from tests.contract.index_spaces import (
     COLLECTION,
     SPACE,
@@ -175,12 +175,12 @@ def test_the_medoid_of_an_empty_cluster_is_minus_one(store, kept, source):
 
 
 def test_only_the_newest_clusterings_are_kept(store, kept, source):
-    for number in range(RUNS_KEPT + 2):
+    for number in range(KEPT_RUNS + 2):
         save_clusters(kept, source, f"run-{number}")
     folder = f"{layout.collection(COLLECTION)}/clusters"
-    newest = [f"run-{number}" for number in range(2, RUNS_KEPT + 2)]
+    newest = [f"run-{number}" for number in range(2, KEPT_RUNS + 2)]
     assert store.list(folder) == ["latest.json", *newest]
-    assert kept.clusters_run(COLLECTION, "") == f"run-{RUNS_KEPT + 1}"
+    assert kept.clusters_run(COLLECTION, "") == f"run-{KEPT_RUNS + 1}"
 
 
 def test_what_a_kill_left_half_made_is_deleted_with_the_next_clustering(store, kept, source):
@@ -203,11 +203,11 @@ def test_clusters_are_the_same_only_for_the_same_vectors_and_wish(kept, source):
 
 def test_only_the_newest_maps_are_kept(store, kept, source):
     points = np.zeros((COUNT, 2), np.float32)
-    for number in range(RUNS_KEPT + 1):
+    for number in range(KEPT_RUNS + 1):
         kept.save_map(COLLECTION, f"run-{number}", points, source, {"space": SPACE, "seed": number})
     assert "run-0" not in store.list(f"{layout.collection(COLLECTION)}/maps")
     rows, read = kept.read_map(COLLECTION, "")
     assert np.array_equal(rows, source.rows)
     assert np.array_equal(read, points)
-    asked = {"space": SPACE, "seed": RUNS_KEPT}
-    assert kept.same_map(COLLECTION, source.version, asked) == f"run-{RUNS_KEPT}"
+    asked = {"space": SPACE, "seed": KEPT_RUNS}
+    assert kept.same_map(COLLECTION, source.version, asked) == f"run-{KEPT_RUNS}"

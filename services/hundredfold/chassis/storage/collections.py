@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hundredfold.chassis.errors import InvalidArgument, NotFound
+from hundredfold.chassis.errors import NotFound
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore, damaged
@@ -78,16 +78,6 @@ def read_images_part(
     if table.num_rows < entry.meta["rows"]:
         raise damaged(path, f"{table.num_rows} rows instead of {entry.meta['rows']}")
     return table.slice(0, entry.meta["rows"])
-
-
-def latest(store: ArtifactStore, path: str) -> str:
-    """The run that a `latest.json` names; "" when there is none."""
-    try:
-        return layout.check_run(store.read_json(path)["run"])
-    except NotFound:
-        return ""
-    except (KeyError, TypeError, InvalidArgument) as error:
-        raise damaged(path, "names no run") from error
 
 
 def read_schema(store: ArtifactStore, collection: str) -> dict[str, Any]:

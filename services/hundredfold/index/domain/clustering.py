@@ -20,7 +20,7 @@ DIMENSIONS = 128
 POINTS_PER_CENTRE = 256
 """More points do not make centres measurably better (the habit of faiss)."""
 
-SAMPLE_MOST = 2_000_000
+MOST_SAMPLE = 2_000_000
 AXES_SAMPLE = 50_000
 
 
@@ -97,7 +97,7 @@ def _sample(
     vectors: VectorParts, axes: reduction.Reduction, count: int, seed: int
 ) -> NDArray[np.float32]:
     """Directions of a sample of the vectors, block by block: float32 [s, p]."""
-    size = min(len(vectors), max(min(POINTS_PER_CENTRE * count, SAMPLE_MOST), 40 * count))
+    size = min(len(vectors), max(min(POINTS_PER_CENTRE * count, MOST_SAMPLE), 40 * count))
     drawn = np.random.default_rng(seed).choice(len(vectors), size=size, replace=False)
     pieces = np.array_split(np.sort(drawn), -(-size // BLOCK))
     return np.concatenate([axes.directions(vectors.take(piece)) for piece in pieces])

@@ -28,7 +28,7 @@ JUDGES = 128
 """Vectors of the collection whose true neighbours decide how many lists are looked into."""
 
 DEPTH = 10
-LISTS_MOST = 1 << 22
+MOST_LISTS = 1 << 22
 """No loop while reading an index file is longer: what a broken file could ask for is bounded."""
 
 _reading = threading.Lock()
@@ -123,7 +123,7 @@ def load(path: Path) -> Any:
     with _reading:
         if hasattr(faiss, "set_deserialization_vector_byte_limit"):
             faiss.set_deserialization_vector_byte_limit(path.stat().st_size + 1)
-            faiss.set_deserialization_loop_limit(LISTS_MOST)
+            faiss.set_deserialization_loop_limit(MOST_LISTS)
         return device.to_device(faiss.read_index(str(path)))
 
 

@@ -4,12 +4,8 @@ import threading
 from collections.abc import Iterable
 
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.collections import (
-    latest,
-    read_schema,
-    require_collection,
-    row_count,
-)
+from hundredfold.chassis.storage.collections import read_schema, require_collection, row_count
+from hundredfold.chassis.storage.latest import latest
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.labels.domain.copies import Copies
