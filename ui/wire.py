@@ -47,6 +47,8 @@ def progress(given: Progress) -> Json:
         "total": given.total,
         "labelled": given.labelled,
         "unsure": given.unsure,
+        "leased": given.leased,
+        "pool": given.pool,
         "decisions": given.decisions,
         "labels_per_minute": given.labels_per_minute,
     }

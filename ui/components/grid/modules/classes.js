@@ -75,7 +75,7 @@ export class Palette {
     return "No class yet: press N, type the first and press Enter.";
   }
 
-  // Entries {classId, name, key, guideline, color} that fit the words typed, best first, and one to add.
+  // Entries {classId, name, key, guideline, color} that fit what is typed, and one that adds it.
   #found() {
     const typed = this.field.value.trim();
     const wanted = typed.toLowerCase();
@@ -84,10 +84,13 @@ export class Palette {
       guideline: each.guideline, color: colour(each),
     }));
     if (!wanted) return all.slice(0, SHOWN);
-    const ranked = all.map((entry) => [rank(entry.name.toLowerCase(), wanted), entry])
-      .filter(([fit]) => fit < 4).sort(([one], [other]) => one - other).map(([, entry]) => entry);
-    if (ranked[0]?.name.toLowerCase() === wanted) return ranked.slice(0, SHOWN);
-    return [...ranked.slice(0, SHOWN), { classId: 0, name: typed }];
+    const fitting = [[], [], []];
+    for (const entry of all) fitting[rank(entry.name.toLowerCase(), wanted)]?.push(entry);
+    const [same, beginning, inside] = fitting;
+    const added = same.length ? [] : [{ classId: 0, name: typed }];
+    // Enter takes the first: `shirt` is not meant to be `t-shirt`.
+    return beginning.length || same.length
+      ? [...same, ...beginning, ...inside, ...added].slice(0, SHOWN) : [...added, ...inside].slice(0, SHOWN);
   }
 
   #row(entry, place) {
@@ -133,13 +136,11 @@ export class Palette {
   }
 }
 
-// How well a name fits: 0 the same, 1 begins so, 2 a word of it does, 3 has it inside, 4 not at all.
+// How well a name fits: 0 the same, 1 begins so, 2 has it inside, 3 not at all.
 function rank(name, wanted) {
   if (name === wanted) return 0;
   if (name.startsWith(wanted)) return 1;
-  const at = name.indexOf(wanted);
-  if (at < 0) return 4;
-  return /[\s_./-]/.test(name[at - 1]) ? 2 : 3;
+  return name.includes(wanted) ? 2 : 3;
 }
 
 // The colour of a class: its own, else one as far from its neighbours' as the golden angle takes it.

@@ -143,7 +143,8 @@ export class View {
     }
     if (!page.named) {
       words.append("What are these?");
-      return asked("Press the class of most, click what is not, then Enter.");
+      const how = this.session.classes.length ? "Press the class of most" : "Press N and type what most are";
+      return asked(`${how}, click what is not, then Enter.`);
     }
     const isQuestion = page.kind === "VERIFY" && page.named === page.asked;
     words.append(isQuestion ? "All " : "These are ", text("b", "", this.session.name(page.named)), isQuestion ? "?" : ".");
@@ -165,7 +166,7 @@ export class View {
 
   // A title, and lines of which commands are shown as such.
   #emptyWords() {
-    const { phase, work, away, collection, known } = this.session;
+    const { phase, work, away, collection, known, progress } = this.session;
     if (away) return ["Waiting for the server", [`${away}.`, "Nothing is lost: answers that are not saved yet are kept in this browser."]];
     if (!known) return ["Loading …", []];
     if (phase === "DONE") {
@@ -173,6 +174,9 @@ export class View {
     }
     if (phase === "NONE" && !work) {
       return ["No pages are being made for this collection", ["Prepare its images and open the loop with", `hundredfold bootstrap FOLDER --collection ${collection}`]];
+    }
+    if (progress.leased && !progress.pool) {
+      return ["The rest is on other screens", [`${format(progress.leased)} images are being looked at. What nobody answers comes here by itself, after five minutes at most.`]];
     }
     if (work) return ["The images are being prepared", [work, "The first page appears here by itself."]];
     return ["The next pages are being made", ["They appear here by themselves."]];
