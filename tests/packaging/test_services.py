@@ -28,12 +28,12 @@ HEAVY = {
 }
 OWN = {
     "catalog": {"PIL"},
-    "hashing": {"PIL", "imagehash", "scipy"},
+    "hashing": {"PIL", "scipy"},
     "embedding": {"PIL", "onnxruntime", "tritonclient"},
     "index": {"faiss", "sklearn", "scipy"},
     "selection": set(),
     "training": set(),
-    "labels": {"redis", "sqlalchemy", "PIL"},
+    "labels": {"redis", "sqlalchemy"},
 }
 
 

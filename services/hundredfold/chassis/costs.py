@@ -60,11 +60,6 @@ class CostModel:
         # A file says that there is no drag by leaving it out.
         return cls(**{"drag_seconds": None, **table})
 
-    @classmethod
-    def from_file(cls, path: Path, name: str = "page") -> "CostModel":
-        """A model of a file of one's own; see `load`."""
-        return cls.load(name, path)
-
     def look(self, images: int) -> float:
         """Seconds to look at a page of some images."""
         return self.page_look_seconds + images * self.thumbnail_seconds

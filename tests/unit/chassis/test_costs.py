@@ -63,7 +63,7 @@ def test_expected_picks_are_near_the_mean_of_random_pages() -> None:
 def test_a_file_of_ones_own_is_read(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("[page]\nclick_seconds = 0.5\n")
-    model = CostModel.from_file(file)
+    model = CostModel.load(path=file)
     assert (model.click_seconds, model.drag_seconds, model.single_seconds) == (0.5, None, 3.0)
 
 
