@@ -238,7 +238,7 @@ def test_keys_wait_for_the_page_they_are_meant_for(desk: Desk, offered: Offered)
     grid.page.route("**/leases", hold)
     for number in (1, 2, 3, 4, 3, 2):
         grid.press(str(number), "Enter")
-    expect(grid.page.locator(".empty")).to_contain_text("keys wait")
+    expect(grid.page.locator(".empty")).to_contain_text("pressed ahead")
     assert len(offered.decisions("early")) <= 4
     grid.page.unroute("**/leases")
     wait_for(lambda: offered.decisions("early")[5:], 10, "six decisions")

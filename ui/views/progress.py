@@ -100,7 +100,7 @@ def _tiles(progress: Progress, loop: Loop | None, forecast: Forecast | None) -> 
     )
     tiles[4].metric(
         f"Left until {_TARGET:.0%}",
-        _duration(forecast.seconds) if forecast else "-",
+        (_duration(forecast.seconds) if forecast.seconds else "reached") if forecast else "-",
         help="Expected time of one person, from the pace so far. Known after the first model.",
         border=True,
     )

@@ -191,6 +191,7 @@ export class Session extends EventTarget {
 
   // Do something with the page on the screen, or with the next as soon as it is there.
   #act(run, needsPage = true) {
+    if (needsPage && !this.page && this.phase === "DONE") return;
     if (this.keys.length >= MOST_WAITING_KEYS) {
       this.toast("Too many keys are waiting for pages: this one is not taken.");
       return;

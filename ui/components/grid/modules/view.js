@@ -1,7 +1,7 @@
 // What a session looks like. Draws what the session says has changed, and nothing else.
 
 import { Palette } from "./classes.js";
-import { button, element, format, text } from "./dom.js";
+import { button, element, format, many, text } from "./dom.js";
 import { listen } from "./keys.js";
 import { Overlay } from "./overlay.js";
 
@@ -81,7 +81,7 @@ export class View {
     if (what === "page") this.#drawPage();
     if (what === "classes" || what === "page") this.palette.draw();
     if (what !== "foot") this.#drawMarks();
-    if (what === "foot" && !this.session.page) this.#drawEmpty();
+    if (!this.session.page) this.#drawEmpty();
     this.#drawFoot();
   }
 
@@ -90,7 +90,7 @@ export class View {
     this.grid.hidden = !page;
     this.grid.dataset.token = page?.token ?? "";
     this.grid.dataset.kind = page?.kind ?? "";
-    this.#drawEmpty();
+    if (this.empty) this.empty.hidden = Boolean(page);
     this.tiles = page ? page.rows.map((_, place) => tile(page, place)) : [];
     this.grid.replaceChildren(...this.tiles);
     if (!page) return;
@@ -129,7 +129,7 @@ export class View {
     if (!page) return;
     const said = page.isSingle
       ? `${page.assigned.size + page.unsure.size} of ${page.rows.length} named`
-      : page.kicked.size ? `${page.kicked.size} kicked` : `${page.rows.length} images`;
+      : page.kicked.size ? `${page.kicked.size} kicked` : many(page.rows.length, "image");
     this.question.append(text("span", page.kicked.size ? "pill kicks" : "pill", said));
   }
 
@@ -152,14 +152,12 @@ export class View {
   }
 
   #drawEmpty() {
-    const { page, phase } = this.session;
+    const { phase } = this.session;
     this.empty ??= this.stage.appendChild(element("div", "empty", { role: "status" }));
-    this.empty.hidden = Boolean(page);
-    if (page) return;
     const [title, what] = this.#emptyWords();
     const waiting = !["DONE", "NONE"].includes(phase);
     const parts = [text("strong", "", title), ...what.map((each) => text(each.startsWith("hundredfold ") ? "code" : "p", "", each))];
-    if (this.session.keys.length) parts.push(text("p", "dim", `${this.session.keys.length} keys wait for the next page; Esc forgets them.`));
+    if (this.session.keys.length) parts.push(text("p", "dim", `${many(this.session.keys.length, "key")} pressed ahead wait; Esc forgets them.`));
     if (waiting) parts.unshift(element("i", "spinner"));
     if (this.empty.textContent !== parts.map((each) => each.textContent).join("")) this.empty.replaceChildren(...parts);
   }
@@ -176,7 +174,7 @@ export class View {
       return ["No pages are being made for this collection", ["Prepare its images and open the loop with", `hundredfold bootstrap FOLDER --collection ${collection}`]];
     }
     if (progress.leased && !progress.pool) {
-      return ["The rest is on other screens", [`${format(progress.leased)} images are being looked at. What nobody answers comes here by itself, after five minutes at most.`]];
+      return ["The rest is on other screens", [`What nobody answers there comes here by itself, after five minutes at most: ${many(progress.leased, "image")}.`]];
     }
     if (work) return ["The images are being prepared", [work, "The first page appears here by itself."]];
     return ["The next pages are being made", ["They appear here by themselves."]];
@@ -191,7 +189,7 @@ export class View {
     badge.title = unsent ? "Answers that are not saved yet are kept in this browser and sent by themselves." : "Every answer is saved.";
     const parts = [badge];
     if (progress) parts.push(...progressParts(progress));
-    if (page && keys.length) parts.push(text("span", "dim", `${keys.length} keys wait`));
+    if (page && keys.length) parts.push(text("span", "dim", `${many(keys.length, "key")} pressed ahead`));
     const why = away || outbox.trouble || trouble;
     if (why) parts.push(Object.assign(text("span", "trouble", why), { title: why }));
     this.foot.replaceChildren(...parts);
