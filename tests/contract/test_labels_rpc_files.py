@@ -204,6 +204,16 @@ class TestExport(Files):
         assert "not empty" in run.error
         assert [each.name for each in out.iterdir()] == ["precious"]
 
+    @pytest.mark.parametrize("kind", [CSV, IMAGENET])
+    def test_a_destination_that_can_not_be_written_is_named(
+        self, client: Client, out: Path, images: list[str], kind: Any
+    ) -> None:
+        client.decide(OWL, 0)
+        (out / "file").write_text("x")
+        run = client.ended(self.export(client, kind, out / "file" / "deeper" / "x.csv"))
+        assert run.state == runs_pb2.STATE_FAILED
+        assert "deeper/x.csv can't be written" in run.error
+
     @pytest.mark.parametrize(
         "destination",
         ["/etc/hundredfold.csv", "out/../../x.csv", "s3://bucket/x.csv", "{out}/../x.csv"],

@@ -171,6 +171,8 @@ def _or_none(call: Any) -> Any:
 def runs(collection: str, cancelled: str, as_json: bool) -> None:
     """Long work, newest first."""
     with Client() as client:
+        if collection and client.is_alive("catalog"):
+            client.catalog.get(collection)  # a wrong name is an error, not an empty list
         found = [
             run for service in _with_runs(client) for run in client.runs(service).recent(collection)
         ]

@@ -30,9 +30,17 @@ _START_SECONDS = 120.0
     type=click.Path(path_type=Path),
     help="Where everything is kept.",
 )
-@click.option("--port", default=8501, show_default=True, help="Of the labelling UI.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65_535),
+    default=8501,
+    show_default=True,
+    help="Of the labelling UI.",
+)
 @click.option(
     "--base-port",
+    # gRPC takes a larger port modulo 65,536.
+    type=click.IntRange(1, 65_536 - len(DEFAULT_PORTS)),
     default=min(DEFAULT_PORTS.values()),
     show_default=True,
     help="Of the first service; the others follow.",

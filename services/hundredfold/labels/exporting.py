@@ -47,7 +47,11 @@ class Export:
         tables = self._tables(context, projection, names)
         content = Content(tables, names, self._originals.read_many)
         form = FORMATS[str(asked["format"])]
-        written = form.write(place, content)
+        try:
+            written = form.write(place, content)
+        except OSError as error:  # a full disk, a file where a folder should be, no right to write
+            why = f"{place.uri} can't be written: {error.strerror or error}"
+            raise Conflict(why, reason="DESTINATION_FAILED") from error
         context.progress(written.images, message="reading it again")
         found = form.recount(place)
         if found != written:

@@ -38,6 +38,28 @@ def test_without_services_a_command_says_how_to_start_them(arguments: list[str])
     assert "Traceback" not in err
 
 
+def test_a_port_that_there_is_not_is_wrong_usage(tmp_path: Path) -> None:
+    for option in ("--port", "--base-port"):
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "hundredfold.cli",
+                "up",
+                option,
+                "99999",
+                "--store",
+                str(tmp_path),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert option in done.stderr
+
+
 def test_a_truth_that_is_no_text_is_wrong_usage(tmp_path: Path) -> None:
     truth = tmp_path / "truth.csv"
     truth.write_bytes(b"\xff\xfe\x00")
