@@ -22,6 +22,7 @@ from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import unpack
 from hundredfold.chassis.testing import serving, wait_for
+from hundredfold.client.hashing import HashingClient
 from hundredfold.hashing import duplicates_job, hash_job
 from hundredfold.hashing.servicer import HashingServicer, hashing_mount
 from tests.contract.documented import result_keys
@@ -39,6 +40,7 @@ class Service:
         self.store = store
         self.runs = runs
         self.stub = hashing_pb2_grpc.HashingServiceStub(channel)
+        self.client = HashingClient(channel)
         self.runs_stub = runs_pb2_grpc.RunsServiceStub(channel)
 
     def image(self, data):
@@ -395,6 +397,15 @@ def listed(service):
         data = encoded(photo(seed))
         rows += [service.image(data) for _ in range(size)]
     return service.hashed(rows)
+
+
+def test_the_client_pages_through_all_groups(service, listed):
+    groups = service.client.groups(listed, page_size=1)
+    assert [(each.representative, each.copies.tolist()) for each in groups] == [
+        (2, [3, 4]),
+        (0, [1]),
+        (5, [6]),
+    ]
 
 
 def test_list_duplicates_gives_the_largest_groups_first(service, listed):

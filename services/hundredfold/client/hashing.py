@@ -1,7 +1,7 @@
 """Hashes and groups of copies."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import grpc
 import numpy as np
@@ -44,6 +44,19 @@ class HashingClient:
             group_count=answer.group_count,
             copy_count=answer.copy_count,
         )
+
+    def groups(self, collection: str, *, page_size: int = 1000) -> Iterator[DuplicateGroup]:
+        """All groups of the latest FindDuplicates run, fetched as they are asked for; NotFound."""
+        run = token = ""
+        while True:
+            request = hashing_pb2.ListDuplicatesRequest(
+                collection=collection, duplicates=run, page_size=page_size, page_token=token
+            )
+            answer = self._stub.ListDuplicates(request)
+            yield from map(_group, answer.groups)
+            run, token = answer.duplicates, answer.next_page_token
+            if not token:
+                return
 
     def look_up(self, collection: str, images: Sequence[bytes], *, radius: int = 0) -> list[Rows]:
         """The rows that each encoded image is a copy of, nearest first."""

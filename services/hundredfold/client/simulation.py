@@ -120,11 +120,10 @@ def prepare(client: Client, collection: str, truth: dict[str, str]) -> Known:
 def _representatives(client: Client, collection: str, count: int) -> NDArray[np.int64]:
     representative = np.arange(count)
     try:
-        groups = client.hashing.duplicates(collection, limit=1000).groups
+        for group in client.hashing.groups(collection):
+            representative[group.copies] = group.representative
     except NotFound:
-        return representative
-    for group in groups:
-        representative[group.copies] = group.representative
+        pass  # copies were not looked for
     return representative
 
 
