@@ -18,6 +18,14 @@ MODULES = "/grid"
 """Where the browser finds the modules of the grid."""
 
 _PREPARING = ("catalog", "hashing", "embedding", "index")
+_STEPS = {
+    "ingest": "Reading the images",
+    "hash": "Hashing",
+    "duplicates": "Finding copies",
+    "embed": "Computing vectors",
+    "build-index": "Building the index",
+    "cluster": "Grouping look-alikes",
+}
 _MOST_ANSWERS = 64
 _MOST_PICTURES = 256
 
@@ -83,7 +91,7 @@ def work(request: Request) -> Answer:
             for run in client().runs(service).recent(request.path_params["collection"], limit=5):
                 if not run.state.ended:
                     amount = f": {run.done:,} of {run.total:,} {run.unit}" if run.total else ""
-                    return {"work": f"{service}, {run.kind}{amount}"}
+                    return {"work": f"{_STEPS.get(run.kind, run.kind)}{amount}"}
     return {"work": ""}
 
 
