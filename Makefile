@@ -7,7 +7,7 @@ TRITON := .venv-triton
 STORE ?= hundredfold-data
 PORT ?= 8501
 
-.PHONY: help setup run test e2e chaos bench check fmt gen clean
+.PHONY: help setup run test e2e chaos bench check fmt gen release-api clean
 
 help:
 	@echo "make run [IMAGES=dir]   set up, then every service and the labelling UI on this machine"
@@ -58,6 +58,7 @@ check: setup
 	PYTHONPATH=services $(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
+	$(BIN)/buf breaking --against protos/released.binpb
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/packaging/api_is_current.py
 
 fmt: setup
@@ -67,6 +68,10 @@ fmt: setup
 
 gen: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python protos/generate.py
+
+# The API that callers rely on; `make check` refuses what breaks it. Part of making a release.
+release-api: setup
+	$(BIN)/buf build --output protos/released.binpb
 
 clean:
 	rm -rf $(VENV) $(TRITON) build dist *.egg-info services/*.egg-info

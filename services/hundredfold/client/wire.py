@@ -1,8 +1,10 @@
 """From messages to what the client hands out, and back."""
 
 import json
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hundredfold.api.catalog.v1 import catalog_pb2
 from hundredfold.api.common.v1 import page_pb2
@@ -92,12 +94,21 @@ def page(message: page_pb2.Page) -> types.Page:
         kind=types.PageKind(page_pb2.PageKind.Name(message.kind).removeprefix("PAGE_KIND_")),
         rows=unpack(message.rows, dtype=np.int64, ndim=1, field="rows"),
         class_id=message.class_id,
-        second=unpack(message.second, dtype=np.int32, ndim=1, field="second"),
-        probability=unpack(message.probability, dtype=np.float32, ndim=1, field="probability"),
+        second=_optional(message, "second", np.int32),
+        probability=_optional(message, "probability", np.float32),
         model=message.model,
         cluster=message.cluster,
         score=message.score,
     )
+
+
+def _optional(
+    message: page_pb2.Page, field: Literal["second", "probability"], dtype: type[np.generic]
+) -> NDArray[Any]:
+    """An array of a page that may be left out: then it is empty."""
+    if not message.HasField(field):
+        return np.empty(0, dtype)
+    return unpack(getattr(message, field), dtype=dtype, ndim=1, field=field)
 
 
 def lease(message: labels_pb2.Lease) -> types.Lease:
