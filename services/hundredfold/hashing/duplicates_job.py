@@ -6,6 +6,7 @@ from typing import Any
 from hundredfold.chassis.runs import RunContext
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.hashing.domain.groups import Groups, group
+from hundredfold.hashing.domain.hashes import LEAST_DETAIL
 from hundredfold.hashing.domain.listing import GroupList
 from hundredfold.hashing.store import Duplicates, hashed_pair, read_images, version
 
@@ -27,7 +28,11 @@ class FindDuplicates:
         collection, radius = context.run.collection, int(context.run.parameters["radius"])
         duplicates = Duplicates(self._store, collection)
         pair = hashed_pair(self._store, collection)
-        made_of = {"radius": radius, "input": version(self._store, collection, pair)}
+        made_of = {
+            "radius": radius,
+            "least_detail": LEAST_DETAIL,
+            "input": version(self._store, collection, pair),
+        }
         newest = duplicates.latest()
         if newest and duplicates.is_of(newest, made_of):
             return {"duplicates": newest, **duplicates.facts(newest)["counts"]}

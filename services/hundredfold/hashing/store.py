@@ -16,6 +16,7 @@ from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.hashing.domain.algorithms import PAIRS
 from hundredfold.hashing.domain.filling import PartHashes
 from hundredfold.hashing.domain.groups import Groups, Images
+from hundredfold.hashing.domain.hashes import tells
 
 KEPT_RUNS = 3
 """FindDuplicates runs of a collection whose groups stay in the store."""
@@ -146,6 +147,7 @@ def _read_part(
     ok = table["status"].to_numpy() == "ok"
     hashed = ok.copy()
     hashed[phash.failed] = hashed[dhash.failed] = False
+    hashed &= tells(dhash.hashes)
     pixels = _integers(table, "width") * _integers(table, "height")
     return phash.hashes, dhash.hashes, _digests(table["sha256"].to_pylist()), pixels, ok, hashed
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from hundredfold.chassis.errors import NotFound
 from hundredfold.chassis.runs import Runs, State
@@ -180,6 +181,18 @@ def test_groups_that_are_damaged_are_made_anew(bench):
     second = bench.do(duplicates_job.KIND, radius=2).result["duplicates"]
     assert second != first
     assert Duplicates(bench.store, NAME).read(second).representative.tolist() == [0, 1]
+
+
+def test_plain_images_are_copies_of_equal_bytes_only(bench):
+    plain = [
+        write_image(bench.folder, f"{number}.png", encoded(Image.new("RGB", (40, 30), colour)))
+        for number, colour in enumerate(["white", "grey", "white", "red"])
+    ]
+    put_collection(bench.store, NAME, [*plain, *bench.photos(1), *bench.photos(1)])
+    bench.hash()
+    found = bench.do(duplicates_job.KIND, radius=10).result["duplicates"]
+    path = f"{layout.duplicates(NAME, found)}/{layout.REPRESENTATIVE}"
+    assert bench.store.read_array(path).tolist() == [0, 1, 0, 3, 4, 4]
 
 
 def test_a_run_without_groups_is_not_found(bench):

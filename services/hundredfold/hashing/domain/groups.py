@@ -30,7 +30,8 @@ class Images:
         sha256: uint64 [N, 4], the digest of the encoded bytes.
         pixels: int64 [N], width times height.
         ok: bool [N], whether the image could be decoded.
-        hashed: bool [N], whether the hashes are there; never where not `ok`.
+        hashed: bool [N], whether there are hashes that tell the image from others; never where not
+            `ok`.
     """
 
     phash: NDArray[np.uint64]

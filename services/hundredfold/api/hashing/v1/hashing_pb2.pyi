@@ -184,7 +184,7 @@ class FindDuplicatesRequest(_message.Message):
     collection: _builtins.str
     """In which collection."""
     radius: _builtins.int
-    """Copies are images whose bytes are the same, or whose pHash and dHash both differ in at most this many bits: 0 to 10."""
+    """Copies are images whose bytes are the same, or whose pHash and dHash both differ in at most this many bits: 0 to 10. Hashes of plain images tell nothing: such images are copies only when their bytes are the same."""
     request_id: _builtins.str
     """A UUID; the same again returns the same run."""
     def __init__(
