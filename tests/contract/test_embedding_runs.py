@@ -144,6 +144,20 @@ def test_a_grown_part_gets_only_what_is_new(bench: Bench) -> None:
     assert bench.rows() == list(range(90))
 
 
+def test_rows_that_come_while_a_run_is_at_work_are_embedded_by_it(bench: Bench) -> None:
+    uris = images(bench.root, range(50))
+    put_collection(bench.store, "birds", uris[:40])
+    bench.backend.waits_after = 1
+    run_id = bench.start()
+    wait_for(lambda: bench.backend.images)
+    put_collection(bench.store, "birds", uris)
+    assert bench.start() == run_id
+    bench.backend.goes_on.set()
+    run = bench.runs.wait(run_id, 60)
+    assert (run.result["vectors"], run.done, run.total) == (50, 50, 50)
+    assert bench.rows() == list(range(50))
+
+
 def test_an_image_that_failed_is_tried_again(bench: Bench) -> None:
     uris = images(bench.root, range(5))
     Path(uris[2]).unlink()

@@ -9,6 +9,7 @@ representative), else what the head in use predicts; an image that has neither c
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -275,11 +276,9 @@ class _Session:
 
     def _predicted(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """What the loop's own head says; a head of an earlier simulation is not asked."""
-        model = self._client.selection.get(self._collection).model
-        if model:
-            try:
+        while model := self._client.selection.get(self._collection).model:
+            # A head that newer ones have replaced meanwhile is there no more.
+            with suppress(NotFound):
                 found = self._client.training.predictions(self._collection, model)
-            except NotFound:
-                return self._predicted()  # a newer head has replaced it
-            return found.rows, found.class_ids
+                return found.rows, found.class_ids
         return np.empty(0, np.int64), np.empty(0, np.int32)

@@ -12,7 +12,7 @@ from hundredfold.chassis.errors import NotFound, Unavailable
 from hundredfold.chassis.runs import RunContext
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.collections import PartInfo, parts, read_images_part
+from hundredfold.chassis.storage.collections import PartInfo, read_images_part, until_settled
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.domain.models import ModelCard
 from hundredfold.embedding.domain.vectors import PartVectors, wanted_rows
@@ -85,23 +85,20 @@ class EmbedCollection:
         duplicates = str(context.run.parameters["duplicates"])
         card = self._models.find(str(context.run.parameters["model"]))
         known = representatives(self._store, collection, duplicates)
-        progress = _Progress(context, self._total(collection, known))
         space = Space(self._store, collection, card)
-        states = [
-            self._part(collection, info, _Task(card, space, duplicates, known, progress))
-            for info in parts(self._store, collection)
-        ]
+
+        def embed(parts: list[PartInfo]) -> list[PartState]:
+            progress = _Progress(context, _total(parts, known))
+            task = _Task(card, space, duplicates, known, progress)
+            return [self._part(collection, info, task) for info in parts]
+
+        states = until_settled(self._store, collection, embed)
         return {
             "space": card.model,
             "vectors": sum(state.vectors for state in states),
             "dimensions": card.dimensions,
             "failed": sum(state.failed for state in states),
         }
-
-    def _total(self, collection: str, known: NDArray[np.int64] | None) -> int:
-        if known is None:
-            return sum(info.ok for info in parts(self._store, collection))
-        return int(np.count_nonzero(known == np.arange(len(known))))
 
     def _part(self, collection: str, info: PartInfo, task: "_Task") -> PartState:
         state = task.space.state(info.part)
@@ -145,6 +142,13 @@ class EmbedCollection:
         embedded = self._embedder.embed_batch(card, self._sources.read_many(uris))
         _check_reachable(embedded)
         return embedded
+
+
+def _total(parts: list[PartInfo], known: NDArray[np.int64] | None) -> int:
+    """How many images are to have a vector."""
+    if known is None:
+        return sum(info.ok for info in parts)
+    return int(np.count_nonzero(known == np.arange(len(known))))
 
 
 def _check_reachable(embedded: Embedded) -> None:

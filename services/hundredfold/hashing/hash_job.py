@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from hundredfold.chassis.runs import RunContext
 from hundredfold.chassis.sources import Sources
-from hundredfold.chassis.storage.collections import PartInfo, parts, read_images_part
+from hundredfold.chassis.storage.collections import PartInfo, read_images_part, until_settled
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.hashing.chunks import ChunkTask, hash_chunk
 from hundredfold.hashing.domain.filling import FillingPart, chunks
@@ -40,7 +40,11 @@ class HashCollection:
             Unavailable: the place of the images is away.
         """
         algorithms = tuple(context.run.parameters["algorithms"])
-        return _Work(self._store, self._sources, context, algorithms).do()
+        return until_settled(
+            self._store,
+            context.run.collection,
+            lambda parts: _Work(self._store, self._sources, context, algorithms, parts).do(),
+        )
 
 
 class _Work:
@@ -50,12 +54,13 @@ class _Work:
         sources: Sources,
         context: RunContext,
         algorithms: tuple[str, ...],
+        parts: list[PartInfo],
     ) -> None:
         self._store = store
         self._sources = sources
         self._context = context
         self._collection = context.run.collection
-        self._parts = parts(store, self._collection)
+        self._parts = parts
         self._folders = {
             algorithm: HashFolder(store, self._collection, algorithm) for algorithm in algorithms
         }

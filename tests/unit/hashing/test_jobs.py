@@ -104,6 +104,14 @@ def test_a_full_part_is_not_touched_when_the_last_one_grows(bench):
     assert len(np.load(bench.file(1))) == 2
 
 
+def test_rows_that_come_while_a_run_is_at_work_are_hashed_by_it(bench):
+    rows = bench.photos(1, 2)
+    put_collection(bench.store, NAME, rows[:1])
+    bench.engine.after_task = lambda: put_collection(bench.store, NAME, rows)
+    assert bench.hash() == [(0, [0]), (0, [1])]
+    assert read_images(bench.store, NAME, EXACT).hashed.all()
+
+
 def test_a_cancelled_run_keeps_its_parts_and_the_next_one_continues(bench):
     full, last = two_parts(bench)
     put_collection(bench.store, NAME, full + last)

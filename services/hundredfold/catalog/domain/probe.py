@@ -55,8 +55,7 @@ def probe(data: bytes) -> Verdict:
         return Verdict(error.reason, _sentence(error), sha256, width, height, format_)
     except MemoryError:
         return Verdict("OUT_OF_MEMORY", "decoding takes too much memory", sha256, width, height)
-    # Pillow raises OSError, SyntaxError, struct.error and others for broken files.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001  Pillow answers broken files with nearly anything
         return Verdict("DECODE_FAILED", _sentence(error), sha256, width, height, format_)
     return Verdict(OK, "", sha256, width, height, format_, thumbnail)
 

@@ -1,8 +1,8 @@
 """Reading what the catalog keeps of a collection; for all services, none of which may import it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hundredfold.chassis.errors import NotFound
 from hundredfold.chassis.storage import layout
@@ -11,6 +11,9 @@ from hundredfold.chassis.storage.store import ArtifactStore, damaged
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,19 @@ def parts(store: ArtifactStore, collection: str) -> list[PartInfo]:
     numbers = layout.part_numbers(manifest.entries, layout.images_part)
     metas = ((part, manifest.entries[layout.images_part(part)].meta) for part in numbers)
     return [PartInfo(part, meta["rows"], meta["ok"]) for part, meta in metas]
+
+
+def until_settled(store: ArtifactStore, collection: str, work: Callable[[list[PartInfo]], T]) -> T:
+    """Work on the parts of a collection, and again for as long as it grew meanwhile.
+
+    Whoever asks for a run that is at work already joins it, and wants his new rows done by it. The work
+    must be cheap where nothing is missing.
+    """
+    while True:
+        before = parts(store, collection)
+        result = work(before)
+        if parts(store, collection) == before:
+            return result
 
 
 def row_count(store: ArtifactStore, collection: str) -> int:
