@@ -1,5 +1,6 @@
 """LabelsService: leases, decisions and the ledger. Every error that the comment of an RPC names."""
 
+import logging
 import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -20,7 +21,7 @@ from hundredfold.chassis.errors import (
 from hundredfold.chassis.paging import encode_token
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import pack
-from hundredfold.chassis.testing import running
+from hundredfold.chassis.testing import running, wait_for
 from hundredfold.labels import ledger
 from hundredfold.labels.__main__ import Assembled
 from tests.unit.labels.servers import RedisServer
@@ -538,6 +539,10 @@ class TestListDecisions(LabelsContract):
             client.stub.ListDecisions(labels_pb2.ListDecisionsRequest(collection="fish"))
 
 
+def _ended_watch(record: logging.LogRecord) -> bool:
+    return str(getattr(record, "method", "")).endswith("/WatchDecisions")
+
+
 class TestWatchDecisions(LabelsContract):
     def watch(self, client: Client, after: int = 0) -> Any:
         request = labels_pb2.WatchDecisionsRequest(collection=BIRDS, after_seq=after)
@@ -566,6 +571,16 @@ class TestWatchDecisions(LabelsContract):
         client.decide(OWL, 1)
         assert next(stream).head_seq == 1
         stream.cancel()
+
+    def test_whoever_goes_away_leaves_nothing_behind_that_waits(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(ledger, "POLL_SECONDS", 3_600.0)
+        caplog.set_level(logging.DEBUG, "hundredfold.rpc")
+        stream = self.watch(client)
+        next(stream)
+        stream.cancel()
+        wait_for(lambda: any(_ended_watch(record) for record in caplog.records))
 
     def test_it_ends_when_the_server_drains(self, assembled: Assembled) -> None:
         with running(*assembled.mounts) as server, connect(server.address) as channel:

@@ -113,7 +113,8 @@ class Ledger:
     ) -> Iterator[tuple[list[Event], int]]:
         """Events after a seq as they come, without gaps, each time with the newest seq there is.
 
-        The first is empty and comes at once. Ends soon after `ended()` is true.
+        The first is empty and comes at once. Ends when `ended()` is true: at once after `wake`, else at
+        the next poll.
         """
         yield [], self._read(collection, after, 0)[1]
         while not ended():
@@ -122,12 +123,14 @@ class Ledger:
                 after = found[-1].seq
                 yield found, head
             else:
-                self.wait(collection, after)
+                self._wait(collection, after, ended)
 
-    def wait(self, collection: str, after: int) -> None:
-        """Wait until there is an event after a seq, at most `POLL_SECONDS`."""
+    def _wait(self, collection: str, after: int, ended: Callable[[], bool]) -> None:
+        """Wait until there is an event after a seq, or an end, at most `POLL_SECONDS`."""
         with self._news:
-            self._news.wait_for(lambda: self._heads.get(collection, 0) > after, POLL_SECONDS)
+            self._news.wait_for(
+                lambda: ended() or self._heads.get(collection, 0) > after, POLL_SECONDS
+            )
 
     def wait_for_any(self) -> None:
         """Wait until there is an event anywhere, at most `POLL_SECONDS`."""

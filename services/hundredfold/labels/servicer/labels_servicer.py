@@ -122,6 +122,8 @@ class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
         """See labels.proto."""
         collection = self._collection(request.collection)
         after = rules.not_negative(request.after_seq, "after_seq")
+        # Whoever goes away leaves no thread behind that waits.
+        context.add_callback(self._ledger.wake)
         for events, head in self._ledger.watch(collection, after, _ended(context)):
             for batch in messages.batches(events) if events else ([],):
                 yield labels_pb2.WatchDecisionsResponse(events=batch, head_seq=head)
