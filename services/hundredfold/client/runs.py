@@ -7,8 +7,9 @@ import grpc
 
 from hundredfold.api.runs.v1 import runs_pb2, runs_pb2_grpc
 from hundredfold.chassis.errors import Conflict, DeadlineExceeded, Unavailable
+from hundredfold.chassis.run_book import State
 from hundredfold.client import wire
-from hundredfold.client.types import Run, State
+from hundredfold.client.types import Run
 
 OnProgress = Callable[[Run], None]
 

@@ -8,22 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hundredfold.chassis.run_book import State
+
 Rows = NDArray[np.int64]
-
-
-class State(enum.StrEnum):
-    """Where a run stands."""
-
-    PENDING = "PENDING"
-    RUNNING = "RUNNING"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
-
-    @property
-    def ended(self) -> bool:
-        """Whether it stays so."""
-        return self in {State.SUCCEEDED, State.FAILED, State.CANCELLED}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from hundredfold.api.labels.v1 import labels_pb2
 from hundredfold.api.runs.v1 import runs_pb2
 from hundredfold.api.selection.v1 import selection_pb2
 from hundredfold.api.training.v1 import training_pb2
+from hundredfold.chassis.run_book import State
 from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.client import types
 
@@ -23,7 +24,7 @@ def run(service: str, message: runs_pb2.Run) -> types.Run:
         run_id=message.run_id,
         kind=message.kind,
         collection=message.collection,
-        state=types.State(runs_pb2.State.Name(message.state).removeprefix("STATE_")),
+        state=State(runs_pb2.State.Name(message.state).removeprefix("STATE_")),
         done=message.done,
         total=message.total,
         unit=message.unit,
