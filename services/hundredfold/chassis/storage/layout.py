@@ -312,6 +312,24 @@ def label_state(seq: int) -> str:
     return f"snapshot-{seq:012d}.state.npz"
 
 
+def audit(collection_: str, audit_id: str) -> str:
+    """The folder of one audit: what was drawn from, immutable. Its manifest has {"model", "cluster"}."""
+    return f"{collection(collection_)}/audits/{check_run(audit_id, 'audit_id')}"
+
+
+AUDIT_ROWS = "rows.npy"
+"""int64 [m], ascending: the population, images that nobody had labelled."""
+
+AUDIT_CLASSES = "classes.npy"
+"""int32 [m]: the class that each would get."""
+
+AUDIT_PROBABILITIES = "probabilities.npy"
+"""float32 [m]: how sure the head is; 1 for a cluster."""
+
+AUDIT_SAMPLE = "sample.npy"
+"""int64 [s], ascending: the rows drawn."""
+
+
 def export(collection_: str, run: str) -> str:
     """The folder that an export without a destination writes to."""
     return f"{collection(collection_)}/exports/{check_run(run)}"

@@ -32,6 +32,10 @@ class _PageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PageKind.Val
     """Images of one predicted class: are all of these `class_id`? Kick what is not."""
     PAGE_KIND_SINGLE: _PageKind.ValueType  # 3
     """Single images: which class is each?"""
+    PAGE_KIND_AUDIT: _PageKind.ValueType  # 4
+    """Images of one predicted class that were drawn at random, of an audit or of the random stream: asked and answered as VERIFY."""
+    PAGE_KIND_REVIEW: _PageKind.ValueType  # 5
+    """Images that people labelled `class_id`, of which some labels look wrong: are all of these `class_id`? Kick what is not."""
 
 class PageKind(_PageKind, metaclass=_PageKindEnumTypeWrapper):
     """What a page asks."""
@@ -44,6 +48,10 @@ PAGE_KIND_VERIFY: PageKind.ValueType  # 2
 """Images of one predicted class: are all of these `class_id`? Kick what is not."""
 PAGE_KIND_SINGLE: PageKind.ValueType  # 3
 """Single images: which class is each?"""
+PAGE_KIND_AUDIT: PageKind.ValueType  # 4
+"""Images of one predicted class that were drawn at random, of an audit or of the random stream: asked and answered as VERIFY."""
+PAGE_KIND_REVIEW: PageKind.ValueType  # 5
+"""Images that people labelled `class_id`, of which some labels look wrong: are all of these `class_id`? Kick what is not."""
 Global___PageKind: _TypeAlias = PageKind  # noqa: Y015
 
 @_typing.final
@@ -61,18 +69,22 @@ class Page(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     CLUSTER_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
+    PLANTED_FIELD_NUMBER: _builtins.int
+    AUDIT_ID_FIELD_NUMBER: _builtins.int
     page_id: _builtins.str
     """Unique in its collection, given by whoever proposes the page."""
     kind: Global___PageKind.ValueType
     """What is asked."""
     class_id: _builtins.int
-    """For VERIFY the class asked about; for CLUSTER the likely class, 0 when there is none yet."""
+    """For VERIFY, AUDIT and REVIEW the class asked about; for CLUSTER the likely class, 0 when there is none yet."""
     model: _builtins.str
     """The head, as `name@version`, that arranged the page; empty for cluster pages."""
     cluster: _builtins.str
     """For CLUSTER: `run/number` of the cluster."""
     score: _builtins.float
     """Pages with a higher score are handed out first."""
+    audit_id: _builtins.str
+    """For AUDIT: the audit it belongs to; empty for the random stream."""
     @_builtins.property
     def rows(self) -> _tensor_pb2.Tensor:
         """The images in the order they are to be shown: int64 [n], representatives only."""
@@ -84,6 +96,10 @@ class Page(_message.Message):
     @_builtins.property
     def probability(self) -> _tensor_pb2.Tensor:
         """The calibrated probability that the image is of `class_id` (SINGLE: of its likeliest class): float32 [n]; may be empty."""
+
+    @_builtins.property
+    def planted(self) -> _tensor_pb2.Tensor:
+        """Images among `rows` that are known not to be of `class_id` and stand here to see whether they are found: int64 [k]. Never sent to who answers the page; what is said of them changes no label."""
 
     def __init__(
         self,
@@ -97,10 +113,12 @@ class Page(_message.Message):
         model: _builtins.str = ...,
         cluster: _builtins.str = ...,
         score: _builtins.float = ...,
+        planted: _tensor_pb2.Tensor | None = ...,
+        audit_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["probability", b"probability", "rows", b"rows", "second", b"second"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["planted", b"planted", "probability", b"probability", "rows", b"rows", "second", b"second"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_id", b"class_id", "cluster", b"cluster", "kind", b"kind", "model", b"model", "page_id", b"page_id", "probability", b"probability", "rows", b"rows", "score", b"score", "second", b"second"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_id", b"audit_id", "class_id", b"class_id", "cluster", b"cluster", "kind", b"kind", "model", b"model", "page_id", b"page_id", "planted", b"planted", "probability", b"probability", "rows", b"rows", "score", b"score", "second", b"second"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

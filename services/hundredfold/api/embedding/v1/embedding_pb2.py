@@ -28,7 +28,7 @@ from hundredfold.api.common.v1 import tensor_pb2 as hundredfold_dot_api_dot_comm
 from hundredfold.api.runs.v1 import runs_pb2 as hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,hundredfold/api/embedding/v1/embedding.proto\x12\x1chundredfold.api.embedding.v1\x1a&hundredfold/api/common/v1/access.proto\x1a%hundredfold/api/common/v1/image.proto\x1a&hundredfold/api/common/v1/tensor.proto\x1a\"hundredfold/api/runs/v1/runs.proto\"_\n\x05Model\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\ndimensions\x18\x02 \x01(\x05\x12\x14\n\x0cinput_pixels\x18\x03 \x01(\x05\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\r\n\x05ready\x18\x05 \x01(\x08\"3\n\x12\x45mbedImagesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06images\x18\x02 \x03(\x0c\"\x91\x01\n\x13\x45mbedImagesResponse\x12\x32\n\x07vectors\x18\x01 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x37\n\x08statuses\x18\x02 \x03(\x0b\x32%.hundredfold.api.common.v1.ItemStatus\x12\r\n\x05model\x18\x03 \x01(\t\"c\n\x16\x45mbedCollectionRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x12\n\nduplicates\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"D\n\x17\x45mbedCollectionResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"b\n\x12ListModelsResponse\x12\x33\n\x06models\x18\x01 \x03(\x0b\x32#.hundredfold.api.embedding.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x94\x03\n\x10\x45mbeddingService\x12~\n\x0b\x45mbedImages\x12\x30.hundredfold.api.embedding.v1.EmbedImagesRequest\x1a\x31.hundredfold.api.embedding.v1.EmbedImagesResponse\"\x06\xa2\xbb\x18\x02\x08\x01(\x01\x30\x01\x12\x86\x01\n\x0f\x45mbedCollection\x12\x34.hundredfold.api.embedding.v1.EmbedCollectionRequest\x1a\x35.hundredfold.api.embedding.v1.EmbedCollectionResponse\"\x06\xa2\xbb\x18\x02\x08\x04\x12w\n\nListModels\x12/.hundredfold.api.embedding.v1.ListModelsRequest\x1a\x30.hundredfold.api.embedding.v1.ListModelsResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,hundredfold/api/embedding/v1/embedding.proto\x12\x1chundredfold.api.embedding.v1\x1a&hundredfold/api/common/v1/access.proto\x1a%hundredfold/api/common/v1/image.proto\x1a&hundredfold/api/common/v1/tensor.proto\x1a\"hundredfold/api/runs/v1/runs.proto\"_\n\x05Model\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\ndimensions\x18\x02 \x01(\x05\x12\x14\n\x0cinput_pixels\x18\x03 \x01(\x05\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\r\n\x05ready\x18\x05 \x01(\x08\"3\n\x12\x45mbedImagesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06images\x18\x02 \x03(\x0c\"\x91\x01\n\x13\x45mbedImagesResponse\x12\x32\n\x07vectors\x18\x01 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x37\n\x08statuses\x18\x02 \x03(\x0b\x32%.hundredfold.api.common.v1.ItemStatus\x12\r\n\x05model\x18\x03 \x01(\t\"\x9a\x01\n\x16\x45mbedCollectionRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x12\n\nduplicates\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x35\n\nfirst_rows\x18\x05 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\"D\n\x17\x45mbedCollectionResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"b\n\x12ListModelsResponse\x12\x33\n\x06models\x18\x01 \x03(\x0b\x32#.hundredfold.api.embedding.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x94\x03\n\x10\x45mbeddingService\x12~\n\x0b\x45mbedImages\x12\x30.hundredfold.api.embedding.v1.EmbedImagesRequest\x1a\x31.hundredfold.api.embedding.v1.EmbedImagesResponse\"\x06\xa2\xbb\x18\x02\x08\x01(\x01\x30\x01\x12\x86\x01\n\x0f\x45mbedCollection\x12\x34.hundredfold.api.embedding.v1.EmbedCollectionRequest\x1a\x35.hundredfold.api.embedding.v1.EmbedCollectionResponse\"\x06\xa2\xbb\x18\x02\x08\x04\x12w\n\nListModels\x12/.hundredfold.api.embedding.v1.ListModelsRequest\x1a\x30.hundredfold.api.embedding.v1.ListModelsResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,14 +47,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EMBEDIMAGESREQUEST']._serialized_end=381
   _globals['_EMBEDIMAGESRESPONSE']._serialized_start=384
   _globals['_EMBEDIMAGESRESPONSE']._serialized_end=529
-  _globals['_EMBEDCOLLECTIONREQUEST']._serialized_start=531
-  _globals['_EMBEDCOLLECTIONREQUEST']._serialized_end=630
-  _globals['_EMBEDCOLLECTIONRESPONSE']._serialized_start=632
-  _globals['_EMBEDCOLLECTIONRESPONSE']._serialized_end=700
-  _globals['_LISTMODELSREQUEST']._serialized_start=702
-  _globals['_LISTMODELSREQUEST']._serialized_end=760
-  _globals['_LISTMODELSRESPONSE']._serialized_start=762
-  _globals['_LISTMODELSRESPONSE']._serialized_end=860
-  _globals['_EMBEDDINGSERVICE']._serialized_start=863
-  _globals['_EMBEDDINGSERVICE']._serialized_end=1267
+  _globals['_EMBEDCOLLECTIONREQUEST']._serialized_start=532
+  _globals['_EMBEDCOLLECTIONREQUEST']._serialized_end=686
+  _globals['_EMBEDCOLLECTIONRESPONSE']._serialized_start=688
+  _globals['_EMBEDCOLLECTIONRESPONSE']._serialized_end=756
+  _globals['_LISTMODELSREQUEST']._serialized_start=758
+  _globals['_LISTMODELSREQUEST']._serialized_end=816
+  _globals['_LISTMODELSRESPONSE']._serialized_start=818
+  _globals['_LISTMODELSRESPONSE']._serialized_end=916
+  _globals['_EMBEDDINGSERVICE']._serialized_start=919
+  _globals['_EMBEDDINGSERVICE']._serialized_end=1323
 # @@protoc_insertion_point(module_scope)

@@ -131,6 +131,7 @@ class EmbedCollectionRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     DUPLICATES_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    FIRST_ROWS_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """Which one."""
     model: _builtins.str
@@ -139,6 +140,10 @@ class EmbedCollectionRequest(_message.Message):
     """A FindDuplicates run: only its representatives are embedded; empty = every image."""
     request_id: _builtins.str
     """A UUID; the same again returns the same run."""
+    @_builtins.property
+    def first_rows(self) -> _tensor_pb2.Tensor:
+        """Embed these images first, and save them before the others: int64 [n], at most 1,000,000."""
+
     def __init__(
         self,
         *,
@@ -146,10 +151,11 @@ class EmbedCollectionRequest(_message.Message):
         model: _builtins.str = ...,
         duplicates: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        first_rows: _tensor_pb2.Tensor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_rows", b"first_rows"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "duplicates", b"duplicates", "model", b"model", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "duplicates", b"duplicates", "first_rows", b"first_rows", "model", b"model", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

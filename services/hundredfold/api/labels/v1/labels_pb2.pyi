@@ -66,6 +66,10 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """Labels from a file."""
     EVENT_KIND_CLEAR: _EventKind.ValueType  # 4
     """Nothing before this event counts."""
+    EVENT_KIND_AUDIT: _EventKind.ValueType  # 5
+    """A random sample was drawn for an audit; gives no label."""
+    EVENT_KIND_CERTIFICATE: _EventKind.ValueType  # 6
+    """An audit proved its bound. What the model said of the images that nobody labelled are labels from then on, if that was wanted."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What the ledger holds."""
@@ -80,7 +84,47 @@ EVENT_KIND_IMPORT: EventKind.ValueType  # 3
 """Labels from a file."""
 EVENT_KIND_CLEAR: EventKind.ValueType  # 4
 """Nothing before this event counts."""
+EVENT_KIND_AUDIT: EventKind.ValueType  # 5
+"""A random sample was drawn for an audit; gives no label."""
+EVENT_KIND_CERTIFICATE: EventKind.ValueType  # 6
+"""An audit proved its bound. What the model said of the images that nobody labelled are labels from then on, if that was wanted."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
+
+class _AuditState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AuditStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuditState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUDIT_STATE_UNSPECIFIED: _AuditState.ValueType  # 0
+    """Not set."""
+    AUDIT_STATE_OPEN: _AuditState.ValueType  # 1
+    """Images of the sample wait for an answer."""
+    AUDIT_STATE_PASSED: _AuditState.ValueType  # 2
+    """All are answered, and the bound is met: Certify."""
+    AUDIT_STATE_FAILED: _AuditState.ValueType  # 3
+    """All are answered, and the bound is not met."""
+    AUDIT_STATE_CERTIFIED: _AuditState.ValueType  # 4
+    """Its certificate is in the ledger."""
+    AUDIT_STATE_ABANDONED: _AuditState.ValueType  # 5
+    """A newer audit of the collection took its place, or its labels were cleared."""
+
+class AuditState(_AuditState, metaclass=_AuditStateEnumTypeWrapper):
+    """Where an audit stands."""
+
+AUDIT_STATE_UNSPECIFIED: AuditState.ValueType  # 0
+"""Not set."""
+AUDIT_STATE_OPEN: AuditState.ValueType  # 1
+"""Images of the sample wait for an answer."""
+AUDIT_STATE_PASSED: AuditState.ValueType  # 2
+"""All are answered, and the bound is met: Certify."""
+AUDIT_STATE_FAILED: AuditState.ValueType  # 3
+"""All are answered, and the bound is not met."""
+AUDIT_STATE_CERTIFIED: AuditState.ValueType  # 4
+"""Its certificate is in the ledger."""
+AUDIT_STATE_ABANDONED: AuditState.ValueType  # 5
+"""A newer audit of the collection took its place, or its labels were cleared."""
+Global___AuditState: _TypeAlias = AuditState  # noqa: Y015
 
 class _Format:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -198,6 +242,7 @@ class Event(_message.Message):
     UNDONE_SEQ_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     IMAGES_FIELD_NUMBER: _builtins.int
+    AUDIT_ID_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """Its place in the ledger of its collection, from 1, without gaps."""
     kind: Global___EventKind.ValueType
@@ -214,6 +259,8 @@ class Event(_message.Message):
     """The caller's id of the write."""
     images: _builtins.int
     """DECISION and IMPORT: how many images were judged, judgements that were left out included."""
+    audit_id: _builtins.str
+    """AUDIT and CERTIFICATE: the audit."""
     @_builtins.property
     def page(self) -> _page_pb2.Page:
         """DECISION: the page answered, as it was shown."""
@@ -235,10 +282,11 @@ class Event(_message.Message):
         undone_seq: _builtins.int = ...,
         request_id: _builtins.str = ...,
         images: _builtins.int = ...,
+        audit_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "created_at", b"created_at", "images", b"images", "judgements", b"judgements", "kind", b"kind", "page", b"page", "request_id", b"request_id", "seconds", b"seconds", "seq", b"seq", "undone_seq", b"undone_seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "audit_id", b"audit_id", "created_at", b"created_at", "images", b"images", "judgements", b"judgements", "kind", b"kind", "page", b"page", "request_id", b"request_id", "seconds", b"seconds", "seq", b"seq", "undone_seq", b"undone_seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -704,6 +752,8 @@ class GetLabelsResponse(_message.Message):
     NEGATIVE_ROWS_FIELD_NUMBER: _builtins.int
     NEGATIVE_CLASS_IDS_FIELD_NUMBER: _builtins.int
     UNSURE_ROWS_FIELD_NUMBER: _builtins.int
+    ORIGINS_FIELD_NUMBER: _builtins.int
+    AUDIT_ROWS_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """The newest event in them."""
     @_builtins.property
@@ -730,6 +780,14 @@ class GetLabelsResponse(_message.Message):
     def unsure_rows(self) -> _tensor_pb2.Tensor:
         """Images that are not labelled and set aside as unsure: int64 [u]."""
 
+    @_builtins.property
+    def origins(self) -> _tensor_pb2.Tensor:
+        """How each label came about: uint8 [n], the number of the PageKind of the decision that gave it, 0 for an import, 127 for a model under a certificate: that one is no truth to learn from."""
+
+    @_builtins.property
+    def audit_rows(self) -> _tensor_pb2.Tensor:
+        """Images of an open audit's sample that wait for an answer: int64 [a], ascending. Nobody else should offer them."""
+
     def __init__(
         self,
         *,
@@ -740,14 +798,526 @@ class GetLabelsResponse(_message.Message):
         negative_rows: _tensor_pb2.Tensor | None = ...,
         negative_class_ids: _tensor_pb2.Tensor | None = ...,
         unsure_rows: _tensor_pb2.Tensor | None = ...,
+        origins: _tensor_pb2.Tensor | None = ...,
+        audit_rows: _tensor_pb2.Tensor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["class_ids", b"class_ids", "negative_class_ids", b"negative_class_ids", "negative_rows", b"negative_rows", "rows", b"rows", "seqs", b"seqs", "unsure_rows", b"unsure_rows"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_rows", b"audit_rows", "class_ids", b"class_ids", "negative_class_ids", b"negative_class_ids", "negative_rows", b"negative_rows", "origins", b"origins", "rows", b"rows", "seqs", b"seqs", "unsure_rows", b"unsure_rows"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_ids", b"class_ids", "negative_class_ids", b"negative_class_ids", "negative_rows", b"negative_rows", "rows", b"rows", "seq", b"seq", "seqs", b"seqs", "unsure_rows", b"unsure_rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_rows", b"audit_rows", "class_ids", b"class_ids", "negative_class_ids", b"negative_class_ids", "negative_rows", b"negative_rows", "origins", b"origins", "rows", b"rows", "seq", b"seq", "seqs", b"seqs", "unsure_rows", b"unsure_rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetLabelsResponse: _TypeAlias = GetLabelsResponse  # noqa: Y015
+
+@_typing.final
+class AuditGroup(_message.Message):
+    """Some images and what a model says of them, part of an audit's population."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLASS_ID_FIELD_NUMBER: _builtins.int
+    POPULATION_FIELD_NUMBER: _builtins.int
+    SAMPLE_FIELD_NUMBER: _builtins.int
+    ANSWERED_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    BOUND_FIELD_NUMBER: _builtins.int
+    class_id: _builtins.int
+    """The predicted class."""
+    population: _builtins.int
+    """Images of it in the population."""
+    sample: _builtins.int
+    """Of them drawn."""
+    answered: _builtins.int
+    """Of those answered."""
+    errors: _builtins.int
+    """Of those not of the class, set aside ones counted."""
+    bound: _builtins.float
+    """Upper bound on the share of errors among the images of the group that nobody labelled; 1 before all are answered. Together the groups hold at the audit's confidence."""
+    def __init__(
+        self,
+        *,
+        class_id: _builtins.int = ...,
+        population: _builtins.int = ...,
+        sample: _builtins.int = ...,
+        answered: _builtins.int = ...,
+        errors: _builtins.int = ...,
+        bound: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "bound", b"bound", "class_id", b"class_id", "errors", b"errors", "population", b"population", "sample", b"sample"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditGroup: _TypeAlias = AuditGroup  # noqa: Y015
+
+@_typing.final
+class Audit(_message.Message):
+    """A random audit of what a model would label by itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUDIT_ID_FIELD_NUMBER: _builtins.int
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ALLOWED_ERROR_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    LOOK_FIELD_NUMBER: _builtins.int
+    ALPHA_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    POPULATION_FIELD_NUMBER: _builtins.int
+    SAMPLE_FIELD_NUMBER: _builtins.int
+    ANSWERED_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    BOUND_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_SEQ_FIELD_NUMBER: _builtins.int
+    PEOPLE_ERROR_FIELD_NUMBER: _builtins.int
+    audit_id: _builtins.str
+    """Unique in its collection."""
+    collection: _builtins.str
+    """Of which collection."""
+    model: _builtins.str
+    """The head whose predictions are audited; empty for a cluster."""
+    cluster: _builtins.str
+    """For a cluster: `run/number`."""
+    state: Global___AuditState.ValueType
+    """Where it stands."""
+    allowed_error: _builtins.float
+    """The share of wrong labels, people's and the model's together, that the certificate allows among all images."""
+    confidence: _builtins.float
+    """How sure the bound is, all looks together: 0.95 = wrong in at most 5 of 100 collections."""
+    look: _builtins.int
+    """Which look this is, from 1: the probability of error is split over them."""
+    alpha: _builtins.float
+    """The probability of error that this look spends."""
+    total: _builtins.int
+    """Images to label in the collection, labelled ones counted."""
+    population: _builtins.int
+    """Images that nobody had labelled when it was drawn."""
+    sample: _builtins.int
+    """Drawn of them, without replacement."""
+    answered: _builtins.int
+    """Of the sample answered."""
+    errors: _builtins.int
+    """Of those wrong."""
+    bound: _builtins.float
+    """Upper bound on wrong labels among all images, should the model label the rest: exact (hypergeometric, which the binomial bound exceeds), found errors put right, estimated slips of people added; 1 before all are answered."""
+    threshold: _builtins.float
+    """The lowest probability of a prediction that is labelled; 0 = all are."""
+    seq: _builtins.int
+    """The AUDIT event."""
+    certificate_seq: _builtins.int
+    """The CERTIFICATE event, 0 before."""
+    people_error: _builtins.float
+    """Estimated share of wrong labels among those people gave."""
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditGroup]:
+        """By class, when bounds by class were asked for."""
+
+    def __init__(
+        self,
+        *,
+        audit_id: _builtins.str = ...,
+        collection: _builtins.str = ...,
+        model: _builtins.str = ...,
+        cluster: _builtins.str = ...,
+        state: Global___AuditState.ValueType = ...,
+        allowed_error: _builtins.float = ...,
+        confidence: _builtins.float = ...,
+        look: _builtins.int = ...,
+        alpha: _builtins.float = ...,
+        total: _builtins.int = ...,
+        population: _builtins.int = ...,
+        sample: _builtins.int = ...,
+        answered: _builtins.int = ...,
+        errors: _builtins.int = ...,
+        bound: _builtins.float = ...,
+        groups: _abc.Iterable[Global___AuditGroup] | None = ...,
+        threshold: _builtins.float = ...,
+        seq: _builtins.int = ...,
+        certificate_seq: _builtins.int = ...,
+        people_error: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_error", b"allowed_error", "alpha", b"alpha", "answered", b"answered", "audit_id", b"audit_id", "bound", b"bound", "certificate_seq", b"certificate_seq", "cluster", b"cluster", "collection", b"collection", "confidence", b"confidence", "errors", b"errors", "groups", b"groups", "look", b"look", "model", b"model", "people_error", b"people_error", "population", b"population", "sample", b"sample", "seq", b"seq", "state", b"state", "threshold", b"threshold", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Audit: _TypeAlias = Audit  # noqa: Y015
+
+@_typing.final
+class StartAuditRequest(_message.Message):
+    """Draws an audit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    CLASS_ID_FIELD_NUMBER: _builtins.int
+    ALLOWED_ERROR_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    SAMPLE_FIELD_NUMBER: _builtins.int
+    BY_CLASS_FIELD_NUMBER: _builtins.int
+    FIND_THRESHOLD_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    request_id: _builtins.str
+    """A UUID; the same again returns the same audit."""
+    model: _builtins.str
+    """The head whose predictions would be labels; empty for a cluster."""
+    cluster: _builtins.str
+    """A cluster instead of a head: `run/number`, every image of it would be `class_id`."""
+    class_id: _builtins.int
+    """The class of the cluster."""
+    allowed_error: _builtins.float
+    """The share of wrong labels to allow: 0.0001 to 0.5; 0 = 0.05."""
+    confidence: _builtins.float
+    """0.5 to 0.9999; 0 = 0.95."""
+    sample: _builtins.int
+    """Images to draw: up to 100,000, at most the population; 0 = as many as seem right."""
+    by_class: _builtins.bool
+    """Bound each predicted class by itself, not only all together."""
+    find_threshold: _builtins.bool
+    """Label only the predictions that are sure enough: the allowed error then is that among the labels the model gives, and the audit finds the lowest probability at which it holds."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        model: _builtins.str = ...,
+        cluster: _builtins.str = ...,
+        class_id: _builtins.int = ...,
+        allowed_error: _builtins.float = ...,
+        confidence: _builtins.float = ...,
+        sample: _builtins.int = ...,
+        by_class: _builtins.bool = ...,
+        find_threshold: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_error", b"allowed_error", "by_class", b"by_class", "class_id", b"class_id", "cluster", b"cluster", "collection", b"collection", "confidence", b"confidence", "find_threshold", b"find_threshold", "model", b"model", "request_id", b"request_id", "sample", b"sample"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartAuditRequest: _TypeAlias = StartAuditRequest  # noqa: Y015
+
+@_typing.final
+class StartAuditResponse(_message.Message):
+    """The audit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUDIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def audit(self) -> Global___Audit:
+        """Its pages are in the queue, before all others."""
+
+    def __init__(
+        self,
+        *,
+        audit: Global___Audit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartAuditResponse: _TypeAlias = StartAuditResponse  # noqa: Y015
+
+@_typing.final
+class GetAuditRequest(_message.Message):
+    """Asks for an audit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    AUDIT_ID_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    audit_id: _builtins.str
+    """Which; empty = the newest."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        audit_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_id", b"audit_id", "collection", b"collection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAuditRequest: _TypeAlias = GetAuditRequest  # noqa: Y015
+
+@_typing.final
+class GetAuditResponse(_message.Message):
+    """The audit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUDIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def audit(self) -> Global___Audit:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        audit: Global___Audit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAuditResponse: _TypeAlias = GetAuditResponse  # noqa: Y015
+
+@_typing.final
+class ListAuditsRequest(_message.Message):
+    """Asks for audits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    page_size: _builtins.int
+    """At most this many; 0 = 100, more than 1000 is taken as 1000, negative is INVALID_ARGUMENT."""
+    page_token: _builtins.str
+    """`next_page_token` of the call before."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAuditsRequest: _TypeAlias = ListAuditsRequest  # noqa: Y015
+
+@_typing.final
+class ListAuditsResponse(_message.Message):
+    """The audits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUDITS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty at the end."""
+    @_builtins.property
+    def audits(self) -> _containers.RepeatedCompositeFieldContainer[Global___Audit]:
+        """Newest first."""
+
+    def __init__(
+        self,
+        *,
+        audits: _abc.Iterable[Global___Audit] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audits", b"audits", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAuditsResponse: _TypeAlias = ListAuditsResponse  # noqa: Y015
+
+@_typing.final
+class CertifyRequest(_message.Message):
+    """Makes an audit's proof count."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AUDIT_ID_FIELD_NUMBER: _builtins.int
+    AUTO_LABEL_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    request_id: _builtins.str
+    """A UUID; the same again returns the same answer."""
+    audit_id: _builtins.str
+    """Which audit."""
+    auto_label: _builtins.bool
+    """Let what the model says of the images nobody labelled be labels; false = only state the bound."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        audit_id: _builtins.str = ...,
+        auto_label: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_id", b"audit_id", "auto_label", b"auto_label", "collection", b"collection", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CertifyRequest: _TypeAlias = CertifyRequest  # noqa: Y015
+
+@_typing.final
+class CertifyResponse(_message.Message):
+    """The certificate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    LABELLED_FIELD_NUMBER: _builtins.int
+    AUDIT_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The CERTIFICATE event."""
+    labelled: _builtins.int
+    """Images that the model labelled."""
+    @_builtins.property
+    def audit(self) -> Global___Audit:
+        """The audit."""
+
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+        labelled: _builtins.int = ...,
+        audit: Global___Audit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "labelled", b"labelled", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CertifyResponse: _TypeAlias = CertifyResponse  # noqa: Y015
+
+@_typing.final
+class Annotator(_message.Message):
+    """One who answers pages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANNOTATOR_FIELD_NUMBER: _builtins.int
+    DECISIONS_FIELD_NUMBER: _builtins.int
+    IMAGES_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    PLANTED_FIELD_NUMBER: _builtins.int
+    FOUND_FIELD_NUMBER: _builtins.int
+    MISS_RATE_FIELD_NUMBER: _builtins.int
+    MISS_RATE_LOW_FIELD_NUMBER: _builtins.int
+    MISS_RATE_HIGH_FIELD_NUMBER: _builtins.int
+    annotator: _builtins.str
+    """His name."""
+    decisions: _builtins.int
+    """Decisions of his that count."""
+    images: _builtins.int
+    """Images he judged in them."""
+    seconds: _builtins.float
+    """Seconds he spent on them."""
+    planted: _builtins.int
+    """Planted odd images he was shown."""
+    found: _builtins.int
+    """Of those found."""
+    miss_rate: _builtins.float
+    """Estimated share of odd images that he misses: the mean of a Beta(1 + missed, 19 + found) distribution, that is 0.05 before anything is known."""
+    miss_rate_low: _builtins.float
+    """Its 90 % interval."""
+    miss_rate_high: _builtins.float
+    """Its 90 % interval."""
+    def __init__(
+        self,
+        *,
+        annotator: _builtins.str = ...,
+        decisions: _builtins.int = ...,
+        images: _builtins.int = ...,
+        seconds: _builtins.float = ...,
+        planted: _builtins.int = ...,
+        found: _builtins.int = ...,
+        miss_rate: _builtins.float = ...,
+        miss_rate_low: _builtins.float = ...,
+        miss_rate_high: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "decisions", b"decisions", "found", b"found", "images", b"images", "miss_rate", b"miss_rate", "miss_rate_high", b"miss_rate_high", "miss_rate_low", b"miss_rate_low", "planted", b"planted", "seconds", b"seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Annotator: _TypeAlias = Annotator  # noqa: Y015
+
+@_typing.final
+class ListAnnotatorsRequest(_message.Message):
+    """Asks for those who answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """In which collection."""
+    page_size: _builtins.int
+    """At most this many; 0 = 100, more than 1000 is taken as 1000, negative is INVALID_ARGUMENT."""
+    page_token: _builtins.str
+    """`next_page_token` of the call before."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAnnotatorsRequest: _TypeAlias = ListAnnotatorsRequest  # noqa: Y015
+
+@_typing.final
+class ListAnnotatorsResponse(_message.Message):
+    """Those who answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANNOTATORS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty at the end."""
+    @_builtins.property
+    def annotators(self) -> _containers.RepeatedCompositeFieldContainer[Global___Annotator]:
+        """By name."""
+
+    def __init__(
+        self,
+        *,
+        annotators: _abc.Iterable[Global___Annotator] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotators", b"annotators", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAnnotatorsResponse: _TypeAlias = ListAnnotatorsResponse  # noqa: Y015
 
 @_typing.final
 class GetProgressRequest(_message.Message):

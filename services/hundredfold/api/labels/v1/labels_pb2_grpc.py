@@ -60,6 +60,31 @@ class LabelsServiceStub:
                 request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.UndoRequest.SerializeToString,
                 response_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.UndoResponse.FromString,
                 _registered_method=True)
+        self.StartAudit = channel.unary_unary(
+                '/hundredfold.api.labels.v1.LabelsService/StartAudit',
+                request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.StartAuditRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.StartAuditResponse.FromString,
+                _registered_method=True)
+        self.GetAudit = channel.unary_unary(
+                '/hundredfold.api.labels.v1.LabelsService/GetAudit',
+                request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.GetAuditRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.GetAuditResponse.FromString,
+                _registered_method=True)
+        self.ListAudits = channel.unary_unary(
+                '/hundredfold.api.labels.v1.LabelsService/ListAudits',
+                request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListAuditsRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListAuditsResponse.FromString,
+                _registered_method=True)
+        self.Certify = channel.unary_unary(
+                '/hundredfold.api.labels.v1.LabelsService/Certify',
+                request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.CertifyRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.CertifyResponse.FromString,
+                _registered_method=True)
+        self.ListAnnotators = channel.unary_unary(
+                '/hundredfold.api.labels.v1.LabelsService/ListAnnotators',
+                request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListAnnotatorsRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListAnnotatorsResponse.FromString,
+                _registered_method=True)
         self.ListDecisions = channel.unary_unary(
                 '/hundredfold.api.labels.v1.LabelsService/ListDecisions',
                 request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListDecisionsRequest.SerializeToString,
@@ -141,6 +166,41 @@ class LabelsServiceServicer:
 
     def Undo(self, request, context):
         """Takes a decision, an import or a clear back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartAudit(self, request, context):
+        """Draws a random sample of the images that nobody labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION (NOTHING_TO_AUDIT) when every image is labelled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAudit(self, request, context):
+        """Reads an audit. Idempotent. NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAudits(self, request, context):
+        """Lists the audits of a collection, newest first. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Certify(self, request, context):
+        """Writes the certificate of an audit as one event, and with `auto_label` what the model says of the images that still have no label; Undo takes both back. Idempotent by request_id. NOT_FOUND; FAILED_PRECONDITION when the audit is open (AUDIT_OPEN), when its bound is above what it allows (BOUND_NOT_MET, the bound in the metadata) or when it was abandoned (AUDIT_ABANDONED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAnnotators(self, request, context):
+        """Lists those who answer pages in a collection, with their pace and how many odd images they miss. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -236,6 +296,31 @@ def add_LabelsServiceServicer_to_server(servicer, server):
                     servicer.Undo,
                     request_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.UndoRequest.FromString,
                     response_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.UndoResponse.SerializeToString,
+            ),
+            'StartAudit': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartAudit,
+                    request_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.StartAuditRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.StartAuditResponse.SerializeToString,
+            ),
+            'GetAudit': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAudit,
+                    request_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.GetAuditRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.GetAuditResponse.SerializeToString,
+            ),
+            'ListAudits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAudits,
+                    request_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListAuditsRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListAuditsResponse.SerializeToString,
+            ),
+            'Certify': grpc.unary_unary_rpc_method_handler(
+                    servicer.Certify,
+                    request_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.CertifyRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.CertifyResponse.SerializeToString,
+            ),
+            'ListAnnotators': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAnnotators,
+                    request_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListAnnotatorsRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListAnnotatorsResponse.SerializeToString,
             ),
             'ListDecisions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDecisions,
@@ -419,6 +504,141 @@ class LabelsService:
             '/hundredfold.api.labels.v1.LabelsService/Undo',
             hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.UndoRequest.SerializeToString,
             hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.UndoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.labels.v1.LabelsService/StartAudit',
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.StartAuditRequest.SerializeToString,
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.StartAuditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.labels.v1.LabelsService/GetAudit',
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.GetAuditRequest.SerializeToString,
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.GetAuditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAudits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.labels.v1.LabelsService/ListAudits',
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListAuditsRequest.SerializeToString,
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListAuditsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Certify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.labels.v1.LabelsService/Certify',
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.CertifyRequest.SerializeToString,
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.CertifyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAnnotators(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.labels.v1.LabelsService/ListAnnotators',
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListAnnotatorsRequest.SerializeToString,
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListAnnotatorsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -26,7 +26,7 @@ from hundredfold.api.common.v1 import access_pb2 as hundredfold_dot_api_dot_comm
 from hundredfold.api.common.v1 import page_pb2 as hundredfold_dot_api_dot_common_dot_v1_dot_page__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,hundredfold/api/selection/v1/selection.proto\x12\x1chundredfold.api.selection.v1\x1a&hundredfold/api/common/v1/access.proto\x1a$hundredfold/api/common/v1/page.proto\"\xaf\x02\n\x04Loop\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x36\n\x05phase\x18\x02 \x01(\x0e\x32\'.hundredfold.api.selection.v1.LoopPhase\x12\r\n\x05space\x18\x03 \x01(\t\x12\x10\n\x08\x63lusters\x18\x04 \x01(\t\x12\x12\n\nduplicates\x18\x05 \x01(\t\x12\x18\n\x10\x65xpected_classes\x18\x06 \x01(\x05\x12\r\n\x05model\x18\x07 \x01(\t\x12\x10\n\x08seen_seq\x18\x08 \x01(\x03\x12\r\n\x05total\x18\t \x01(\x03\x12\x10\n\x08labelled\x18\n \x01(\x03\x12\x0e\n\x06rounds\x18\x0b \x01(\x03\x12\x19\n\x11\x65xpected_accuracy\x18\x0c \x01(\x02\x12\x0f\n\x07trouble\x18\r \x01(\t\x12\x0e\n\x06policy\x18\x0e \x01(\t\"\x94\x01\n\x10StartLoopRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05space\x18\x02 \x01(\t\x12\x18\n\x10\x65xpected_classes\x18\x03 \x01(\x05\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x0e\n\x06policy\x18\x05 \x01(\t\x12\x0c\n\x04seed\x18\x06 \x01(\x03\x12\x12\n\nrequest_id\x18\x07 \x01(\t\"E\n\x11StartLoopResponse\x12\x30\n\x04loop\x18\x01 \x01(\x0b\x32\".hundredfold.api.selection.v1.Loop\"$\n\x0eGetLoopRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\"C\n\x0fGetLoopResponse\x12\x30\n\x04loop\x18\x01 \x01(\x0b\x32\".hundredfold.api.selection.v1.Loop\"H\n\x13ProposePagesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06policy\x18\x03 \x01(\t\"F\n\x14ProposePagesResponse\x12.\n\x05pages\x18\x01 \x03(\x0b\x32\x1f.hundredfold.api.common.v1.Page\"5\n\x0f\x46orecastRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\x02\"]\n\x10\x46orecastResponse\x12\x19\n\x11\x65xpected_accuracy\x18\x01 \x01(\x02\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\x12\r\n\x05pages\x18\x03 \x01(\x03\x12\x0e\n\x06images\x18\x04 \x01(\x03*\x9c\x01\n\tLoopPhase\x12\x1a\n\x16LOOP_PHASE_UNSPECIFIED\x10\x00\x12\x18\n\x14LOOP_PHASE_PREPARING\x10\x01\x12\x13\n\x0fLOOP_PHASE_SEED\x10\x02\x12\x15\n\x11LOOP_PHASE_VERIFY\x10\x03\x12\x18\n\x14LOOP_PHASE_LEFTOVERS\x10\x04\x12\x13\n\x0fLOOP_PHASE_DONE\x10\x05\x32\xea\x03\n\x10SelectionService\x12t\n\tStartLoop\x12..hundredfold.api.selection.v1.StartLoopRequest\x1a/.hundredfold.api.selection.v1.StartLoopResponse\"\x06\xa2\xbb\x18\x02\x08\x04\x12n\n\x07GetLoop\x12,.hundredfold.api.selection.v1.GetLoopRequest\x1a-.hundredfold.api.selection.v1.GetLoopResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x12}\n\x0cProposePages\x12\x31.hundredfold.api.selection.v1.ProposePagesRequest\x1a\x32.hundredfold.api.selection.v1.ProposePagesResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x12q\n\x08\x46orecast\x12-.hundredfold.api.selection.v1.ForecastRequest\x1a..hundredfold.api.selection.v1.ForecastResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,hundredfold/api/selection/v1/selection.proto\x12\x1chundredfold.api.selection.v1\x1a&hundredfold/api/common/v1/access.proto\x1a$hundredfold/api/common/v1/page.proto\"\x85\x02\n\rBackboneRound\x12\x0e\n\x06\x62\x65\x66ore\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\x12\x12\n\nlabels_seq\x18\x03 \x01(\x03\x12\x0e\n\x06labels\x18\x04 \x01(\x03\x12\x17\n\x0f\x61\x63\x63uracy_before\x18\x05 \x01(\x02\x12\x16\n\x0e\x61\x63\x63uracy_after\x18\x06 \x01(\x02\x12\x15\n\rpurity_before\x18\x07 \x01(\x02\x12\x14\n\x0cpurity_after\x18\x08 \x01(\x02\x12\x0e\n\x06images\x18\t \x01(\x03\x12\x10\n\x08promoted\x18\n \x01(\x08\x12\x0e\n\x06reason\x18\x0b \x01(\t\x12\x0f\n\x07seconds\x18\x0c \x01(\x02\x12\x10\n\x08\x65nded_at\x18\r \x01(\x01\"\xd5\x04\n\x04Loop\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x36\n\x05phase\x18\x02 \x01(\x0e\x32\'.hundredfold.api.selection.v1.LoopPhase\x12\r\n\x05space\x18\x03 \x01(\t\x12\x10\n\x08\x63lusters\x18\x04 \x01(\t\x12\x12\n\nduplicates\x18\x05 \x01(\t\x12\x18\n\x10\x65xpected_classes\x18\x06 \x01(\x05\x12\r\n\x05model\x18\x07 \x01(\t\x12\x10\n\x08seen_seq\x18\x08 \x01(\x03\x12\r\n\x05total\x18\t \x01(\x03\x12\x10\n\x08labelled\x18\n \x01(\x03\x12\x0e\n\x06rounds\x18\x0b \x01(\x03\x12\x19\n\x11\x65xpected_accuracy\x18\x0c \x01(\x02\x12\x0f\n\x07trouble\x18\r \x01(\t\x12\x0e\n\x06policy\x18\x0e \x01(\t\x12\x17\n\x0ftarget_accuracy\x18\x0f \x01(\x02\x12\x12\n\nconfidence\x18\x10 \x01(\x02\x12\x17\n\x0fproved_accuracy\x18\x11 \x01(\x02\x12\x10\n\x08\x61udit_id\x18\x12 \x01(\t\x12\x41\n\rbackbone_step\x18\x13 \x01(\x0e\x32*.hundredfold.api.selection.v1.BackboneStep\x12\x44\n\x0f\x62\x61\x63kbone_rounds\x18\x14 \x03(\x0b\x32+.hundredfold.api.selection.v1.BackboneRound\x12\x19\n\x11measured_accuracy\x18\x15 \x01(\x02\x12\x17\n\x0fmeasured_images\x18\x16 \x01(\x03\x12\x0f\n\x07without\x18\x17 \x03(\t\"\xe6\x01\n\x10StartLoopRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05space\x18\x02 \x01(\t\x12\x18\n\x10\x65xpected_classes\x18\x03 \x01(\x05\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x0e\n\x06policy\x18\x05 \x01(\t\x12\x0c\n\x04seed\x18\x06 \x01(\x03\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x17\n\x0ftarget_accuracy\x18\x08 \x01(\x02\x12\x12\n\nconfidence\x18\t \x01(\x02\x12\x12\n\nauto_label\x18\n \x01(\x08\x12\x0f\n\x07without\x18\x0b \x03(\t\"E\n\x11StartLoopResponse\x12\x30\n\x04loop\x18\x01 \x01(\x0b\x32\".hundredfold.api.selection.v1.Loop\"$\n\x0eGetLoopRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\"C\n\x0fGetLoopResponse\x12\x30\n\x04loop\x18\x01 \x01(\x0b\x32\".hundredfold.api.selection.v1.Loop\"H\n\x13ProposePagesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06policy\x18\x03 \x01(\t\"F\n\x14ProposePagesResponse\x12.\n\x05pages\x18\x01 \x03(\x0b\x32\x1f.hundredfold.api.common.v1.Page\"5\n\x0f\x46orecastRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\x02\"\xd5\x01\n\x10\x46orecastResponse\x12\x19\n\x11\x65xpected_accuracy\x18\x01 \x01(\x02\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\x12\r\n\x05pages\x18\x03 \x01(\x03\x12\x0e\n\x06images\x18\x04 \x01(\x03\x12\x13\n\x0bseconds_low\x18\x05 \x01(\x01\x12\x14\n\x0cseconds_high\x18\x06 \x01(\x01\x12\x11\n\tpages_low\x18\x07 \x01(\x03\x12\x12\n\npages_high\x18\x08 \x01(\x03\x12\x15\n\raudit_seconds\x18\t \x01(\x01\x12\r\n\x05ready\x18\n \x01(\x08*\xb2\x01\n\tLoopPhase\x12\x1a\n\x16LOOP_PHASE_UNSPECIFIED\x10\x00\x12\x18\n\x14LOOP_PHASE_PREPARING\x10\x01\x12\x13\n\x0fLOOP_PHASE_SEED\x10\x02\x12\x15\n\x11LOOP_PHASE_VERIFY\x10\x03\x12\x18\n\x14LOOP_PHASE_LEFTOVERS\x10\x04\x12\x13\n\x0fLOOP_PHASE_DONE\x10\x05\x12\x14\n\x10LOOP_PHASE_AUDIT\x10\x06*\x9c\x01\n\x0c\x42\x61\x63kboneStep\x12\x1d\n\x19\x42\x41\x43KBONE_STEP_UNSPECIFIED\x10\x00\x12\x16\n\x12\x42\x41\x43KBONE_STEP_IDLE\x10\x01\x12\x1a\n\x16\x42\x41\x43KBONE_STEP_TRAINING\x10\x02\x12\x1b\n\x17\x42\x41\x43KBONE_STEP_EMBEDDING\x10\x03\x12\x1c\n\x18\x42\x41\x43KBONE_STEP_CLUSTERING\x10\x04\x32\xea\x03\n\x10SelectionService\x12t\n\tStartLoop\x12..hundredfold.api.selection.v1.StartLoopRequest\x1a/.hundredfold.api.selection.v1.StartLoopResponse\"\x06\xa2\xbb\x18\x02\x08\x04\x12n\n\x07GetLoop\x12,.hundredfold.api.selection.v1.GetLoopRequest\x1a-.hundredfold.api.selection.v1.GetLoopResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x12}\n\x0cProposePages\x12\x31.hundredfold.api.selection.v1.ProposePagesRequest\x1a\x32.hundredfold.api.selection.v1.ProposePagesResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x12q\n\x08\x46orecast\x12-.hundredfold.api.selection.v1.ForecastRequest\x1a..hundredfold.api.selection.v1.ForecastResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,26 +41,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SELECTIONSERVICE'].methods_by_name['ProposePages']._serialized_options = b'\242\273\030\002\010\001'
   _globals['_SELECTIONSERVICE'].methods_by_name['Forecast']._loaded_options = None
   _globals['_SELECTIONSERVICE'].methods_by_name['Forecast']._serialized_options = b'\242\273\030\002\010\001'
-  _globals['_LOOPPHASE']._serialized_start=1088
-  _globals['_LOOPPHASE']._serialized_end=1244
-  _globals['_LOOP']._serialized_start=157
-  _globals['_LOOP']._serialized_end=460
-  _globals['_STARTLOOPREQUEST']._serialized_start=463
-  _globals['_STARTLOOPREQUEST']._serialized_end=611
-  _globals['_STARTLOOPRESPONSE']._serialized_start=613
-  _globals['_STARTLOOPRESPONSE']._serialized_end=682
-  _globals['_GETLOOPREQUEST']._serialized_start=684
-  _globals['_GETLOOPREQUEST']._serialized_end=720
-  _globals['_GETLOOPRESPONSE']._serialized_start=722
-  _globals['_GETLOOPRESPONSE']._serialized_end=789
-  _globals['_PROPOSEPAGESREQUEST']._serialized_start=791
-  _globals['_PROPOSEPAGESREQUEST']._serialized_end=863
-  _globals['_PROPOSEPAGESRESPONSE']._serialized_start=865
-  _globals['_PROPOSEPAGESRESPONSE']._serialized_end=935
-  _globals['_FORECASTREQUEST']._serialized_start=937
-  _globals['_FORECASTREQUEST']._serialized_end=990
-  _globals['_FORECASTRESPONSE']._serialized_start=992
-  _globals['_FORECASTRESPONSE']._serialized_end=1085
-  _globals['_SELECTIONSERVICE']._serialized_start=1247
-  _globals['_SELECTIONSERVICE']._serialized_end=1737
+  _globals['_LOOPPHASE']._serialized_start=1849
+  _globals['_LOOPPHASE']._serialized_end=2027
+  _globals['_BACKBONESTEP']._serialized_start=2030
+  _globals['_BACKBONESTEP']._serialized_end=2186
+  _globals['_BACKBONEROUND']._serialized_start=157
+  _globals['_BACKBONEROUND']._serialized_end=418
+  _globals['_LOOP']._serialized_start=421
+  _globals['_LOOP']._serialized_end=1018
+  _globals['_STARTLOOPREQUEST']._serialized_start=1021
+  _globals['_STARTLOOPREQUEST']._serialized_end=1251
+  _globals['_STARTLOOPRESPONSE']._serialized_start=1253
+  _globals['_STARTLOOPRESPONSE']._serialized_end=1322
+  _globals['_GETLOOPREQUEST']._serialized_start=1324
+  _globals['_GETLOOPREQUEST']._serialized_end=1360
+  _globals['_GETLOOPRESPONSE']._serialized_start=1362
+  _globals['_GETLOOPRESPONSE']._serialized_end=1429
+  _globals['_PROPOSEPAGESREQUEST']._serialized_start=1431
+  _globals['_PROPOSEPAGESREQUEST']._serialized_end=1503
+  _globals['_PROPOSEPAGESRESPONSE']._serialized_start=1505
+  _globals['_PROPOSEPAGESRESPONSE']._serialized_end=1575
+  _globals['_FORECASTREQUEST']._serialized_start=1577
+  _globals['_FORECASTREQUEST']._serialized_end=1630
+  _globals['_FORECASTRESPONSE']._serialized_start=1633
+  _globals['_FORECASTRESPONSE']._serialized_end=1846
+  _globals['_SELECTIONSERVICE']._serialized_start=2189
+  _globals['_SELECTIONSERVICE']._serialized_end=2679
 # @@protoc_insertion_point(module_scope)

@@ -37,7 +37,9 @@ class _LoopPhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LoopPhase.V
     LOOP_PHASE_LEFTOVERS: _LoopPhase.ValueType  # 4
     """Single images: what is left."""
     LOOP_PHASE_DONE: _LoopPhase.ValueType  # 5
-    """Every image is labelled or set aside."""
+    """Every image is labelled or set aside, or the target is proved."""
+    LOOP_PHASE_AUDIT: _LoopPhase.ValueType  # 6
+    """An audit waits for its answers."""
 
 class LoopPhase(_LoopPhase, metaclass=_LoopPhaseEnumTypeWrapper):
     """Where a loop stands."""
@@ -53,8 +55,112 @@ LOOP_PHASE_VERIFY: LoopPhase.ValueType  # 3
 LOOP_PHASE_LEFTOVERS: LoopPhase.ValueType  # 4
 """Single images: what is left."""
 LOOP_PHASE_DONE: LoopPhase.ValueType  # 5
-"""Every image is labelled or set aside."""
+"""Every image is labelled or set aside, or the target is proved."""
+LOOP_PHASE_AUDIT: LoopPhase.ValueType  # 6
+"""An audit waits for its answers."""
 Global___LoopPhase: _TypeAlias = LoopPhase  # noqa: Y015
+
+class _BackboneStep:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BackboneStepEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BackboneStep.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BACKBONE_STEP_UNSPECIFIED: _BackboneStep.ValueType  # 0
+    """Not set."""
+    BACKBONE_STEP_IDLE: _BackboneStep.ValueType  # 1
+    """Nothing: there are too few new labels, or it is not wanted."""
+    BACKBONE_STEP_TRAINING: _BackboneStep.ValueType  # 2
+    """A backbone is being fine-tuned."""
+    BACKBONE_STEP_EMBEDDING: _BackboneStep.ValueType  # 3
+    """It embeds the collection; its space is measured as soon as the held-out images have vectors."""
+    BACKBONE_STEP_CLUSTERING: _BackboneStep.ValueType  # 4
+    """Its space is being clustered."""
+
+class BackboneStep(_BackboneStep, metaclass=_BackboneStepEnumTypeWrapper):
+    """What is being done to get a better space, while people go on."""
+
+BACKBONE_STEP_UNSPECIFIED: BackboneStep.ValueType  # 0
+"""Not set."""
+BACKBONE_STEP_IDLE: BackboneStep.ValueType  # 1
+"""Nothing: there are too few new labels, or it is not wanted."""
+BACKBONE_STEP_TRAINING: BackboneStep.ValueType  # 2
+"""A backbone is being fine-tuned."""
+BACKBONE_STEP_EMBEDDING: BackboneStep.ValueType  # 3
+"""It embeds the collection; its space is measured as soon as the held-out images have vectors."""
+BACKBONE_STEP_CLUSTERING: BackboneStep.ValueType  # 4
+"""Its space is being clustered."""
+Global___BackboneStep: _TypeAlias = BackboneStep  # noqa: Y015
+
+@_typing.final
+class BackboneRound(_message.Message):
+    """One attempt at a better space."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    LABELS_SEQ_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    ACCURACY_BEFORE_FIELD_NUMBER: _builtins.int
+    ACCURACY_AFTER_FIELD_NUMBER: _builtins.int
+    PURITY_BEFORE_FIELD_NUMBER: _builtins.int
+    PURITY_AFTER_FIELD_NUMBER: _builtins.int
+    IMAGES_FIELD_NUMBER: _builtins.int
+    PROMOTED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    ENDED_AT_FIELD_NUMBER: _builtins.int
+    before: _builtins.str
+    """The space that it was to replace."""
+    after: _builtins.str
+    """The new one; empty when training failed."""
+    labels_seq: _builtins.int
+    """The newest event learnt from."""
+    labels: _builtins.int
+    """Labels there were."""
+    accuracy_before: _builtins.float
+    """Accuracy of a head on held-out images, before and after."""
+    accuracy_after: _builtins.float
+    """After."""
+    purity_before: _builtins.float
+    """Purity of clusters on held-out images, before and after."""
+    purity_after: _builtins.float
+    """After."""
+    images: _builtins.int
+    """Held-out images measured on."""
+    promoted: _builtins.bool
+    """Whether the new space was taken into use; else everything stayed as it was."""
+    reason: _builtins.str
+    """Why not, or what failed."""
+    seconds: _builtins.float
+    """Machine seconds from begin to end."""
+    ended_at: _builtins.float
+    """Unix seconds of the end."""
+    def __init__(
+        self,
+        *,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+        labels_seq: _builtins.int = ...,
+        labels: _builtins.int = ...,
+        accuracy_before: _builtins.float = ...,
+        accuracy_after: _builtins.float = ...,
+        purity_before: _builtins.float = ...,
+        purity_after: _builtins.float = ...,
+        images: _builtins.int = ...,
+        promoted: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        seconds: _builtins.float = ...,
+        ended_at: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy_after", b"accuracy_after", "accuracy_before", b"accuracy_before", "after", b"after", "before", b"before", "ended_at", b"ended_at", "images", b"images", "labels", b"labels", "labels_seq", b"labels_seq", "promoted", b"promoted", "purity_after", b"purity_after", "purity_before", b"purity_before", "reason", b"reason", "seconds", b"seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BackboneRound: _TypeAlias = BackboneRound  # noqa: Y015
 
 @_typing.final
 class Loop(_message.Message):
@@ -76,6 +182,15 @@ class Loop(_message.Message):
     EXPECTED_ACCURACY_FIELD_NUMBER: _builtins.int
     TROUBLE_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
+    TARGET_ACCURACY_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    PROVED_ACCURACY_FIELD_NUMBER: _builtins.int
+    AUDIT_ID_FIELD_NUMBER: _builtins.int
+    BACKBONE_STEP_FIELD_NUMBER: _builtins.int
+    BACKBONE_ROUNDS_FIELD_NUMBER: _builtins.int
+    MEASURED_ACCURACY_FIELD_NUMBER: _builtins.int
+    MEASURED_IMAGES_FIELD_NUMBER: _builtins.int
+    WITHOUT_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """Of which collection."""
     phase: Global___LoopPhase.ValueType
@@ -104,6 +219,28 @@ class Loop(_message.Message):
     """What keeps it from going on, such as `training: UNAVAILABLE ..`; empty when nothing does. It tries again by itself."""
     policy: _builtins.str
     """The way pages are chosen."""
+    target_accuracy: _builtins.float
+    """The share of all images that must be right, proved by an audit; 0 = no target: people go on until every image is labelled."""
+    confidence: _builtins.float
+    """How sure that must be."""
+    proved_accuracy: _builtins.float
+    """The share of all images that an audit has proved to be right; 0 before."""
+    audit_id: _builtins.str
+    """The audit that waits for answers, or the last one."""
+    backbone_step: Global___BackboneStep.ValueType
+    """What is being done to get a better space."""
+    measured_accuracy: _builtins.float
+    """Share of the random stream's images that the head in use predicts right without having learnt from them; 0 before there are 20."""
+    measured_images: _builtins.int
+    """Images of the random stream that are labelled."""
+    @_builtins.property
+    def backbone_rounds(self) -> _containers.RepeatedCompositeFieldContainer[Global___BackboneRound]:
+        """What came of it so far, oldest first, at most 100."""
+
+    @_builtins.property
+    def without(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is left out of it, as in StartLoop."""
+
     def __init__(
         self,
         *,
@@ -121,10 +258,19 @@ class Loop(_message.Message):
         expected_accuracy: _builtins.float = ...,
         trouble: _builtins.str = ...,
         policy: _builtins.str = ...,
+        target_accuracy: _builtins.float = ...,
+        confidence: _builtins.float = ...,
+        proved_accuracy: _builtins.float = ...,
+        audit_id: _builtins.str = ...,
+        backbone_step: Global___BackboneStep.ValueType = ...,
+        backbone_rounds: _abc.Iterable[Global___BackboneRound] | None = ...,
+        measured_accuracy: _builtins.float = ...,
+        measured_images: _builtins.int = ...,
+        without: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clusters", b"clusters", "collection", b"collection", "duplicates", b"duplicates", "expected_accuracy", b"expected_accuracy", "expected_classes", b"expected_classes", "labelled", b"labelled", "model", b"model", "phase", b"phase", "policy", b"policy", "rounds", b"rounds", "seen_seq", b"seen_seq", "space", b"space", "total", b"total", "trouble", b"trouble"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_id", b"audit_id", "backbone_rounds", b"backbone_rounds", "backbone_step", b"backbone_step", "clusters", b"clusters", "collection", b"collection", "confidence", b"confidence", "duplicates", b"duplicates", "expected_accuracy", b"expected_accuracy", "expected_classes", b"expected_classes", "labelled", b"labelled", "measured_accuracy", b"measured_accuracy", "measured_images", b"measured_images", "model", b"model", "phase", b"phase", "policy", b"policy", "proved_accuracy", b"proved_accuracy", "rounds", b"rounds", "seen_seq", b"seen_seq", "space", b"space", "target_accuracy", b"target_accuracy", "total", b"total", "trouble", b"trouble", "without", b"without"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -143,6 +289,10 @@ class StartLoopRequest(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TARGET_ACCURACY_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    AUTO_LABEL_FIELD_NUMBER: _builtins.int
+    WITHOUT_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """On which collection."""
     space: _builtins.str
@@ -157,6 +307,16 @@ class StartLoopRequest(_message.Message):
     """Of the random choices."""
     request_id: _builtins.str
     """A UUID; the same again returns the same answer."""
+    target_accuracy: _builtins.float
+    """Audit, and stop when so large a share of all images is proved to be right: 0.5 to 0.9999; 0 = never stop before every image is labelled."""
+    confidence: _builtins.float
+    """How sure the proof must be: 0.5 to 0.9999; 0 = 0.95."""
+    auto_label: _builtins.bool
+    """Once it is proved, let the head label the rest."""
+    @_builtins.property
+    def without(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Leave parts of the loop out, to measure what each is worth: `fine-tuning`, `negatives`, `discovery`, `planting`, `cleaning`, `stream`."""
+
     def __init__(
         self,
         *,
@@ -167,10 +327,14 @@ class StartLoopRequest(_message.Message):
         policy: _builtins.str = ...,
         seed: _builtins.int = ...,
         request_id: _builtins.str = ...,
+        target_accuracy: _builtins.float = ...,
+        confidence: _builtins.float = ...,
+        auto_label: _builtins.bool = ...,
+        without: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "expected_classes", b"expected_classes", "page_size", b"page_size", "policy", b"policy", "request_id", b"request_id", "seed", b"seed", "space", b"space"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_label", b"auto_label", "collection", b"collection", "confidence", b"confidence", "expected_classes", b"expected_classes", "page_size", b"page_size", "policy", b"policy", "request_id", b"request_id", "seed", b"seed", "space", b"space", "target_accuracy", b"target_accuracy", "without", b"without"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -336,6 +500,12 @@ class ForecastResponse(_message.Message):
     SECONDS_FIELD_NUMBER: _builtins.int
     PAGES_FIELD_NUMBER: _builtins.int
     IMAGES_FIELD_NUMBER: _builtins.int
+    SECONDS_LOW_FIELD_NUMBER: _builtins.int
+    SECONDS_HIGH_FIELD_NUMBER: _builtins.int
+    PAGES_LOW_FIELD_NUMBER: _builtins.int
+    PAGES_HIGH_FIELD_NUMBER: _builtins.int
+    AUDIT_SECONDS_FIELD_NUMBER: _builtins.int
+    READY_FIELD_NUMBER: _builtins.int
     expected_accuracy: _builtins.float
     """Share expected to be right now, the head labelling the rest."""
     seconds: _builtins.float
@@ -344,6 +514,18 @@ class ForecastResponse(_message.Message):
     """Pages still needed, expected."""
     images: _builtins.int
     """Images people have left to look at until then."""
+    seconds_low: _builtins.float
+    """The 80 % interval of `seconds`."""
+    seconds_high: _builtins.float
+    """The 80 % interval of `seconds`."""
+    pages_low: _builtins.int
+    """The 80 % interval of `pages`."""
+    pages_high: _builtins.int
+    """The 80 % interval of `pages`."""
+    audit_seconds: _builtins.float
+    """Seconds in `seconds` that audits are expected to take."""
+    ready: _builtins.bool
+    """Whether an audit is expected to prove the target now."""
     def __init__(
         self,
         *,
@@ -351,10 +533,16 @@ class ForecastResponse(_message.Message):
         seconds: _builtins.float = ...,
         pages: _builtins.int = ...,
         images: _builtins.int = ...,
+        seconds_low: _builtins.float = ...,
+        seconds_high: _builtins.float = ...,
+        pages_low: _builtins.int = ...,
+        pages_high: _builtins.int = ...,
+        audit_seconds: _builtins.float = ...,
+        ready: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_accuracy", b"expected_accuracy", "images", b"images", "pages", b"pages", "seconds", b"seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_seconds", b"audit_seconds", "expected_accuracy", b"expected_accuracy", "images", b"images", "pages", b"pages", "pages_high", b"pages_high", "pages_low", b"pages_low", "ready", b"ready", "seconds", b"seconds", "seconds_high", b"seconds_high", "seconds_low", b"seconds_low"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

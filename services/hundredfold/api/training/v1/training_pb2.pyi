@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from hundredfold.api.common.v1 import tensor_pb2 as _tensor_pb2
+from hundredfold.api.runs.v1 import runs_pb2 as _runs_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -100,22 +101,26 @@ class FitHeadRequest(_message.Message):
     COLLECTION_FIELD_NUMBER: _builtins.int
     SPACE_FIELD_NUMBER: _builtins.int
     LABELS_SEQ_FIELD_NUMBER: _builtins.int
+    WITHOUT_NEGATIVES_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """On which collection."""
     space: _builtins.str
     """`name@version` of the backbone."""
     labels_seq: _builtins.int
     """Learn from labels up to this event at the least."""
+    without_negatives: _builtins.bool
+    """Leave out what is known of what images are not, to measure what it is worth."""
     def __init__(
         self,
         *,
         collection: _builtins.str = ...,
         space: _builtins.str = ...,
         labels_seq: _builtins.int = ...,
+        without_negatives: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "labels_seq", b"labels_seq", "space", b"space"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "labels_seq", b"labels_seq", "space", b"space", "without_negatives", b"without_negatives"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -438,3 +443,247 @@ class GetPredictionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetPredictionsResponse: _TypeAlias = GetPredictionsResponse  # noqa: Y015
+
+@_typing.final
+class TrainRequest(_message.Message):
+    """Fine-tunes a backbone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """On the labels of which collection."""
+    space: _builtins.str
+    """The space people work in, `name@version`: its head says what unlabelled images are likely to be."""
+    base: _builtins.str
+    """The backbone to begin from, `name@version`; empty = that of the space."""
+    seconds: _builtins.int
+    """At most so many seconds of training: 10 to 86,400; 0 = what the number of labels asks for."""
+    seed: _builtins.int
+    """Of the random choices."""
+    request_id: _builtins.str
+    """A UUID; the same again returns the same run."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        space: _builtins.str = ...,
+        base: _builtins.str = ...,
+        seconds: _builtins.int = ...,
+        seed: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "collection", b"collection", "request_id", b"request_id", "seconds", b"seconds", "seed", b"seed", "space", b"space"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrainRequest: _TypeAlias = TrainRequest  # noqa: Y015
+
+@_typing.final
+class TrainResponse(_message.Message):
+    """The run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> _runs_pb2.Run:
+        """Its result: {"model": "name@version", "labels": n, "unlabelled": n, "steps": n, "seconds": s, "loss": x}."""
+
+    def __init__(
+        self,
+        *,
+        run: _runs_pb2.Run | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrainResponse: _TypeAlias = TrainResponse  # noqa: Y015
+
+@_typing.final
+class CompareSpacesRequest(_message.Message):
+    """Asks which of two spaces is better."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    before: _builtins.str
+    """The space in use."""
+    after: _builtins.str
+    """The other."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "collection", b"collection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareSpacesRequest: _TypeAlias = CompareSpacesRequest  # noqa: Y015
+
+@_typing.final
+class SpaceQuality(_message.Message):
+    """What one space is worth on images that neither its backbone nor the head measured has learnt from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_FIELD_NUMBER: _builtins.int
+    ACCURACY_FIELD_NUMBER: _builtins.int
+    PURITY_FIELD_NUMBER: _builtins.int
+    space: _builtins.str
+    """`name@version`."""
+    accuracy: _builtins.float
+    """Share of the held-out images that a head fitted on the other labels predicts right."""
+    purity: _builtins.float
+    """Share of the held-out images that are of the commonest class of their cluster: k-means, two clusters a class."""
+    def __init__(
+        self,
+        *,
+        space: _builtins.str = ...,
+        accuracy: _builtins.float = ...,
+        purity: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "purity", b"purity", "space", b"space"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpaceQuality: _TypeAlias = SpaceQuality  # noqa: Y015
+
+@_typing.final
+class CompareSpacesResponse(_message.Message):
+    """Which of two spaces is better."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    IMAGES_FIELD_NUMBER: _builtins.int
+    P_VALUE_FIELD_NUMBER: _builtins.int
+    BETTER_FIELD_NUMBER: _builtins.int
+    images: _builtins.int
+    """Held-out images that both were measured on."""
+    p_value: _builtins.float
+    """How likely so many more right answers are if neither were better: exact one-sided sign test on the images the two disagree on."""
+    better: _builtins.bool
+    """Whether accuracy rose, with `p_value` at most 0.2, and purity did not fall."""
+    @_builtins.property
+    def before(self) -> Global___SpaceQuality:
+        """The space in use."""
+
+    @_builtins.property
+    def after(self) -> Global___SpaceQuality:
+        """The other."""
+
+    def __init__(
+        self,
+        *,
+        before: Global___SpaceQuality | None = ...,
+        after: Global___SpaceQuality | None = ...,
+        images: _builtins.int = ...,
+        p_value: _builtins.float = ...,
+        better: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "better", b"better", "images", b"images", "p_value", b"p_value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareSpacesResponse: _TypeAlias = CompareSpacesResponse  # noqa: Y015
+
+@_typing.final
+class ListSuspiciousRequest(_message.Message):
+    """Asks for labels that look wrong."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    space: _builtins.str
+    """The space to judge them in; empty = that of the head in use."""
+    limit: _builtins.int
+    """At most this many: up to 100,000; 0 = 1000."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        space: _builtins.str = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "limit", b"limit", "space", b"space"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSuspiciousRequest: _TypeAlias = ListSuspiciousRequest  # noqa: Y015
+
+@_typing.final
+class ListSuspiciousResponse(_message.Message):
+    """Labels of people that look wrong."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    CLASS_IDS_FIELD_NUMBER: _builtins.int
+    OTHER_CLASS_IDS_FIELD_NUMBER: _builtins.int
+    PROBABILITIES_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    labels: _builtins.int
+    """Labels looked at."""
+    @_builtins.property
+    def rows(self) -> _tensor_pb2.Tensor:
+        """The likeliest wrong first: int64 [n]."""
+
+    @_builtins.property
+    def class_ids(self) -> _tensor_pb2.Tensor:
+        """The label: int32 [n]."""
+
+    @_builtins.property
+    def other_class_ids(self) -> _tensor_pb2.Tensor:
+        """The class that a head which has not seen the label thinks likeliest beside it: int32 [n]."""
+
+    @_builtins.property
+    def probabilities(self) -> _tensor_pb2.Tensor:
+        """The probability that the label is wrong: float32 [n], calibrated; for a labeller who misses one odd image of twenty."""
+
+    def __init__(
+        self,
+        *,
+        rows: _tensor_pb2.Tensor | None = ...,
+        class_ids: _tensor_pb2.Tensor | None = ...,
+        other_class_ids: _tensor_pb2.Tensor | None = ...,
+        probabilities: _tensor_pb2.Tensor | None = ...,
+        labels: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["class_ids", b"class_ids", "other_class_ids", b"other_class_ids", "probabilities", b"probabilities", "rows", b"rows"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_ids", b"class_ids", "labels", b"labels", "other_class_ids", b"other_class_ids", "probabilities", b"probabilities", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSuspiciousResponse: _TypeAlias = ListSuspiciousResponse  # noqa: Y015

@@ -40,6 +40,21 @@ class TrainingServiceStub:
                 request_serializer=hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.FitHeadRequest.SerializeToString,
                 response_deserializer=hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.FitHeadResponse.FromString,
                 _registered_method=True)
+        self.Train = channel.unary_unary(
+                '/hundredfold.api.training.v1.TrainingService/Train',
+                request_serializer=hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.TrainRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.TrainResponse.FromString,
+                _registered_method=True)
+        self.CompareSpaces = channel.unary_unary(
+                '/hundredfold.api.training.v1.TrainingService/CompareSpaces',
+                request_serializer=hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.CompareSpacesRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.CompareSpacesResponse.FromString,
+                _registered_method=True)
+        self.ListSuspicious = channel.unary_unary(
+                '/hundredfold.api.training.v1.TrainingService/ListSuspicious',
+                request_serializer=hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.ListSuspiciousRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.ListSuspiciousResponse.FromString,
+                _registered_method=True)
         self.Evaluate = channel.unary_unary(
                 '/hundredfold.api.training.v1.TrainingService/Evaluate',
                 request_serializer=hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.EvaluateRequest.SerializeToString,
@@ -73,6 +88,27 @@ class TrainingServiceServicer:
 
     def FitHead(self, request, context):
         """Fits a head on the labels that count, calibrates it, writes its predictions for every vector of the space into the store and puts it to use. Takes well under 2 s at 10,000 images. Idempotent: with nothing new since the last fit that head is returned. NOT_FOUND; FAILED_PRECONDITION when no image has a label (NO_LABELS), the space has no vectors (NO_VECTORS) or the ledger has no such event (LEDGER_BEHIND); UNAVAILABLE while the ledger is away, ABORTED while another fit of the collection is at work.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Train(self, request, context):
+        """Starts a run that fine-tunes a backbone on the labels of a collection and puts it into the model repository as a new version. Labels of held-out images (a fixed random tenth of all rows) are not learnt from. Where it is killed or cancelled it goes on from its last checkpoint; a training that diverges fails and publishes nothing. NOT_FOUND for the collection, the space or the base; FAILED_PRECONDITION with fewer than two labels in each of two classes (TOO_FEW_LABELS), or where the extra `finetune` is not installed (NO_TORCH); ABORTED while a run with other parameters is at work on the collection.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompareSpaces(self, request, context):
+        """Measures two spaces on the labelled images that were held out, a fixed random tenth of all rows. The spaces may be incomplete: only images with a vector in both count. Idempotent. NOT_FOUND; FAILED_PRECONDITION when fewer than 20 held-out images have a label and both vectors (TOO_FEW_LABELS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSuspicious(self, request, context):
+        """Lists labels of people that look wrong to heads that have not seen them (5 folds). Idempotent. NOT_FOUND; FAILED_PRECONDITION with fewer than two labels in each of two classes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +156,21 @@ def add_TrainingServiceServicer_to_server(servicer, server):
                     servicer.FitHead,
                     request_deserializer=hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.FitHeadRequest.FromString,
                     response_serializer=hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.FitHeadResponse.SerializeToString,
+            ),
+            'Train': grpc.unary_unary_rpc_method_handler(
+                    servicer.Train,
+                    request_deserializer=hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.TrainRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.TrainResponse.SerializeToString,
+            ),
+            'CompareSpaces': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareSpaces,
+                    request_deserializer=hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.CompareSpacesRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.CompareSpacesResponse.SerializeToString,
+            ),
+            'ListSuspicious': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSuspicious,
+                    request_deserializer=hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.ListSuspiciousRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.ListSuspiciousResponse.SerializeToString,
             ),
             'Evaluate': grpc.unary_unary_rpc_method_handler(
                     servicer.Evaluate,
@@ -175,6 +226,87 @@ class TrainingService:
             '/hundredfold.api.training.v1.TrainingService/FitHead',
             hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.FitHeadRequest.SerializeToString,
             hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.FitHeadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Train(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.training.v1.TrainingService/Train',
+            hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.TrainRequest.SerializeToString,
+            hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.TrainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareSpaces(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.training.v1.TrainingService/CompareSpaces',
+            hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.CompareSpacesRequest.SerializeToString,
+            hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.CompareSpacesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSuspicious(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.training.v1.TrainingService/ListSuspicious',
+            hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.ListSuspiciousRequest.SerializeToString,
+            hundredfold_dot_api_dot_training_dot_v1_dot_training__pb2.ListSuspiciousResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,32 @@
+"""Which images are kept out of learning, so that something unseen is left to measure with.
+
+Both sets follow from the row alone, so that every service agrees about them without asking, and no
+selection of images to label can move an image in or out.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+STREAM_SHARE = 0.01
+"""The random stream: images that no policy chooses and no head learns from."""
+
+HELD_OUT_SHARE = 0.1
+"""Images that no backbone learns from; the stream is part of them."""
+
+
+def in_stream(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of rows [n] belong to the random stream: bool [n]."""
+    return np.asarray(_place(rows) < STREAM_SHARE, np.bool_)
+
+
+def held_out(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of rows [n] no backbone learns from: bool [n]."""
+    return np.asarray(_place(rows) < HELD_OUT_SHARE, np.bool_)
+
+
+def _place(rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """A number in [0, 1) for each row, as good as random: the finaliser of SplitMix64 (Steele et al. 2014)."""
+    mixed = rows.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11), np.float64) / 2.0**53
