@@ -1235,7 +1235,7 @@ class Annotator(_message.Message):
     found: _builtins.int
     """Of those found."""
     miss_rate: _builtins.float
-    """Estimated share of odd images that he misses: the mean of a Beta(1 + missed, 19 + found) distribution, that is 0.05 before anything is known."""
+    """Estimated share of odd images that he misses: the mean of a Beta(0.5 + missed, 19.5 + found) distribution, that is 0.025 before anything is known."""
     miss_rate_low: _builtins.float
     """Its 90 % interval."""
     miss_rate_high: _builtins.float
