@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hundredfold.api.embedding.v1 import embedding_pb2, embedding_pb2_grpc
 from hundredfold.chassis.errors import InvalidArgument
-from hundredfold.chassis.tensors import unpack
+from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.client import wire
 from hundredfold.client.runs import RunsClient
 from hundredfold.client.types import Model, Run
@@ -23,13 +23,24 @@ class EmbeddingClient:
         self.runs = RunsClient("embedding", channel)
 
     def embed_collection(
-        self, collection: str, *, model: str = "", duplicates: str = "", request_id: str = ""
+        self,
+        collection: str,
+        *,
+        model: str = "",
+        duplicates: str = "",
+        first_rows: Sequence[int] | NDArray[np.int64] = (),
+        request_id: str = "",
     ) -> Run:
-        """Start to embed what is not embedded yet; with `duplicates` only representatives."""
+        """Start to embed what is not embedded yet, `first_rows` before the others.
+
+        With `duplicates` only representatives.
+        """
+        first = np.asarray(first_rows, np.int64)
         request = embedding_pb2.EmbedCollectionRequest(
             collection=collection,
             model=model,
             duplicates=duplicates,
+            first_rows=pack(first) if len(first) else None,
             request_id=request_id or str(uuid.uuid4()),
         )
         return wire.run("embedding", self._stub.EmbedCollection(request).run)

@@ -2,15 +2,28 @@
 
 import uuid
 from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import grpc
 import numpy as np
+from numpy.typing import NDArray
 
 from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
 from hundredfold.chassis.tensors import unpack
 from hundredfold.client import wire
 from hundredfold.client.runs import RunsClient
-from hundredfold.client.types import Event, Judgement, Labels, Lease, Progress, Run, Undone
+from hundredfold.client.types import (
+    Annotator,
+    Audit,
+    Certificate,
+    Event,
+    Judgement,
+    Labels,
+    Lease,
+    Progress,
+    Run,
+    Undone,
+)
 
 FORMATS = ("csv", "jsonl", "parquet", "imagenet")
 
@@ -112,21 +125,96 @@ class LabelsClient:
     def labels(self, collection: str, *, include_copies: bool = False) -> Labels:
         """The labels that count."""
         request = labels_pb2.GetLabelsRequest(collection=collection, include_copies=include_copies)
-        seq = 0
-        pieces: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-        for answer in self._stub.GetLabels(request, timeout=120):
-            seq = answer.seq
-            pieces.append(
-                (
-                    unpack(answer.rows, dtype=np.int64, ndim=1, field="rows"),
-                    unpack(answer.class_ids, dtype=np.int32, ndim=1, field="class_ids"),
-                    unpack(answer.seqs, dtype=np.int64, ndim=1, field="seqs"),
-                )
-            )
-        if not pieces:
-            return Labels(seq, np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int64))
-        rows, class_ids, seqs = (np.concatenate(each) for each in zip(*pieces, strict=True))
-        return Labels(seq, rows, class_ids, seqs)
+        answers = list(self._stub.GetLabels(request, timeout=120))
+        return Labels(
+            seq=answers[-1].seq if answers else 0,
+            rows=_joined(answers, "rows", np.int64),
+            class_ids=_joined(answers, "class_ids", np.int32),
+            seqs=_joined(answers, "seqs", np.int64),
+            origins=_joined(answers, "origins", np.uint8),
+            audit_rows=_joined(answers, "audit_rows", np.int64),
+        )
+
+    def start_audit(
+        self,
+        collection: str,
+        *,
+        model: str = "",
+        cluster: str = "",
+        class_id: int = 0,
+        allowed_error: float = 0.0,
+        confidence: float = 0.0,
+        sample: int = 0,
+        by_class: bool = False,
+        find_threshold: bool = False,
+        request_id: str = "",
+    ) -> Audit:
+        """Draw a random audit of what `model` would label, or of a `cluster` taken for `class_id`.
+
+        0 means the defaults: an error of 0.05, a confidence of 0.95, as many images as seem right.
+
+        Raises:
+            NotFound: the head, its predictions or the cluster.
+            Conflict: every image is labelled (NOTHING_TO_AUDIT).
+        """
+        request = labels_pb2.StartAuditRequest(
+            collection=collection,
+            model=model,
+            cluster=cluster,
+            class_id=class_id,
+            allowed_error=allowed_error,
+            confidence=confidence,
+            sample=sample,
+            by_class=by_class,
+            find_threshold=find_threshold,
+            request_id=request_id or str(uuid.uuid4()),
+        )
+        return wire.audit(self._stub.StartAudit(request, timeout=60).audit)
+
+    def audit(self, collection: str, audit_id: str = "") -> Audit:
+        """Read an audit, the newest when none is named; NotFound."""
+        request = labels_pb2.GetAuditRequest(collection=collection, audit_id=audit_id)
+        return wire.audit(self._stub.GetAudit(request).audit)
+
+    def audits(self, collection: str) -> Iterator[Audit]:
+        """The audits, newest first, fetched as they are asked for."""
+        token = ""
+        while True:
+            request = labels_pb2.ListAuditsRequest(collection=collection, page_token=token)
+            answer = self._stub.ListAudits(request)
+            yield from map(wire.audit, answer.audits)
+            token = answer.next_page_token
+            if not token:
+                return
+
+    def certify(
+        self, collection: str, audit_id: str, *, auto_label: bool = False, request_id: str = ""
+    ) -> Certificate:
+        """Make the proof of an audit count; with `auto_label` the model labels the rest.
+
+        Raises:
+            Conflict: the audit is open (AUDIT_OPEN), abandoned (AUDIT_ABANDONED), or its bound is
+                above what it allows (BOUND_NOT_MET).
+        """
+        request = labels_pb2.CertifyRequest(
+            collection=collection,
+            audit_id=audit_id,
+            auto_label=auto_label,
+            request_id=request_id or str(uuid.uuid4()),
+        )
+        answer = self._stub.Certify(request, timeout=120)
+        return Certificate(answer.seq, answer.labelled, wire.audit(answer.audit))
+
+    def annotators(self, collection: str) -> Iterator[Annotator]:
+        """Those who answer, by name; takes the role reviewer."""
+        token = ""
+        while True:
+            request = labels_pb2.ListAnnotatorsRequest(collection=collection, page_token=token)
+            answer = self._stub.ListAnnotators(request)
+            yield from map(wire.annotator, answer.annotators)
+            token = answer.next_page_token
+            if not token:
+                return
 
     def progress(self, collection: str) -> Progress:
         """How far the work is."""
@@ -182,3 +270,17 @@ class LabelsClient:
             request_id=request_id or str(uuid.uuid4()),
         )
         return wire.run("labels", self._stub.Import(request).run)
+
+
+def _joined(
+    answers: Sequence[labels_pb2.GetLabelsResponse],
+    name: Literal["rows", "class_ids", "seqs", "origins", "audit_rows"],
+    dtype: type[np.generic],
+) -> NDArray[Any]:
+    """One array of all pieces; a piece may leave it out."""
+    pieces = [
+        unpack(getattr(each, name), dtype=dtype, ndim=1, field=name)
+        for each in answers
+        if each.HasField(name)
+    ]
+    return np.concatenate([np.empty(0, dtype), *pieces])

@@ -1,12 +1,16 @@
 """The loop of a collection."""
 
 import uuid
+from collections.abc import Sequence
 
 import grpc
 
 from hundredfold.api.selection.v1 import selection_pb2, selection_pb2_grpc
 from hundredfold.client import wire
 from hundredfold.client.types import Forecast, Loop, Page
+
+PARTS = ("fine-tuning", "negatives", "discovery", "planting", "cleaning", "stream")
+"""What can be left out of a loop, to measure what it is worth."""
 
 
 class SelectionClient:
@@ -24,8 +28,18 @@ class SelectionClient:
         page_size: int = 0,
         policy: str = "",
         seed: int = 0,
+        target_accuracy: float = 0.0,
+        confidence: float = 0.0,
+        auto_label: bool = False,
+        without: Sequence[str] = (),
+        request_id: str = "",
     ) -> Loop:
-        """Start the loop, or start it anew with other settings; 0 and "" mean the defaults."""
+        """Start the loop, or start it anew with other settings; 0 and "" mean the defaults.
+
+        With `target_accuracy` it audits by itself and is done when so large a share of all images is
+        proved to be right; with `auto_label` the head then labels the rest. `without` leaves parts of
+        the loop out, see PARTS.
+        """
         request = selection_pb2.StartLoopRequest(
             collection=collection,
             space=space,
@@ -33,7 +47,11 @@ class SelectionClient:
             page_size=page_size,
             policy=policy,
             seed=seed,
-            request_id=str(uuid.uuid4()),
+            target_accuracy=target_accuracy,
+            confidence=confidence,
+            auto_label=auto_label,
+            without=without,
+            request_id=request_id or str(uuid.uuid4()),
         )
         return wire.loop(self._stub.StartLoop(request).loop)
 
@@ -50,7 +68,6 @@ class SelectionClient:
         return list(map(wire.page, self._stub.ProposePages(request, timeout=30).pages))
 
     def forecast(self, collection: str, *, target: float = 0.95) -> Forecast:
-        """What is left until a share of `target` is right; Conflict before there is a head."""
+        """What is left until a share of `target` is proved right; Conflict before there is a head."""
         request = selection_pb2.ForecastRequest(collection=collection, target=target)
-        answer = self._stub.Forecast(request, timeout=30)
-        return Forecast(answer.expected_accuracy, answer.seconds, answer.pages, answer.images)
+        return wire.forecast(self._stub.Forecast(request, timeout=30))

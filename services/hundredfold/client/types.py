@@ -96,6 +96,12 @@ class PageKind(enum.StrEnum):
     CLUSTER = "CLUSTER"
     VERIFY = "VERIFY"
     SINGLE = "SINGLE"
+    AUDIT = "AUDIT"
+    REVIEW = "REVIEW"
+
+
+def _no_rows() -> Rows:
+    return np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,8 @@ class Page:
     """Some images and one question.
 
     `rows` int64 [n], `second` int32 [n] (class ids) and `probability` float32 [n] may be empty.
+    `planted` int64 [k] are odd images put there to see whether they are found: in events, never in a
+    lease. `audit_id` is that of an AUDIT page; empty for the random stream.
     """
 
     page_id: str
@@ -114,6 +122,8 @@ class Page:
     model: str
     cluster: str
     score: float
+    planted: Rows = field(default_factory=_no_rows)
+    audit_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,7 +155,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Event:
-    """One event of the ledger."""
+    """One event of the ledger; `images` were judged in it, `audit_id` is that of audits and certificates."""
 
     seq: int
     kind: str
@@ -156,6 +166,8 @@ class Event:
     seconds: float
     undone_seq: int
     request_id: str
+    images: int = 0
+    audit_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,14 +179,96 @@ class Undone:
     lease: Lease | None
 
 
+MODEL_ORIGIN = 127
+"""The origin of a label that a model gave under a certificate: no truth to learn from."""
+
+
 @dataclass(frozen=True)
 class Labels:
-    """The labels that count, all of one seq: rows int64 [n], class_ids int32 [n], seqs int64 [n]."""
+    """The labels that count, all of one seq: rows int64 [n], class_ids int32 [n], seqs int64 [n].
+
+    `origins` uint8 [n] is how each came about: the number of the page kind, 0 for an import,
+    MODEL_ORIGIN for a model. `audit_rows` int64 [a] wait for an answer of an open audit.
+    """
 
     seq: int
     rows: Rows
     class_ids: NDArray[np.int32]
     seqs: NDArray[np.int64]
+    origins: NDArray[np.uint8]
+    audit_rows: Rows
+
+    @property
+    def by_people(self) -> NDArray[np.bool_]:
+        """Which of them people gave: bool [n]."""
+        return np.asarray(self.origins != MODEL_ORIGIN, np.bool_)
+
+
+@dataclass(frozen=True)
+class AuditGroup:
+    """The images of one predicted class in an audit; `bound` is on the share of wrong ones."""
+
+    class_id: int
+    population: int
+    sample: int
+    answered: int
+    errors: int
+    bound: float
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A random audit of what a model would label.
+
+    `state` is OPEN, PASSED, FAILED, CERTIFIED or ABANDONED. `bound` is the upper bound on the share of
+    wrong labels among all images, `allowed_error` the largest that the certificate takes,
+    `people_error` the estimated share of wrong ones among people's labels.
+    """
+
+    audit_id: str
+    collection: str
+    model: str
+    cluster: str
+    state: str
+    allowed_error: float
+    confidence: float
+    look: int
+    alpha: float
+    total: int
+    population: int
+    sample: int
+    answered: int
+    errors: int
+    bound: float
+    groups: tuple[AuditGroup, ...]
+    threshold: float
+    seq: int
+    certificate_seq: int
+    people_error: float
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """An audit's proof as event `seq` of the ledger; the model labelled so many images under it."""
+
+    seq: int
+    labelled: int
+    audit: Audit
+
+
+@dataclass(frozen=True)
+class Annotator:
+    """One who answers pages: his pace, and the share of odd images he misses with its 90 % interval."""
+
+    name: str
+    decisions: int
+    images: int
+    seconds: float
+    planted: int
+    found: int
+    miss_rate: float
+    miss_rate_low: float
+    miss_rate_high: float
 
 
 @dataclass(frozen=True)
@@ -197,8 +291,35 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class BackboneRound:
+    """One attempt at a better space, measured on `images` that were held out.
+
+    `reason` says why it was not promoted; `seconds` are the machine's.
+    """
+
+    before: str
+    after: str
+    labels_seq: int
+    labels: int
+    accuracy_before: float
+    accuracy_after: float
+    purity_before: float
+    purity_after: float
+    images: int
+    promoted: bool
+    reason: str
+    seconds: float
+    ended_at: float
+
+
+@dataclass(frozen=True)
 class Loop:
-    """The loop of a collection; `phase` is PREPARING, SEED, VERIFY, LEFTOVERS or DONE."""
+    """The loop of a collection.
+
+    `phase` is PREPARING, SEED, VERIFY, LEFTOVERS, AUDIT or DONE; `backbone_step` IDLE, TRAINING,
+    EMBEDDING or CLUSTERING. `target_accuracy` 0 = no target; `proved_accuracy` 0 = nothing proved yet;
+    `measured_accuracy` is that of the head on `measured_images` of the random stream, 0 = too few.
+    """
 
     collection: str
     phase: str
@@ -214,16 +335,34 @@ class Loop:
     expected_accuracy: float
     trouble: str
     policy: str
+    target_accuracy: float
+    confidence: float
+    proved_accuracy: float
+    audit_id: str
+    backbone_step: str
+    backbone_rounds: tuple[BackboneRound, ...]
+    measured_accuracy: float
+    measured_images: int
+    without: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is left until a target: human seconds, pages, images to look at."""
+    """What is left until a target: human seconds and pages with their 80 % intervals, images to look at.
+
+    `audit_seconds` are part of `seconds`; `ready` = an audit is expected to prove the target now.
+    """
 
     expected_accuracy: float
     seconds: float
     pages: int
     images: int
+    seconds_low: float
+    seconds_high: float
+    pages_low: int
+    pages_high: int
+    audit_seconds: float
+    ready: bool
 
 
 @dataclass(frozen=True)
@@ -253,6 +392,41 @@ class Head:
     created_at: float
     promoted: bool
     seconds: float
+
+
+@dataclass(frozen=True)
+class SpaceQuality:
+    """What a space is worth on images held out: accuracy of a head, purity of clusters."""
+
+    space: str
+    accuracy: float
+    purity: float
+
+
+@dataclass(frozen=True)
+class SpaceComparison:
+    """Which of two spaces is better, by an exact sign test on `images` that were held out."""
+
+    before: SpaceQuality
+    after: SpaceQuality
+    images: int
+    p_value: float
+    better: bool
+
+
+@dataclass(frozen=True)
+class Suspicious:
+    """Labels of people that look wrong, likeliest first, out of `labels` looked at.
+
+    `rows` int64 [n], `class_ids` int32 [n] (the label), `other_class_ids` int32 [n],
+    `probabilities` float32 [n] that the label is wrong.
+    """
+
+    rows: Rows
+    class_ids: NDArray[np.int32]
+    other_class_ids: NDArray[np.int32]
+    probabilities: NDArray[np.float32]
+    labels: int
 
 
 @dataclass(frozen=True)

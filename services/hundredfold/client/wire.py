@@ -100,11 +100,15 @@ def page(message: page_pb2.Page) -> types.Page:
         model=message.model,
         cluster=message.cluster,
         score=message.score,
+        planted=_optional(message, "planted", np.int64),
+        audit_id=message.audit_id,
     )
 
 
 def _optional(
-    message: page_pb2.Page, field: Literal["second", "probability"], dtype: type[np.generic]
+    message: page_pb2.Page,
+    field: Literal["second", "probability", "planted"],
+    dtype: type[np.generic],
 ) -> NDArray[Any]:
     """An array of a page that may be left out: then it is empty."""
     if not message.HasField(field):
@@ -145,6 +149,60 @@ def event(message: labels_pb2.Event) -> types.Event:
         seconds=message.seconds,
         undone_seq=message.undone_seq,
         request_id=message.request_id,
+        images=message.images,
+        audit_id=message.audit_id,
+    )
+
+
+def audit(message: labels_pb2.Audit) -> types.Audit:
+    """An audit."""
+    return types.Audit(
+        audit_id=message.audit_id,
+        collection=message.collection,
+        model=message.model,
+        cluster=message.cluster,
+        state=labels_pb2.AuditState.Name(message.state).removeprefix("AUDIT_STATE_"),
+        allowed_error=message.allowed_error,
+        confidence=message.confidence,
+        look=message.look,
+        alpha=message.alpha,
+        total=message.total,
+        population=message.population,
+        sample=message.sample,
+        answered=message.answered,
+        errors=message.errors,
+        bound=message.bound,
+        groups=tuple(map(_audit_group, message.groups)),
+        threshold=message.threshold,
+        seq=message.seq,
+        certificate_seq=message.certificate_seq,
+        people_error=message.people_error,
+    )
+
+
+def _audit_group(message: labels_pb2.AuditGroup) -> types.AuditGroup:
+    return types.AuditGroup(
+        class_id=message.class_id,
+        population=message.population,
+        sample=message.sample,
+        answered=message.answered,
+        errors=message.errors,
+        bound=message.bound,
+    )
+
+
+def annotator(message: labels_pb2.Annotator) -> types.Annotator:
+    """One who answers."""
+    return types.Annotator(
+        name=message.annotator,
+        decisions=message.decisions,
+        images=message.images,
+        seconds=message.seconds,
+        planted=message.planted,
+        found=message.found,
+        miss_rate=message.miss_rate,
+        miss_rate_low=message.miss_rate_low,
+        miss_rate_high=message.miss_rate_high,
     )
 
 
@@ -184,6 +242,56 @@ def loop(message: selection_pb2.Loop) -> types.Loop:
         expected_accuracy=message.expected_accuracy,
         trouble=message.trouble,
         policy=message.policy,
+        target_accuracy=_share(message.target_accuracy),
+        confidence=_share(message.confidence),
+        proved_accuracy=message.proved_accuracy,
+        audit_id=message.audit_id,
+        backbone_step=selection_pb2.BackboneStep.Name(message.backbone_step).removeprefix(
+            "BACKBONE_STEP_"
+        ),
+        backbone_rounds=tuple(map(_backbone_round, message.backbone_rounds)),
+        measured_accuracy=message.measured_accuracy,
+        measured_images=message.measured_images,
+        without=tuple(message.without),
+    )
+
+
+def _share(number: float) -> float:
+    """A share as it was asked for: a float on the way is 0.949999988 where 0.95 was meant."""
+    return round(number, 6)
+
+
+def _backbone_round(message: selection_pb2.BackboneRound) -> types.BackboneRound:
+    return types.BackboneRound(
+        before=message.before,
+        after=message.after,
+        labels_seq=message.labels_seq,
+        labels=message.labels,
+        accuracy_before=message.accuracy_before,
+        accuracy_after=message.accuracy_after,
+        purity_before=message.purity_before,
+        purity_after=message.purity_after,
+        images=message.images,
+        promoted=message.promoted,
+        reason=message.reason,
+        seconds=message.seconds,
+        ended_at=message.ended_at,
+    )
+
+
+def forecast(message: selection_pb2.ForecastResponse) -> types.Forecast:
+    """What is left."""
+    return types.Forecast(
+        expected_accuracy=message.expected_accuracy,
+        seconds=message.seconds,
+        pages=message.pages,
+        images=message.images,
+        seconds_low=message.seconds_low,
+        seconds_high=message.seconds_high,
+        pages_low=message.pages_low,
+        pages_high=message.pages_high,
+        audit_seconds=message.audit_seconds,
+        ready=message.ready,
     )
 
 
@@ -203,3 +311,18 @@ def head(message: training_pb2.Head) -> types.Head:
         promoted=message.promoted,
         seconds=message.seconds,
     )
+
+
+def comparison(message: training_pb2.CompareSpacesResponse) -> types.SpaceComparison:
+    """Which of two spaces is better."""
+    return types.SpaceComparison(
+        before=_quality(message.before),
+        after=_quality(message.after),
+        images=message.images,
+        p_value=message.p_value,
+        better=message.better,
+    )
+
+
+def _quality(message: training_pb2.SpaceQuality) -> types.SpaceQuality:
+    return types.SpaceQuality(message.space, message.accuracy, message.purity)
