@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from hundredfold.chassis.backbones.cards import ModelCard
+from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.embedding.domain.models import ModelCard
 from hundredfold.embedding.provision import Models
-from hundredfold.embedding.store import ModelRepository
 
 LITE0 = "efficientnet-lite0@1"
 COLOUR = ModelCard("colour@1", 3, 32, 3, "the mean of each channel", "CC0")

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from hundredfold.chassis.backbones.cards import ModelCard
+from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.errors import NotFound, ServiceError, Unavailable
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.backends.base import Backend
 from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.backends.triton import TritonBackend
-from hundredfold.embedding.domain.models import ModelCard
-from hundredfold.embedding.store import ModelRepository
 from tests.contract.embedding_fixtures import COLOUR, LITE0, photo, publish_colour
 from tests.contract.triton_server import TritonServer, Unsupported, triton_server
 

@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
+from hundredfold.chassis.backbones.cards import LOGITS
+from hundredfold.chassis.backbones.decoding import decode
+from hundredfold.chassis.backbones.preprocessing import model_input
+from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.errors import NotFound
 from hundredfold.chassis.imaging import upright_rgb
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.backends.onnx import OnnxBackend
-from hundredfold.embedding.decoding import decode
-from hundredfold.embedding.domain.models import LOGITS
-from hundredfold.embedding.domain.preprocessing import model_input
 from hundredfold.embedding.provision import Models
-from hundredfold.embedding.store import ModelRepository
 from tests.contract.embedding_fixtures import LITE0, photo
 
 PALACE, DAISY = 698, 985

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from hundredfold.api.embedding.v1 import embedding_pb2, embedding_pb2_grpc
 from hundredfold.api.runs.v1 import runs_pb2
+from hundredfold.chassis.backbones.cards import ModelCard
+from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.errors import (
     Aborted,
     Conflict,
@@ -34,12 +36,10 @@ from hundredfold.chassis.testing import serving
 from hundredfold.embedding.backends.base import Backend
 from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.backends.triton import TritonBackend
-from hundredfold.embedding.domain.models import ModelCard
 from hundredfold.embedding.embedder import Embedder
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.servicer import EmbeddingServicer, embedding_mount
 from hundredfold.embedding.space_job import KIND, EmbedCollection
-from hundredfold.embedding.store import ModelRepository
 from tests.contract.documented import result_keys
 from tests.contract.embedding_fixtures import (
     COLOUR,

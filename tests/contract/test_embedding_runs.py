@@ -12,6 +12,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from numpy.typing import NDArray
 
+from hundredfold.chassis.backbones.cards import ModelCard
+from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.runs import Runs, State
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage import layout
@@ -19,11 +21,9 @@ from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.testing import wait_for
 from hundredfold.embedding.backends.onnx import OnnxBackend
-from hundredfold.embedding.domain.models import ModelCard
 from hundredfold.embedding.embedder import Embedder
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.space_job import KIND, EmbedCollection
-from hundredfold.embedding.store import ModelRepository
 from tests.contract.embedding_fixtures import (
     COLOUR,
     plain,

@@ -15,6 +15,7 @@ from hundredfold.catalog.ingest import KIND as INGEST
 from hundredfold.catalog.ingest import Ingest
 from hundredfold.catalog.servicer import CatalogServicer, catalog_mount
 from hundredfold.catalog.store import CatalogStore
+from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.client import error_of
 from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import ServiceError
@@ -29,7 +30,6 @@ from hundredfold.embedding.embedder import Embedder
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.servicer import EmbeddingServicer, embedding_mount
 from hundredfold.embedding.space_job import KIND as EMBED
-from hundredfold.embedding.store import ModelRepository
 from hundredfold.hashing import duplicates_job, hash_job
 from hundredfold.hashing.servicer import HashingServicer, hashing_mount
 from hundredfold.index.jobs import Jobs

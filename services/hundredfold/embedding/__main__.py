@@ -4,6 +4,7 @@ import logging
 import sys
 import threading
 
+from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.config import from_env
 from hundredfold.chassis.entry import entry_point
 from hundredfold.chassis.errors import InvalidArgument, ServiceError
@@ -20,7 +21,6 @@ from hundredfold.embedding.embedder import Embedder
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.servicer import EmbeddingServicer, embedding_mount
 from hundredfold.embedding.space_job import KIND, EmbedCollection
-from hundredfold.embedding.store import ModelRepository
 
 _log = logging.getLogger(__name__)
 _SERVICE = "embedding"

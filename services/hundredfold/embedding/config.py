@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from hundredfold.chassis.backbones.cards import DEFAULT_MODEL
 from hundredfold.chassis.config import ServerConfig
-from hundredfold.embedding.domain.models import DEFAULT_MODEL
 
 
 @dataclass(frozen=True)

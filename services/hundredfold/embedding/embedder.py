@@ -12,11 +12,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hundredfold.chassis.backbones.cards import ModelCard
+from hundredfold.chassis.backbones.decoding import decode
 from hundredfold.chassis.errors import ServiceError
 from hundredfold.chassis.imaging import ImageError
 from hundredfold.embedding.backends.base import Backend
-from hundredfold.embedding.decoding import decode
-from hundredfold.embedding.domain.models import ModelCard
 from hundredfold.embedding.domain.vectors import unit_vectors
 
 T = TypeVar("T")

@@ -5,10 +5,10 @@ import subprocess
 import sys
 import threading
 
+from hundredfold.chassis.backbones.cards import ModelCard
+from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.errors import Conflict
 from hundredfold.chassis.storage.layout import name_and_version
-from hundredfold.embedding.domain.models import ModelCard
-from hundredfold.embedding.store import ModelRepository
 
 _log = logging.getLogger(__name__)
 _SECONDS = 600

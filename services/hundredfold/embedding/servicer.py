@@ -7,6 +7,7 @@ import grpc
 
 from hundredfold.api.common.v1 import image_pb2
 from hundredfold.api.embedding.v1 import embedding_pb2, embedding_pb2_grpc
+from hundredfold.chassis.backbones.cards import ModelCard
 from hundredfold.chassis.context import scope
 from hundredfold.chassis.paging import decode_token, encode_token, page_size
 from hundredfold.chassis.requests import check_images
@@ -17,7 +18,6 @@ from hundredfold.chassis.storage.collections import require_collection
 from hundredfold.chassis.storage.layout import check_model
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import pack
-from hundredfold.embedding.domain.models import ModelCard
 from hundredfold.embedding.embedder import Embedded, Embedder
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.space_job import KIND, representatives

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hundredfold.chassis.backbones.cards import ModelCard
 from hundredfold.chassis.errors import NotFound, Unavailable
 from hundredfold.chassis.runs import RunContext
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.collections import PartInfo, read_images_part, until_settled
 from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.embedding.domain.models import ModelCard
 from hundredfold.embedding.domain.vectors import PartVectors, wanted_rows
 from hundredfold.embedding.embedder import Embedded, Embedder
 from hundredfold.embedding.provision import Models

@@ -1,5 +1,6 @@
 import pytest
 
+from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.config import from_env
 from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.chassis.storage.store import ArtifactStore
@@ -7,7 +8,6 @@ from hundredfold.embedding.__main__ import make_backend
 from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.backends.triton import TritonBackend
 from hundredfold.embedding.config import EmbeddingConfig
-from hundredfold.embedding.store import ModelRepository
 
 REPOSITORY = ModelRepository(ArtifactStore("memory://embedding-config"))
 

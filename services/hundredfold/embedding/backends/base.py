@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.embedding.domain.models import ModelCard
+from hundredfold.chassis.backbones.cards import ModelCard
 
 
 class Backend(Protocol):

@@ -13,9 +13,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from hundredfold.chassis.backbones.cards import EMBEDDING, INPUT, ModelCard
+from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.errors import Conflict
-from hundredfold.embedding.domain.models import EMBEDDING, INPUT, ModelCard
-from hundredfold.embedding.store import ModelRepository
 
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 

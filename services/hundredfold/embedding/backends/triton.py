@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from tritonclient import grpc as triton
 from tritonclient.utils import InferenceServerException
 
+from hundredfold.chassis.backbones.cards import EMBEDDING, INPUT, ModelCard
 from hundredfold.chassis.errors import Conflict, Unavailable
 from hundredfold.chassis.storage.layout import name_and_version
-from hundredfold.embedding.domain.models import EMBEDDING, INPUT, ModelCard
 
 _READY_SECONDS = 2.0
 _LOAD_SECONDS = 60.0

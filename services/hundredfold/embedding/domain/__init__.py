@@ -1,1 +1,1 @@
-"""The embedding service's pure part: geometry, vectors and model cards."""
+"""The embedding service's pure part: vectors of length 1."""

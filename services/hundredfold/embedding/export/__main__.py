@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hundredfold.chassis.backbones.cards import DEFAULT_MODEL, ModelCard
+from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.config import from_env
 from hundredfold.chassis.errors import ServiceError
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.layout import name_and_version
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.config import EmbeddingConfig
-from hundredfold.embedding.domain.models import DEFAULT_MODEL, ModelCard
-from hundredfold.embedding.store import ModelRepository
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hundredfold.embedding.export.recipe import Recipe
+    from hundredfold.chassis.backbones.recipe import Recipe
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,7 +51,7 @@ def export(repository: ModelRepository, model: str, weights: Path | None) -> Mod
         RuntimeError: there is no such recipe, or no weights, or the file fails its check.
     """
     # Here, not above: this is where PyTorch gets imported, and where a missing extra shows.
-    from hundredfold.embedding.export.graph import Graph, check, write_onnx  # noqa: PLC0415
+    from hundredfold.chassis.backbones.graph import Graph, check, write_onnx  # noqa: PLC0415
 
     recipe = _recipe(name_and_version(model)[0])
     network = recipe.build(_state(recipe, weights))
@@ -68,7 +68,7 @@ def export(repository: ModelRepository, model: str, weights: Path | None) -> Mod
 
 
 def _recipe(name: str) -> "Recipe":
-    from hundredfold.embedding.export.recipes import RECIPES  # noqa: PLC0415 (imports PyTorch)
+    from hundredfold.chassis.backbones.recipes import RECIPES  # noqa: PLC0415 (imports PyTorch)
 
     if name not in RECIPES:
         raise RuntimeError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")

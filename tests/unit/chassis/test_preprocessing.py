@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from hundredfold.embedding.domain.preprocessing import crop_box, crop_side, model_input
+from hundredfold.chassis.backbones.preprocessing import crop_box, crop_side, model_input
 
 SIDES = st.integers(1, 4000)
 

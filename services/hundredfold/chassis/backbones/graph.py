@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hundredfold.embedding.domain.models import EMBEDDING, INPUT, LOGITS
-from hundredfold.embedding.export.recipe import Network, Recipe
+from hundredfold.chassis.backbones.cards import EMBEDDING, INPUT, LOGITS
+from hundredfold.chassis.backbones.recipe import Network, Recipe
 
 _OPSET = 17
 _LEAST_COSINE = 0.9999

@@ -1,6 +1,6 @@
 import pytest
 
-from hundredfold.embedding.domain.models import ModelCard, triton_config
+from hundredfold.chassis.backbones.cards import ModelCard, triton_config
 
 CARD = ModelCard("efficientnet-lite0@1", 1280, 224, 1000, "PyPI", "Apache-2.0")
 

@@ -29,7 +29,7 @@ class ModelCard:
         classes: length of its logits.
         source: where its weights came from.
         licence: under which licence.
-        kind: always `backbone`; cards of other kinds are no business of this service.
+        kind: always `backbone`; cards of other kinds are no backbones.
     """
 
     model: str

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from hundredfold.embedding.export.recipe import Recipe
-from hundredfold.embedding.export.recipes import efficientnet_lite, torchvision_classifiers
+from hundredfold.chassis.backbones.recipe import Recipe
+from hundredfold.chassis.backbones.recipes import efficientnet_lite, torchvision_classifiers
 
 RECIPES: Mapping[str, Recipe] = {
     recipe.name: recipe

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from hundredfold.chassis.backbones.preprocessing import MARGIN, model_input
 from hundredfold.chassis.imaging import upright_rgb
-from hundredfold.embedding.domain.preprocessing import MARGIN, model_input
 
 _SPARE = 2
 """A JPEG is decoded no smaller than this many times what the model needs: the resize still averages."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
-from hundredfold.embedding.export.recipe import Network, Recipe
+from hundredfold.chassis.backbones.recipe import Network, Recipe
 
 
 class _Features(nn.Module):

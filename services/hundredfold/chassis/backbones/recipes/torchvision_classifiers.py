@@ -6,7 +6,7 @@ from functools import partial
 from torch import Tensor, nn
 from torchvision import models
 
-from hundredfold.embedding.export.recipe import Network, Recipe
+from hundredfold.chassis.backbones.recipe import Network, Recipe
 
 _HEADS = {
     "resnet18": "fc",
