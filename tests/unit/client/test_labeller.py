@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hundredfold.chassis.costs import CostModel
-from hundredfold.client.labeller import SimulatedLabeller, run_lengths
+from hundredfold.client.labeller import RandomLabeller, SimulatedLabeller, run_lengths
 from hundredfold.client.types import Page, PageKind, Verdict
 
 COSTS = CostModel(
@@ -89,6 +89,30 @@ def test_whoever_misses_everything_kicks_nothing() -> None:
     answer = labeller(1, 2, 1, miss_rate=1.0).answer(page(PageKind.VERIFY, 3, class_id=1))
     assert [each.verdict for each in answer.judgements] == [Verdict.IS]
     assert len(answer.judgements[0].rows) == 3
+
+
+@pytest.mark.parametrize("kind", [PageKind.AUDIT, PageKind.REVIEW])
+def test_pages_of_checks_are_answered_as_those_of_a_predicted_class(kind: PageKind) -> None:
+    truth = (1, 2, 1, 1, 2, 2, 1, 1)
+    asked = labeller(*truth).answer(page(PageKind.VERIFY, 8, class_id=1))
+    checked = labeller(*truth).answer(page(kind, 8, class_id=1))
+    assert (checked.seconds, checked.actions) == (asked.seconds, asked.actions)
+    assert [each.rows.tolist() for each in checked.judgements] == [[0, 2, 3, 6, 7], [1, 4, 5]]
+
+
+def test_a_review_of_right_labels_costs_a_look() -> None:
+    answer = labeller(*[2] * 48).answer(page(PageKind.REVIEW, 48, class_id=2))
+    assert answer.seconds == 4.0
+
+
+@pytest.mark.parametrize("kind", [PageKind.CLUSTER, PageKind.VERIFY, PageKind.SINGLE])
+def test_whoever_answers_at_random_knows_the_classes_and_nothing_else(kind: PageKind) -> None:
+    truth = np.repeat(np.array([1, 2, 3], np.int32), 200)
+    random = RandomLabeller(truth, COSTS)
+    answers = [random.answer(page(kind, 600, class_id=1)) for _ in range(2)]
+    said = [np.concatenate([each.rows for each in answer.judgements]) for answer in answers]
+    assert [np.sort(each).tolist() for each in said] == [list(range(600))] * 2
+    assert said[0].tolist() != said[1].tolist()
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=48), st.integers(1, 4))
