@@ -45,6 +45,7 @@ def jpeg(pixels: NDArray[Any], quality: int = 92) -> bytes:
 def test_the_repository_has_triton_s_layout(lite0_store: ArtifactStore) -> None:
     assert lite0_store.list("models/efficientnet-lite0") == ["1", "config.pbtxt"]
     assert lite0_store.list("models/efficientnet-lite0/1") == [
+        "features.safetensors",
         "manifest.json",
         "model.json",
         "model.onnx",

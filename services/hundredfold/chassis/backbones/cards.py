@@ -1,10 +1,11 @@
 """Backbones: what a card says of one, and how an inference server is told of it."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hundredfold.chassis.storage.layout import name_and_version
+from hundredfold.chassis.storage.layout import check_model, name_and_version
 
 KIND = "backbone"
 DEFAULT_MODEL = "efficientnet-lite0@1"
@@ -16,6 +17,40 @@ LARGEST_BATCH = 64
 
 _QUEUE_DELAY_MICROSECONDS = 2000
 """How long the inference server waits to put requests of several callers into one batch."""
+
+
+_MOST_NAME = 120
+_DIGEST = 12
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """How a backbone was fine-tuned.
+
+    Attributes:
+        parent: `name@version` of the backbone that it began from.
+        collection: on whose labels.
+        labels_seq: the newest event it has learnt from.
+        labels: how many images with a label it has learnt from.
+        seconds: of training.
+    """
+
+    parent: str
+    collection: str
+    labels_seq: int
+    labels: int
+    seconds: float
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Tuned":
+        """Read what `asdict` made; fields that this version does not know are ignored."""
+        return cls(
+            parent=str(value["parent"]),
+            collection=str(value["collection"]),
+            labels_seq=int(value["labels_seq"]),
+            labels=int(value["labels"]),
+            seconds=float(value["seconds"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -30,6 +65,8 @@ class ModelCard:
         source: where its weights came from.
         licence: under which licence.
         kind: always `backbone`; cards of other kinds are no backbones.
+        recipe: which recipe builds the network; of an older card its name.
+        tuned: how it was fine-tuned; None = it was not.
     """
 
     model: str
@@ -39,10 +76,13 @@ class ModelCard:
     source: str
     licence: str
     kind: str = KIND
+    recipe: str = ""
+    tuned: Tuned | None = None
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "ModelCard":
         """Read a card; fields that this version does not know are ignored."""
+        tuned = value.get("tuned")
         return cls(
             model=str(value["model"]),
             dimensions=int(value["dimensions"]),
@@ -51,6 +91,8 @@ class ModelCard:
             source=str(value.get("source", "")),
             licence=str(value.get("licence", "")),
             kind=str(value["kind"]),
+            recipe=str(value.get("recipe") or name_and_version(str(value["model"]))[0]),
+            tuned=None if tuned is None else Tuned.from_json(tuned),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -58,21 +100,41 @@ class ModelCard:
         return asdict(self)
 
 
+def tuned_name(recipe: str, collection: str, pixels: int = 0) -> str:
+    """The name of what is fine-tuned on a collection, short enough for the model repository.
+
+    Args:
+        recipe: of the network.
+        collection: on whose labels.
+        pixels: a side of the input, to tell sizes apart; 0 = leave it out.
+    """
+    name = f"{recipe}-{collection}" + (f"-{pixels}px" if pixels else "")
+    if len(name) > _MOST_NAME:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
+        name = f"{name[: _MOST_NAME - _DIGEST - 1]}-{digest}"
+    check_model(f"{name}@1")
+    return name
+
+
 def triton_config(card: ModelCard) -> str:
     """The `config.pbtxt` of a backbone: every version is served, requests are batched together.
 
-    No device is named: the server takes its GPUs if it has any, else the processor.
+    No device is named: the server takes its GPUs if it has any, else the processor. Of what was
+    fine-tuned no logits are served: their number grows with the schema, and all versions share this.
     """
     name, _ = name_and_version(card.model)
     pixels = card.input_pixels
+    outputs = [f'{{ name: "{EMBEDDING}" data_type: TYPE_FP32 dims: [ {card.dimensions} ] }}']
+    if card.tuned is None:
+        outputs += [f'{{ name: "{LOGITS}" data_type: TYPE_FP32 dims: [ {card.classes} ] }}']
+    lines = ",\n  ".join(outputs)
     return f"""\
 name: "{name}"
 backend: "onnxruntime"
 max_batch_size: {LARGEST_BATCH}
 input [ {{ name: "{INPUT}" data_type: TYPE_UINT8 dims: [ {pixels}, {pixels}, 3 ] }} ]
 output [
-  {{ name: "{EMBEDDING}" data_type: TYPE_FP32 dims: [ {card.dimensions} ] }},
-  {{ name: "{LOGITS}" data_type: TYPE_FP32 dims: [ {card.classes} ] }}
+  {lines}
 ]
 dynamic_batching {{ max_queue_delay_microseconds: {_QUEUE_DELAY_MICROSECONDS} }}
 version_policy {{ all {{ }} }}

@@ -29,7 +29,7 @@ class Recipe:
         input_pixels: pixels a side of its input.
         mean: what is taken from each channel of 0..255 before the network sees it.
         deviation: what each channel is then divided by.
-        build: a state dict to the network, in evaluation mode.
+        build: a state dict to the network, in evaluation mode; None = the weights come later.
         source: where the weights come from.
         licence: of the weights.
         weights: finds the weights file that comes with a package; None = the user must give one.
@@ -39,7 +39,7 @@ class Recipe:
     input_pixels: int
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
-    build: Callable[[Mapping[str, Tensor]], Network]
+    build: Callable[[Mapping[str, Tensor] | None], Network]
     source: str
     licence: str
     weights: Callable[[], Path] | None = None

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from hundredfold.chassis.backbones.cards import KIND, ModelCard, triton_config
+from hundredfold.chassis.backbones.cards import KIND, ModelCard, triton_config, tuned_name
 from hundredfold.chassis.errors import Conflict, InvalidArgument, NotFound
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
@@ -49,16 +49,35 @@ class ModelRepository:
             NotFound: there is none of that name and version.
             Conflict: ARTIFACT_DAMAGED, it is not what was published.
         """
-        folder = layout.model(model)
-        manifest = Manifest.load(self._store, folder)
-        if layout.MODEL_FILE in manifest.entries:
-            manifest.check(self._store, layout.MODEL_FILE, deep=True)
-        return self._store.local(f"{folder}/{layout.MODEL_FILE}")
+        return self._file(model, layout.MODEL_FILE)
 
-    def publish(self, card: ModelCard, file: Path) -> None:
+    def weights(self, model: str) -> Path | None:
+        """The weights of a backbone to go on training from; None where they were not kept.
+
+        Raises:
+            Conflict: ARTIFACT_DAMAGED, they are not what was published.
+        """
+        if not self._store.exists(f"{layout.model(model)}/{layout.MODEL_WEIGHTS}"):
+            return None
+        return self._file(model, layout.MODEL_WEIGHTS)
+
+    def next_tuned(self, recipe: str, collection: str, pixels: int) -> str:
+        """The `name@version` of what is fine-tuned next; all versions of a name share their shape."""
+        name = tuned_name(recipe, collection)
+        if any(self.card(model).input_pixels != pixels for model in self._versions(name)):
+            name = tuned_name(recipe, collection, pixels)
+        versions = [layout.name_and_version(model)[1] for model in self._versions(name)]
+        return f"{name}@{max(versions, default=0) + 1}"
+
+    def publish(self, card: ModelCard, file: Path, weights: Path | None = None) -> None:
         """Put a backbone into the repository; it is there once its card is, which comes last.
 
         A `config.pbtxt` that is there stays, since an operator may have tuned it.
+
+        Args:
+            card: what it is.
+            file: the ONNX file.
+            weights: the state dict of its features, as safetensors; None = nobody will train it on.
 
         Raises:
             Conflict: another version has another shape, which one `config.pbtxt` can't tell.
@@ -67,13 +86,24 @@ class ModelRepository:
         self._check_shape(name, card)
         if not self._store.exists(layout.model_config(name)):
             self._store.write_bytes(layout.model_config(name), triton_config(card).encode())
-        folder = layout.model(card.model)
-        with file.open("rb") as source, self._store.writer(f"{folder}/{layout.MODEL_FILE}") as out:
-            shutil.copyfileobj(source, out)
-        manifest = Manifest(self._store, folder)
-        manifest.add(layout.MODEL_FILE, out.artifact)
+        manifest = Manifest(self._store, layout.model(card.model))
+        self._add(manifest, layout.MODEL_FILE, file)
+        if weights is not None:
+            self._add(manifest, layout.MODEL_WEIGHTS, weights)
         manifest.save()
         self._store.write_json(_card_path(card.model), card.to_json())
+
+    def _add(self, manifest: Manifest, name: str, file: Path) -> None:
+        with file.open("rb") as source, self._store.writer(f"{manifest.folder}/{name}") as out:
+            shutil.copyfileobj(source, out)
+        manifest.add(name, out.artifact)
+
+    def _file(self, model: str, name: str) -> Path:
+        folder = layout.model(model)
+        manifest = Manifest.load(self._store, folder)
+        if name in manifest.entries:
+            manifest.check(self._store, name, deep=True)
+        return self._store.local(f"{folder}/{name}")
 
     def _versions(self, name: str) -> list[str]:
         if not _is_model(f"{name}@1"):  # something of the operator's

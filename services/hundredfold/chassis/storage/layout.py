@@ -265,8 +265,11 @@ def model_config(name: str) -> str:
 
 
 MODEL_FILE = "model.onnx"
+MODEL_WEIGHTS = "features.safetensors"
+"""The state dict of the network up to its pooled features, to go on training from; not every version has it."""
+
 MODEL_CARD = "model.json"
-"""What the model is: {"model", "kind", "dimensions", "input_pixels", "source", "licence", ..}."""
+"""What the model is: {"model", "kind", "dimensions", "input_pixels", "source", "licence", "recipe", "tuned": null or {"parent", "collection", "labels_seq", "labels", "seconds"}, ..}."""
 
 
 def heads(collection_: str) -> str:

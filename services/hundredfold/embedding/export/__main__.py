@@ -3,7 +3,7 @@
 import argparse
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,6 @@ from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.config import EmbeddingConfig
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from hundredfold.chassis.backbones.recipe import Recipe
 
 
@@ -52,18 +50,26 @@ def export(repository: ModelRepository, model: str, weights: Path | None) -> Mod
     """
     # Here, not above: this is where PyTorch gets imported, and where a missing extra shows.
     from hundredfold.chassis.backbones.graph import Graph, check, write_onnx  # noqa: PLC0415
+    from hundredfold.chassis.backbones.weights import original, save_features  # noqa: PLC0415
 
     recipe = _recipe(name_and_version(model)[0])
-    network = recipe.build(_state(recipe, weights))
+    network = original(recipe, weights)
     graph = Graph(network, recipe).eval()
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / layout.MODEL_FILE
+        file, kept = Path(folder) / layout.MODEL_FILE, Path(folder) / layout.MODEL_WEIGHTS
         write_onnx(graph, recipe.input_pixels, file)
         dimensions, classes = check(graph, recipe.input_pixels, file)
+        save_features(network.features, kept)
         card = ModelCard(
-            model, dimensions, recipe.input_pixels, classes, recipe.source, recipe.licence
+            model,
+            dimensions,
+            recipe.input_pixels,
+            classes,
+            recipe.source,
+            recipe.licence,
+            recipe=recipe.name,
         )
-        repository.publish(card, file)
+        repository.publish(card, file, kept)
     return card
 
 
@@ -73,17 +79,6 @@ def _recipe(name: str) -> "Recipe":
     if name not in RECIPES:
         raise RuntimeError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
     return RECIPES[name]
-
-
-def _state(recipe: "Recipe", weights: Path | None) -> "Mapping[str, Tensor]":
-    import torch  # noqa: PLC0415 (see `export`)
-
-    if weights is None:
-        if recipe.weights is None:
-            raise RuntimeError(f"{recipe.name} comes without weights: give --weights FILE")
-        weights = recipe.weights()
-    state: Mapping[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
-    return state
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

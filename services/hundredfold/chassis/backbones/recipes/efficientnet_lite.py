@@ -25,11 +25,13 @@ class _Features(nn.Module):
         return features.mean((2, 3))
 
 
-def _build(name: str, weights: Mapping[str, Tensor]) -> Network:
+def _build(name: str, weights: Mapping[str, Tensor] | None) -> Network:
     network = EfficientNet.from_name(name)
-    network.load_state_dict(weights)
+    if weights is not None:
+        network.load_state_dict(weights)
     network.eval()
-    return Network(_Features(network), network._fc)
+    classifier, network._fc = network._fc, nn.Identity()
+    return Network(_Features(network), classifier)
 
 
 def _weights(number: int) -> Path:

@@ -17,11 +17,15 @@ _HEADS = {
 }
 """The attribute that is the classifier; what goes into it are the pooled features."""
 
+_IMAGENET = 1000
 
-def _build(name: str, weights: Mapping[str, Tensor]) -> Network:
+
+def _build(name: str, weights: Mapping[str, Tensor] | None) -> Network:
     head = _HEADS[name]
-    network = models.get_model(name, weights=None, num_classes=_classes(weights))
-    network.load_state_dict(weights)
+    classes = _IMAGENET if weights is None else _classes(weights)
+    network = models.get_model(name, weights=None, num_classes=classes)
+    if weights is not None:
+        network.load_state_dict(weights)
     network.eval()
     classifier = getattr(network, head)
     setattr(network, head, nn.Identity())
