@@ -1,0 +1,268 @@
+"""One simulated labelling, from a cleared collection to the last target."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hundredfold.chassis.costs import CostModel
+from hundredfold.chassis.errors import Conflict, NotFound
+from hundredfold.client.client import Client
+from hundredfold.client.labeller import RandomLabeller, SimulatedLabeller
+from hundredfold.client.patience import patiently
+from hundredfold.client.simulation import measuring
+from hundredfold.client.simulation.desk import Desk
+from hundredfold.client.simulation.known import Known
+from hundredfold.client.simulation.outcome import Asked, Milestone, Outcome, Point
+from hundredfold.client.simulation.pace import Pace
+from hundredfold.client.simulation.settings import Clock, Settings, Stop
+from hundredfold.client.types import Loop, PageKind, Rows
+
+ACTOR_PREFIX = "simulated"
+
+OnPoint = Callable[[Outcome], None]
+
+
+def simulate(
+    client: Client,
+    collection: str,
+    known: Known,
+    costs: CostModel,
+    settings: Settings,
+    *,
+    seed: int = 0,
+    on_point: OnPoint = lambda _: None,
+) -> Outcome:
+    """Clear what simulations labelled before, start the loop anew and label until the last target.
+
+    Raises:
+        Conflict: people have labelled the collection: simulate on one of its own. Or the loop does
+            not go on (STALLED).
+    """
+    begun = time.monotonic()
+    kind = RandomLabeller if settings.at_random else SimulatedLabeller
+    session = Session(
+        client,
+        collection=collection,
+        known=known,
+        labeller=kind(known.truth, costs, miss_rate=settings.miss_rate, seed=seed),
+        settings=settings,
+        seed=seed,
+        on_point=on_point,
+    )
+    session.run()
+    session.outcome.machine_seconds = time.monotonic() - begun
+    return session.outcome
+
+
+class Session:
+    """A labeller at work; see `simulate`."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        collection: str,
+        known: Known,
+        labeller: SimulatedLabeller,
+        settings: Settings,
+        seed: int,
+        on_point: OnPoint,
+    ) -> None:
+        self.outcome = Outcome(seed=seed, images=known.images, classes=known.classes)
+        self._client = client
+        self._collection = collection
+        self._known = known
+        self._labeller = labeller
+        self._settings = settings
+        self._on_point = on_point
+        self._annotator = f"{ACTOR_PREFIX}-{seed}"
+        real = settings.clock is Clock.REAL
+        self._pace = Pace(settings.pace) if real else None
+        ahead = settings.lag if real else 0
+        self._desk = Desk(client, collection, self._annotator, settings, ahead=ahead)
+        self._recent = [0]
+        self._asked: list[Asked] = []
+        self._seconds = 0.0
+        self._actions = 0
+        self._decisions = 0
+
+    def run(self) -> None:
+        """Label until the last target, or until nothing is left."""
+        space = self._settings.space or self._first_space()
+        cleared = patiently(
+            lambda: self._client.labels.clear(
+                self._collection, only_actors_with_prefix=ACTOR_PREFIX
+            )
+        )
+        self._recent = [cleared]
+        if self._settings.stop is Stop.TRUTH:
+            self._until_truth(space, cleared)
+        else:
+            self._until_certificates(space, cleared)
+        self._desk.leave()
+        self._tell_the_rest(cleared)
+
+    def _first_space(self) -> str:
+        """The space in which the loop of the collection began: none that was fine-tuned since."""
+        try:
+            loop = self._desk.loop()
+        except NotFound:
+            return ""
+        return loop.backbone_rounds[0].before if loop.backbone_rounds else loop.space
+
+    # --- until when
+
+    def _until_truth(self, space: str, cleared: int) -> None:
+        self._start(space, target=0.0)
+        self._desk.wait_until_seen(cleared)
+        last = self._settings.targets[-1]
+        self._label(lambda _: bool(self.outcome.curve) and self.outcome.curve[-1].accuracy >= last)
+        self._measure()
+        for target in self._settings.targets:
+            if found := measuring.crossing(self.outcome.curve, target):
+                self._reached(target, "truth", self._desk.loop(), *found)
+
+    def _until_certificates(self, space: str, cleared: int) -> None:
+        for target in self._settings.targets:
+            loop = self._start(space, target=target)
+            self._desk.wait_until_seen(max(cleared, self._recent[-1]))
+            self._label(lambda loop: loop.phase == "DONE")
+            loop = self._desk.loop()
+            self._measure()
+            proved = loop.proved_accuracy >= target - 1e-6
+            ended = "certificate" if proved else "everything"
+            self._reached(target, ended, loop, self._seconds, self._actions)
+            space = loop.space
+
+    def _start(self, space: str, *, target: float) -> Loop:
+        settings = self._settings
+        return patiently(
+            lambda: self._client.selection.start(
+                self._collection,
+                space=space,
+                expected_classes=self._known.classes,
+                policy=settings.policy,
+                seed=self.outcome.seed,
+                target_accuracy=target,
+                confidence=settings.confidence,
+                auto_label=bool(target) and target == settings.targets[-1],
+                without=settings.without,
+            )
+        )
+
+    # --- the work
+
+    def _label(self, enough: Callable[[Loop], bool]) -> None:
+        """Answer pages until it is enough, or nothing is left."""
+        while not enough(self._keep_up()):
+            lease, waited = self._desk.next_lease()
+            if lease is None:
+                return
+            answer = self._labeller.answer(lease.page)
+            if self._pace:
+                self._pace.waited(waited)
+                self._desk.fetch_ahead()
+                self._pace.act(answer.seconds)
+            self._recent.append(self._desk.submit(lease, answer))
+            self._seconds += answer.seconds
+            self._actions += answer.actions
+            self._decisions += 1
+            pages = self.outcome.pages
+            pages[lease.page.kind] = pages.get(lease.page.kind, 0) + 1
+            if lease.page.kind is PageKind.AUDIT and lease.page.audit_id:
+                self._desk.wait_until_seen(self._recent[-1])
+            if self._decisions % self._settings.check_every == 0:
+                self._measure()
+
+    def _keep_up(self) -> Loop:
+        """The loop, as soon as the labeller may go on by the clock."""
+        if self._pace:
+            return self._desk.loop()
+        if len(self._recent) > self._settings.lag:
+            self._desk.wait_until_seen(self._recent[-1 - self._settings.lag])
+        return self._desk.pause_for_backbone()
+
+    # --- what is told
+
+    def _measure(self) -> None:
+        labels = patiently(lambda: self._client.labels.labels(self._collection))
+        loop = self._desk.loop()
+        people = int(labels.by_people.sum())
+        point = Point(
+            seconds=self._seconds,
+            actions=self._actions,
+            decisions=self._decisions,
+            labelled=people,
+            by_model=len(labels.rows) - people,
+            accuracy=self._known.accuracy(labels, *patiently(self._predicted)),
+            expected_accuracy=loop.expected_accuracy,
+            measured_accuracy=loop.measured_accuracy,
+        )
+        self.outcome.curve.append(point)
+        self._ask_forecasts()
+        self._on_point(self.outcome)
+
+    def _predicted(self) -> tuple[Rows, NDArray[np.int32]]:
+        """What the loop's own head says; a head of an earlier simulation is not asked."""
+        while model := self._client.selection.get(self._collection).model:
+            # A head that newer ones have replaced meanwhile is there no more.
+            with suppress(NotFound):
+                found = self._client.training.predictions(self._collection, model)
+                return found.rows, found.class_ids
+        return np.empty(0, np.int64), np.empty(0, np.int32)
+
+    def _ask_forecasts(self) -> None:
+        if self._settings.stop is Stop.TRUTH:
+            return  # a forecast is of the seconds until a proof
+        done = {each.target for each in self.outcome.milestones}
+        for target in (each for each in self._settings.targets if each not in done):
+            with suppress(Conflict):  # there is no head yet
+                said = self._client.selection.forecast(self._collection, target=target)
+                self._asked.append(
+                    Asked(target, self._seconds, said.seconds, said.seconds_low, said.seconds_high)
+                )
+
+    def _reached(
+        self, target: float, ended: str, loop: Loop, seconds: float, actions: float
+    ) -> None:
+        outcome = self.outcome
+        images, last = outcome.images, outcome.curve[-1]
+        milestone = Milestone(
+            target=target,
+            ended=ended,
+            seconds=seconds,
+            speedup=measuring.speedup(images, target, seconds),
+            speedup_over_good_tool=measuring.speedup(
+                images, target, seconds, measuring.GOOD_TOOL_SECONDS
+            ),
+            actions=actions,
+            decisions=self._decisions,
+            labelled=last.labelled,
+            accuracy=target if ended == "truth" else last.accuracy,
+            proved_accuracy=loop.proved_accuracy if ended == "certificate" else 0.0,
+            waiting_seconds=self._desk.waited,
+            backbone_seconds=self._desk.paused,
+            pages=dict(outcome.pages),
+            rates=measuring.rates(outcome.curve, seconds),
+        )
+        outcome.milestones.append(milestone)
+        outcome.checkpoints.extend(measuring.checkpoints(self._asked, target, seconds))
+        known = {each.ended_at for each in outcome.backbone_rounds}
+        outcome.backbone_rounds.extend(
+            each for each in loop.backbone_rounds if each.ended_at not in known
+        )
+
+    def _tell_the_rest(self, cleared: int) -> None:
+        labels, outcome = self._client.labels, self.outcome
+        outcome.waiting_seconds = self._desk.waited
+        outcome.backbone_seconds = self._desk.paused
+        outcome.audits = [
+            each
+            for each in patiently(lambda: list(labels.audits(self._collection)))
+            if each.seq > cleared
+        ]
+        everybody = patiently(lambda: list(labels.annotators(self._collection)))
+        outcome.annotator = next((each for each in everybody if each.name == self._annotator), None)
