@@ -27,6 +27,7 @@ class Options:
         expected_classes: how many classes there may be; 0 = those named, or chosen by size.
         radius: bits in which both hashes of copies may differ.
         model: the backbone, `name@version`; empty = the default.
+        find_copies: else every image is labelled by itself, to measure what that costs.
     """
 
     columns: dict[str, str | int]
@@ -34,6 +35,7 @@ class Options:
     expected_classes: int = 0
     radius: int = DUPLICATE_RADIUS
     model: str = ""
+    find_copies: bool = True
 
 
 @dataclass(frozen=True)
@@ -91,39 +93,45 @@ def _steps(
 ) -> Iterator[Run]:
     yield ingest(client, source, collection, options, on_progress)
     _check_usable(client, source, collection)
-    ids = [str(uuid.uuid4()) for _ in range(5)]
-
-    run = patiently(lambda: client.hashing.hash_collection(collection, request_id=ids[0]))
-    yield client.hashing.runs.wait(run.run_id, on_progress)
-
-    run = patiently(
-        lambda: client.hashing.find_duplicates(collection, radius=options.radius, request_id=ids[1])
-    )
-    found = client.hashing.runs.wait(run.run_id, on_progress)
-    yield found
+    duplicates = ""
+    if options.find_copies:
+        found = list(_find_copies(client, collection, options.radius, on_progress))
+        yield from found
+        duplicates = found[-1].result["duplicates"]
+    ids = [str(uuid.uuid4()) for _ in range(3)]
 
     run = patiently(
         lambda: client.embedding.embed_collection(
-            collection,
-            model=options.model,
-            duplicates=found.result["duplicates"],
-            request_id=ids[2],
+            collection, model=options.model, duplicates=duplicates, request_id=ids[0]
         )
     )
     embedded = client.embedding.runs.wait(run.run_id, on_progress)
     space = embedded.result["space"]
     yield embedded
 
-    run = patiently(lambda: client.index.build(collection, space, request_id=ids[3]))
+    run = patiently(lambda: client.index.build(collection, space, request_id=ids[1]))
     yield client.index.runs.wait(run.run_id, on_progress)
 
     expected = options.expected_classes or len(options.classes)
     run = patiently(
         lambda: client.index.cluster(
-            collection, space, clusters=SEED_CLUSTERS_PER_CLASS * expected, request_id=ids[4]
+            collection, space, clusters=SEED_CLUSTERS_PER_CLASS * expected, request_id=ids[2]
         )
     )
     yield client.index.runs.wait(run.run_id, on_progress)
+
+
+def _find_copies(
+    client: Client, collection: str, radius: int, on_progress: OnProgress
+) -> Iterator[Run]:
+    ids = [str(uuid.uuid4()) for _ in range(2)]
+    run = patiently(lambda: client.hashing.hash_collection(collection, request_id=ids[0]))
+    yield client.hashing.runs.wait(run.run_id, on_progress)
+
+    run = patiently(
+        lambda: client.hashing.find_duplicates(collection, radius=radius, request_id=ids[1])
+    )
+    yield client.hashing.runs.wait(run.run_id, on_progress)
 
 
 def _check_usable(client: Client, source: str, collection: str) -> None:
