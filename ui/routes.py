@@ -62,7 +62,8 @@ class _Fresh(StaticFiles):
 def state(request: Request) -> Answer:
     """The schema, how far the work is, and what the loop does.
 
-    `phase` is that of the loop, NONE when there is no loop, UNKNOWN when nobody answers.
+    `phase` is that of the loop, NONE when there is no loop, UNKNOWN when nobody answers; `proved` the
+    share of images that is proved to be right, in words, empty when nothing is.
     """
     collection = request.path_params["collection"]
     schema = client().catalog.schema(collection)
@@ -78,10 +79,11 @@ def _loop(collection: str) -> Answer:
     try:
         loop = client().selection.get(collection)
     except NotFound:
-        return {"phase": "NONE", "trouble": ""}
+        return {"phase": "NONE", "trouble": "", "proved": ""}
     except ServiceError as error:
-        return {"phase": "UNKNOWN", "trouble": in_words(error)}
-    return {"phase": loop.phase, "trouble": loop.trouble}
+        return {"phase": "UNKNOWN", "trouble": in_words(error), "proved": ""}
+    proved = wire.proved(loop.proved_accuracy)
+    return {"phase": loop.phase, "trouble": loop.trouble, "proved": proved}
 
 
 def work(request: Request) -> Answer:

@@ -54,6 +54,12 @@ def progress(given: Progress) -> Json:
     }
 
 
+def proved(share: float) -> str:
+    """A proved share in words, rounded so that they promise no more; empty when nothing is proved."""
+    # A ten thousandth of a percent is lost where a share is sent as a float.
+    return f"at least {int(1000 * share + 1e-3) / 10:.4g} %" if share else ""
+
+
 def judgement(given: Judgement) -> Json:
     """One verdict."""
     rows = given.rows.tolist()

@@ -8,19 +8,18 @@ import streamlit as st
 from hundredfold.chassis.errors import ServiceError
 from hundredfold.client.types import Forecast, Loop, Progress, Schema
 from ui.backend import client, in_words
+from ui.views import behind, proof
 from ui.views.choice import Choice
+from ui.views.tables import duration, percent
 
 _AGAIN_SECONDS = 3.0
-_TARGET = 0.95
-
-
-def show(choice: Choice) -> None:
-    """Draw the view, again every few seconds."""
-    _numbers(choice.collection)
+_USUAL_TARGET = 0.95
 
 
 @st.fragment(run_every=_AGAIN_SECONDS)
-def _numbers(collection: str) -> None:
+def show(choice: Choice) -> None:
+    """Draw the view, again every few seconds."""
+    collection = choice.collection
     kept = f"numbers of {collection}"  # shown while nobody answers
     trouble = ""
     try:
@@ -33,8 +32,13 @@ def _numbers(collection: str) -> None:
     if numbers:
         progress, schema = numbers
         _heading(progress, loop)
-        _tiles(progress, loop, _forecast(collection) if loop else None)
+        _tiles(progress, loop, _forecast(loop) if loop else None)
+        if loop:
+            proof.show(choice, loop, progress)
         _by_class(progress.labels_by_class, schema)
+        if loop:
+            behind.networks(loop)
+        behind.people(collection)
     if trouble or hint:
         st.warning(trouble or hint)
 
@@ -58,18 +62,22 @@ def _loop(collection: str) -> tuple[Loop | None, str]:
     return loop, trouble
 
 
-def _forecast(collection: str) -> Forecast | None:
+def _forecast(loop: Loop) -> Forecast | None:
     try:
-        return client().selection.forecast(collection, target=_TARGET)
+        return client().selection.forecast(loop.collection, target=_target(loop))
     except ServiceError:
         return None
+
+
+def _target(loop: Loop | None) -> float:
+    return (loop.target_accuracy if loop else 0.0) or _USUAL_TARGET
 
 
 def _heading(progress: Progress, loop: Loop | None) -> None:
     share = min(progress.labelled / progress.total, 1.0) if progress.total else 0.0
     st.progress(share, f"**{progress.labelled:,} of {progress.total:,} images labelled**")
     words = [
-        f"{progress.decisions:,} answers in {_duration(progress.human_seconds)} of looking",
+        f"{progress.decisions:,} answers in {duration(progress.human_seconds)} of looking",
         f"{progress.ready_pages:,} pages wait",
         f"{progress.leased:,} images are on a screen",
     ]
@@ -83,6 +91,7 @@ _PHASES = {
     "SEED": "Naming clusters",
     "VERIFY": "Confirming what the model says",
     "LEFTOVERS": "One by one",
+    "AUDIT": "Checking at random",
     "DONE": "Done",
 }
 
@@ -92,24 +101,51 @@ def _tiles(progress: Progress, loop: Loop | None, forecast: Forecast | None) -> 
     tiles[0].metric("Labels a minute", f"{progress.labels_per_minute:,.0f}", border=True)
     tiles[1].metric("Labelled with copies", f"{progress.labelled_with_copies:,}", border=True)
     tiles[2].metric("Set aside", f"{progress.unsure:,}", border=True)
+    expected, measured = _right(loop)
     tiles[3].metric(
         "Right if stopped now",
-        f"{loop.expected_accuracy:.1%}" if loop and loop.expected_accuracy else "-",
-        help="What the model expects, were it to label the rest. Not audited.",
+        expected,
+        measured,
+        delta_color="off",
+        delta_arrow="off",
+        help="What the model expects, were it to label the rest. Below, how often it was right about images "
+        "that nobody chose and that it did not learn from.",
         border=True,
     )
+    left, interval = _left(forecast)
     tiles[4].metric(
-        f"Left until {_TARGET:.0%}",
-        (_duration(forecast.seconds) if forecast.seconds else "reached") if forecast else "-",
-        help="Expected time of one person, from the pace so far. Known after the first model.",
+        f"Left until {percent(_target(loop))}",
+        left,
+        interval,
+        delta_color="off",
+        delta_arrow="off",
+        help="Expected time of one person until it is proved, from the pace so far; below, what it is in "
+        "four of five cases. Known after the first model.",
         border=True,
     )
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:,.0f} min" if seconds < 5_400 else f"{seconds / 3_600:,.1f} h"
+def _right(loop: Loop | None) -> tuple[str, str | None]:
+    """The accuracy that is expected, and the one measured on the random stream."""
+    if not loop:
+        return "-", None
+    measured = f"measured {loop.measured_accuracy:.1%} of {loop.measured_images:,}"
+    return (
+        f"{loop.expected_accuracy:.1%}" if loop.expected_accuracy else "-",
+        measured if loop.measured_accuracy else None,
+    )
+
+
+def _left(forecast: Forecast | None) -> tuple[str, str | None]:
+    """The seconds that are left, and their interval."""
+    if not forecast:
+        return "-", None
+    if not forecast.seconds:
+        return "reached", None
+    return (
+        duration(forecast.seconds),
+        f"{duration(forecast.seconds_low)} to {duration(forecast.seconds_high)}",
+    )
 
 
 def _by_class(counts: Mapping[int, int], schema: Schema) -> None:

@@ -64,6 +64,20 @@ def test_a_lease_says_what_is_asked_and_nothing_of_the_machinery() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0.0, ""),
+        (0.95, "at least 95 %"),
+        (0.9799, "at least 97.9 %"),
+        (float(np.float32(0.98)), "at least 98 %"),
+        (1.0, "at least 100 %"),
+    ],
+)
+def test_what_is_proved_is_never_rounded_up(share: float, words: str) -> None:
+    assert wire.proved(share) == words
+
+
 def test_a_person_is_not_told_where_the_services_are() -> None:
     for away in (Unavailable("ipv4:10.0.0.3:7107"), DeadlineExceeded("10.0.0.3")):
         assert "10.0.0.3" not in in_words(away)

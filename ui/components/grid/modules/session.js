@@ -24,6 +24,7 @@ export class Session extends EventTarget {
     this.progress = null;
     this.phase = "";
     this.work = "";         // what is being prepared
+    this.proved = "";       // the share of images that is proved to be right, in words
     this.trouble = "";      // what keeps the loop from going on
     this.away = "";         // why the server could not be asked; empty while it answers
     this.known = false;     // the state was read once
@@ -143,6 +144,7 @@ export class Session extends EventTarget {
     this.classes = state.schema.classes;
     this.progress = state.progress;
     this.phase = state.phase;
+    this.proved = state.proved;
     this.trouble = state.trouble;
     this.away = "";
     this.known = true;

@@ -9,6 +9,14 @@ const GAP = 6;
 const LARGEST_TILE = 300;
 const LONGEST = 4 / 3;
 const TOAST_MS = 3500;
+const HINT = "Click what is not, then Enter.";
+// How each kind of page asks about a class: the words around its name, and what kind of page it is.
+const QUESTIONS = {
+  VERIFY: { before: "All ", after: "?", hint: HINT },
+  AUDIT: { before: "Check: are all of these ", after: "?", hint: "Look closely: these stand for all the others. " + HINT, note: "random check" },
+  REVIEW: { before: "Labelled ", after: ": click what is not.", hint: "Some of these labels look wrong. Enter confirms the rest.", note: "second look" },
+};
+const STATEMENT = { before: "These are ", after: ".", hint: HINT };
 
 export class View {
   constructor(root, session) {
@@ -146,9 +154,10 @@ export class View {
       const how = this.session.classes.length ? "Press the class of most" : "Press N and type what most are";
       return asked(`${how}, click what is not, then Enter.`);
     }
-    const isQuestion = page.kind === "VERIFY" && page.named === page.asked;
-    words.append(isQuestion ? "All " : "These are ", text("b", "", this.session.name(page.named)), isQuestion ? "?" : ".");
-    return asked("Click what is not, then Enter.");
+    const name = text("b", "", this.session.name(page.named));
+    const { before, after, hint, note } = (page.named === page.asked && QUESTIONS[page.kind]) || STATEMENT;
+    words.append(before, name, after);
+    return note ? [words, text("span", "note", note), ...asked(hint).slice(1)] : asked(hint);
   }
 
   #drawEmpty() {
@@ -164,11 +173,13 @@ export class View {
 
   // A title, and lines of which commands are shown as such.
   #emptyWords() {
-    const { phase, work, away, collection, known, progress } = this.session;
+    const { phase, work, away, collection, known, progress, proved } = this.session;
     if (away) return ["Waiting for the server", [`${away}.`, "Nothing is lost: answers that are not saved yet are kept in this browser."]];
     if (!known) return ["Loading …", []];
     if (phase === "DONE") {
-      return ["All done", ["Every image is labelled or set aside. Take the labels out with", `hundredfold export ${collection} --format csv --out labels.csv`, "Z takes your last answer back."]];
+      const title = proved ? `Done: ${proved} of all images are right` : "All done";
+      const why = proved ? "A random check proved it. Take the labels out with" : "Every image is labelled or set aside. Take the labels out with";
+      return [title, [why, `hundredfold export ${collection} --format csv --out labels.csv`, "Z takes your last answer back."]];
     }
     if (phase === "NONE" && !work) {
       return ["No pages are being made for this collection", ["Prepare its images and open the loop with", `hundredfold bootstrap FOLDER --collection ${collection}`]];
