@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 
+from hundredfold.api.common.v1 import page_pb2
 from hundredfold.api.labels.v1 import labels_pb2 as pb
 from hundredfold.api.labels.v1 import labels_pb2_grpc
 from hundredfold.chassis.context import stopping
@@ -18,6 +19,7 @@ class LedgerStandIn(labels_pb2_grpc.LabelsServiceServicer):
     def __init__(self):
         self.seq = 0
         self.labels: dict[int, int] = {}
+        self.origins: dict[int, int] = {}
         self.negatives: set[tuple[int, int]] = set()
         self.unsure: set[int] = set()
         self.offers: list[pb.OfferPagesRequest] = []
@@ -36,11 +38,12 @@ class LedgerStandIn(labels_pb2_grpc.LabelsServiceServicer):
             self,
         )
 
-    def say(self, *, labels=None, negatives=(), unsure=()):
+    def say(self, *, labels=None, negatives=(), unsure=(), origin=page_pb2.PAGE_KIND_VERIFY):
         """One decision."""
         with self.changed:
             for row, class_id in (labels or {}).items():
                 self.labels[int(row)] = int(class_id)
+                self.origins[int(row)] = origin
             self.negatives |= {(int(row), int(class_id)) for row, class_id in negatives}
             self.unsure |= {int(row) for row in unsure}
             self.seq += 1
@@ -68,12 +71,14 @@ class LedgerStandIn(labels_pb2_grpc.LabelsServiceServicer):
             self._check()
             rows = np.array(sorted(self.labels), np.int64)
             classes = np.array([self.labels[row] for row in rows], np.int32)
+            origins = np.array([self.origins[row] for row in rows], np.uint8)
             kicked = sorted(pair for pair in self.negatives if pair[0] not in self.labels)
             negatives = np.array(kicked, np.int64).reshape(-1, 2)
             answer = pb.GetLabelsResponse(
                 seq=self.seq,
                 rows=pack(rows[:5]),
                 class_ids=pack(classes[:5]),
+                origins=pack(origins[:5]),
                 seqs=pack(np.ones(len(rows[:5]), np.int64)),
                 negative_rows=pack(negatives[:, 0]),
                 negative_class_ids=pack(negatives[:, 1].astype(np.int32)),
@@ -81,7 +86,12 @@ class LedgerStandIn(labels_pb2_grpc.LabelsServiceServicer):
             )
         # In pieces, as the service does it.
         yield answer
-        yield pb.GetLabelsResponse(seq=answer.seq, rows=pack(rows[5:]), class_ids=pack(classes[5:]))
+        yield pb.GetLabelsResponse(
+            seq=answer.seq,
+            rows=pack(rows[5:]),
+            class_ids=pack(classes[5:]),
+            origins=pack(origins[5:]),
+        )
 
     def WatchDecisions(self, request, context):
         self.watches += 1

@@ -12,13 +12,15 @@ from safetensors.numpy import load
 from hundredfold.api.training.v1 import training_pb2 as pb
 from hundredfold.api.training.v1 import training_pb2_grpc
 from hundredfold.chassis.errors import Aborted, Conflict, InvalidArgument, NotFound, Unavailable
+from hundredfold.chassis.holdout import in_stream
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import unpack
 from hundredfold.chassis.testing import serving, wait_for
 from hundredfold.training.fitting import Fitter
-from hundredfold.training.peers import Ledger
+from hundredfold.training.peers import CERTIFIED, Ledger
+from hundredfold.training.scratch import Scratch
 from hundredfold.training.servicer import TrainingServicer, training_mount
 from hundredfold.training.spaces import Spaces
 from hundredfold.training.store import HeadStore
@@ -87,7 +89,7 @@ def served(tmp_path):
     write_space(store, VECTORS, ROWS)
     with serving(ledger.mount()) as to_ledger:
         heads = HeadStore(store, keep=5)
-        spaces = Spaces(store, dimensions=8, most=4)
+        spaces = Spaces(store, dimensions=8, most=4, scratch=Scratch("", 1 << 20), threads=2)
         fitter = Fitter(store, spaces, heads, Ledger(to_ledger, 5.0))
         with serving(training_mount(TrainingServicer(store, heads, fitter))) as channel:
             yield Served(store, ledger, channel)
@@ -120,6 +122,62 @@ def test_what_an_image_is_not_is_not_predicted(served):
     assert found["class_ids"][1] != 1
     assert found["class_ids"][2] in {3, 4}
     assert found["second_class_ids"][2] in {3, 4}
+
+
+def test_without_negatives_a_kick_is_of_no_consequence(served):
+    served.label(range(0, COUNT, 8))
+    plain = served.fit()
+    before = served.predictions()
+    served.ledger.say(negatives=[(ROWS[1], 1), (ROWS[2], 1), (ROWS[2], 2)])
+    with_kicks = served.fit()
+    without = served.fit(without_negatives=True)
+    assert len({plain.model, with_kicks.model, without.model}) == 3
+    assert without.temperature == plain.temperature
+    after = served.predictions()
+    for name in before:
+        np.testing.assert_array_equal(after[name], before[name])
+    assert served.fit(without_negatives=True).model == without.model
+    assert served.fit().model not in {with_kicks.model, without.model}
+
+
+def test_labels_of_a_model_and_of_the_random_stream_are_not_learned_from(served):
+    served.label(range(0, COUNT, 8))
+    before = served.fit()
+    certified = {ROWS[place]: 4 for place in range(1, 30, 2)}
+    served.ledger.say(labels=certified, origin=CERTIFIED)
+    streamed = ROWS[in_stream(ROWS)]
+    assert len(streamed)
+    served.ledger.say(labels=dict.fromkeys(streamed[:1], 1), negatives=[(streamed[-1], 1)])
+    after = served.fit()
+    assert (after.labels, after.temperature) == (before.labels, before.temperature)
+    assert set(served.predictions()["rows"]) == set(ROWS)
+    assert served.call("Evaluate").labels == before.labels
+
+
+def test_with_labels_of_a_model_alone_there_is_nothing_to_learn(served):
+    served.ledger.say(labels={ROWS[1]: 1, ROWS[2]: 2}, origin=CERTIFIED)
+    with pytest.raises(Conflict) as caught:
+        served.fit()
+    assert caught.value.reason == "NO_LABELS"
+
+
+def test_what_finds_no_room_in_scratch_is_projected_each_time(tmp_path):
+    store = ArtifactStore(str(tmp_path))
+    write_space(store, VECTORS, ROWS)
+    kept, made = (
+        Spaces(store, dimensions=8, most=1, scratch=scratch).features(COLLECTION, SPACE)
+        for scratch in (Scratch("", 1 << 20), None)
+    )
+    assert made.parts[0].kept is None
+    np.testing.assert_allclose(made.of(ROWS), kept.of(ROWS), atol=0.01)
+
+
+def test_a_space_of_few_dimensions_is_not_copied(tmp_path):
+    store = ArtifactStore(str(tmp_path))
+    write_space(store, VECTORS, ROWS)
+    features = Spaces(store, dimensions=160, most=1).features(COLLECTION, SPACE)
+    assert features.parts[0].kept is features.parts[0].vectors
+    np.testing.assert_array_equal(features.of(ROWS), VECTORS.astype(np.float32))
 
 
 def test_a_new_class_is_an_output_of_the_next_head(served):
@@ -166,13 +224,14 @@ def test_new_vectors_are_something_new(served):
 def test_the_same_vectors_keep_their_features_when_a_part_grows(tmp_path):
     store = ArtifactStore(str(tmp_path))
     write_space(store, VECTORS, ROWS)
-    spaces = Spaces(store, dimensions=8, most=1)
+    spaces = Spaces(store, dimensions=8, most=1, scratch=Scratch("", 1 << 20))
     before = spaces.features(COLLECTION, SPACE)
     longer = np.arange(ROWS[-1] - ROWS[-1] % layout.PART_ROWS, ROWS[-1] + 1, 2)
     write_space(store, np.repeat(VECTORS[:1], len(longer), axis=0), longer)
     after = spaces.features(COLLECTION, SPACE)
-    first = np.flatnonzero(ROWS < layout.PART_ROWS)
-    np.testing.assert_array_equal(after.matrix[first], before.matrix[first])
+    first = ROWS[ROWS < layout.PART_ROWS]
+    np.testing.assert_array_equal(after.of(first), before.of(first))
+    assert after.parts[0] is before.parts[0]
     assert after.projection is before.projection
     assert after.version != before.version
 

@@ -1,5 +1,6 @@
 """The training service: `hundredfold-training`, or `python -m hundredfold.training`."""
 
+import os
 import sys
 
 from hundredfold.chassis.client import peer
@@ -10,6 +11,7 @@ from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.training.config import TrainingConfig
 from hundredfold.training.fitting import Fitter
 from hundredfold.training.peers import Ledger
+from hundredfold.training.scratch import Scratch
 from hundredfold.training.servicer import TrainingServicer, training_mount
 from hundredfold.training.spaces import Spaces
 from hundredfold.training.store import HeadStore
@@ -22,7 +24,14 @@ def main() -> int:
     """Serve until SIGTERM."""
     config = from_env(TrainingConfig, _SERVICE)
     store = ArtifactStore(config.store)
-    spaces = Spaces(store, dimensions=config.dimensions, most=config.open_spaces)
+    scratch = Scratch(config.scratch, config.scratch_megabytes << 20)
+    spaces = Spaces(
+        store,
+        dimensions=config.dimensions,
+        most=config.open_spaces,
+        scratch=scratch,
+        threads=config.threads or os.cpu_count() or 1,
+    )
     heads = HeadStore(store, config.keep_heads)
     channel = peer(config, "labels")
     fitter = Fitter(store, spaces, heads, Ledger(channel, config.ledger_seconds))

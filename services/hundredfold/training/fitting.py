@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,11 @@ from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.collections import require_collection
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.training.domain import learning
-from hundredfold.training.domain.learning import Examples, Learned, Predicted
+from hundredfold.training.domain.learning import Learned
+from hundredfold.training.examples import lesson
 from hundredfold.training.peers import Labels, Ledger
-from hundredfold.training.spaces import Features, Spaces
-from hundredfold.training.store import Card, HeadStore, PartPredictions
+from hundredfold.training.spaces import Features, PartFeatures, Spaces
+from hundredfold.training.store import Card, HeadStore, PartPredictions, WrittenPart
 
 
 class Fitter:
@@ -40,13 +42,16 @@ class Fitter:
         self._busy: set[str] = set()
         self._lock = threading.Lock()
 
-    def fit(self, collection: str, space: str, labels_seq: int) -> Card:
+    def fit(
+        self, collection: str, space: str, labels_seq: int, *, without_negatives: bool = False
+    ) -> Card:
         """Fit a head, write its predictions and put it to use; with nothing new the last one.
 
         Args:
             collection: on which.
             space: `name@version` of the backbone.
             labels_seq: learn from labels up to this event at the least.
+            without_negatives: leave out what is known of what images are not.
 
         Raises:
             NotFound: there is no such collection.
@@ -61,13 +66,12 @@ class Fitter:
             labels = self._labels_up_to(collection, labels_seq)
             features = self._spaces.features(collection, space)
             last = self._heads.newest(collection)
-            if last and (last.space, last.labels_seq, last.vectors_version) == (
-                space,
-                labels.seq,
-                features.version,
-            ):
+            asked = (space, labels.seq, features.version, without_negatives)
+            if last and last.made_from == asked:
                 return self._heads.taken_up(last)
-            return self._fit(collection, space, labels, features, begun)
+            said = labels.without_negatives() if without_negatives else labels
+            fitting = _Fitting(collection, space, said, features, without_negatives, begun)
+            return self._fit(fitting)
 
     def measure(self, card: Card) -> tuple[int, Learned]:
         """Cross-fit on the labels there are now, in the space of a head: their number, and a head.
@@ -76,10 +80,10 @@ class Fitter:
             Conflict: TOO_FEW_LABELS, fewer than two in each of two classes.
         """
         features = self._spaces.features(card.collection, card.space)
-        examples = _examples(self._ledger.labels(card.collection), features)
-        if not learning.can_be_measured(examples.classes):
+        said = lesson(self._ledger.labels(card.collection).to_learn_from(), features)
+        if not learning.can_be_measured(said.examples.classes):
             raise Conflict("two classes need two labels each", reason="TOO_FEW_LABELS")
-        return len(examples.at), learning.learn(features.matrix, examples)
+        return len(said.examples.at), learning.learn(said.features, said.examples)
 
     @contextmanager
     def _alone(self, collection: str) -> Iterator[None]:
@@ -105,68 +109,86 @@ class Fitter:
             )
         return known
 
-    def _fit(
-        self, collection: str, space: str, labels: Labels, features: Features, begun: float
-    ) -> Card:
-        examples = _examples(labels, features)
-        if not len(examples.at):
-            raise Conflict(f"no image of {collection} has a label yet", reason="NO_LABELS")
-        learned = learning.learn(features.matrix, examples)
-        predicted = learning.predict(
-            learned, features.matrix, examples.negative_at, examples.negative_classes
-        )
-        model = self._heads.next_model(collection)
-        self._heads.save_predictions(collection, model, _by_part(features, predicted))
+    def _fit(self, fitting: "_Fitting") -> Card:
+        said = lesson(fitting.labels.to_learn_from(), fitting.features)
+        if not len(said.examples.at):
+            raise Conflict(f"no image of {fitting.collection} has a label yet", reason="NO_LABELS")
+        learned = learning.learn(said.features, said.examples)
+        model = self._heads.next_model(fitting.collection)
+        expected_error = self._predict(fitting, model, learned)
         card = Card(
             model=model,
-            collection=collection,
-            space=space,
-            labels_seq=labels.seq,
-            labels=len(examples.at),
+            collection=fitting.collection,
+            space=fitting.space,
+            labels_seq=fitting.labels.seq,
+            labels=len(said.examples.at),
             class_ids=learned.class_ids.tolist(),
             temperature=learned.calibration.temperature,
             unknown=learned.calibration.unknown,
-            expected_error=_expected_error(predicted, examples.at),
+            expected_error=expected_error,
             created_at=time.time(),
-            seconds=time.perf_counter() - begun,
+            seconds=time.perf_counter() - fitting.begun,
             accuracy=learned.accuracy,
             calibration_error=learned.calibration_error,
-            vectors_version=features.version,
+            vectors_version=fitting.features.version,
+            without_negatives=fitting.without_negatives,
         )
-        layer = features.projection.pull_back(learned.linear.weights, learned.linear.bias)
+        projection = fitting.features.projection
+        layer = projection.pull_back(learned.linear.weights, learned.linear.bias)
         return self._heads.publish(card, *layer)
 
+    def _predict(self, fitting: "_Fitting", model: str, learned: Learned) -> float:
+        """Write what a head says, parts beside one another; the mean error it expects of the rest."""
 
-def _examples(labels: Labels, features: Features) -> Examples:
-    """What people said of the images that have a vector."""
-    at, negative_at = features.places(labels.rows), features.places(labels.negative_rows)
-    known, negative_known = at >= 0, negative_at >= 0
-    return Examples(
-        at[known],
-        labels.class_ids[known],
-        negative_at[negative_known],
-        labels.negative_class_ids[negative_known],
-    )
+        def predict(part: PartFeatures) -> tuple[WrittenPart, "_Sure"]:
+            predictions = fitting.predictions(part, learned)
+            written = self._heads.write_predictions(fitting.collection, model, predictions)
+            return written, fitting.sureness(part, predictions)
 
-
-def _by_part(features: Features, predicted: Predicted) -> Iterator[PartPredictions]:
-    start = 0
-    for part in features.parts:
-        piece = slice(start, start + len(part.rows))
-        start += len(part.rows)
-        yield PartPredictions(
-            part.part,
-            part.rows,
-            Predicted(
-                predicted.top[piece],
-                predicted.second[piece],
-                predicted.probability[piece],
-                predicted.margin[piece],
-            ),
-        )
+        made = list(self._spaces.workers.map(predict, fitting.features.parts))
+        self._heads.list_predictions(fitting.collection, model, [written for written, _ in made])
+        count = sum(sure.images for _, sure in made)
+        return 1 - sum(sure.probability for _, sure in made) / count if count else 0.0
 
 
-def _expected_error(predicted: Predicted, labelled: NDArray[np.int64]) -> float:
-    """Mean over the unlabelled of the probability that the guess is wrong; 0 of none."""
-    rest = np.delete(predicted.probability, labelled)
-    return float(1 - rest.mean()) if len(rest) else 0.0
+@dataclass(frozen=True)
+class _Sure:
+    """How many images of a part have no label, and the sum of the probabilities of their guesses."""
+
+    images: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """What a head is made from."""
+
+    collection: str
+    space: str
+    labels: Labels
+    features: Features
+    without_negatives: bool
+    begun: float
+
+    def predictions(self, part: PartFeatures, learned: Learned) -> PartPredictions:
+        """What a head says of a part."""
+        at, negatives = _places(part, self.labels.negative_rows)
+        classes = self.labels.negative_class_ids[negatives]
+        predicted = learning.predict_blocks(learned, part.blocks(), len(part.rows), at, classes)
+        return PartPredictions(part.part, part.rows, predicted)
+
+    def sureness(self, part: PartFeatures, predictions: PartPredictions) -> _Sure:
+        """How sure a head is of the images of a part that have no label."""
+        labelled, _ = _places(part, self.labels.rows)
+        rest = np.delete(predictions.predicted.probability, labelled)
+        return _Sure(len(rest), float(rest.sum(dtype=np.float64)))
+
+
+def _places(
+    part: PartFeatures, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where in a part some of rows are, and which of them those are."""
+    first = part.part * layout.PART_ROWS
+    inside = np.flatnonzero((rows >= first) & (rows < first + layout.PART_ROWS))
+    at = part.places(rows[inside])
+    return at[at >= 0], inside[at >= 0]

@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
+from hundredfold.chassis.holdout import in_stream
 from hundredfold.chassis.tensors import unpack
+
+CERTIFIED = 127
+"""The origin of a label that a model gave under a certificate."""
+
+
+Places = NDArray[np.bool_] | slice
 
 
 @dataclass(frozen=True)
@@ -19,6 +26,7 @@ class Labels:
         seq: the newest event in them.
         rows: int64 [n], labelled images.
         class_ids: int32 [n], the class of each.
+        origins: uint8 [n], how each came about: the number of a PageKind, 0 for an import, `CERTIFIED`.
         negative_rows: int64 [m], images that are not labelled; may repeat.
         negative_class_ids: int32 [m], what each is not.
     """
@@ -26,8 +34,32 @@ class Labels:
     seq: int
     rows: NDArray[np.int64]
     class_ids: NDArray[np.int32]
+    origins: NDArray[np.uint8]
     negative_rows: NDArray[np.int64]
     negative_class_ids: NDArray[np.int32]
+
+    def by_people(self) -> "Labels":
+        """Without the labels that a model gave."""
+        return self._kept(self.origins != CERTIFIED)
+
+    def to_learn_from(self) -> "Labels":
+        """What people said of images outside the random stream, which is kept to measure with."""
+        kept = (self.origins != CERTIFIED) & ~in_stream(self.rows)
+        return self._kept(kept, ~in_stream(self.negative_rows))
+
+    def without_negatives(self) -> "Labels":
+        """The labels alone."""
+        return self._kept(slice(None), slice(0))
+
+    def _kept(self, labels: Places, negatives: Places = slice(None)) -> "Labels":
+        return Labels(
+            self.seq,
+            self.rows[labels],
+            self.class_ids[labels],
+            self.origins[labels],
+            self.negative_rows[negatives],
+            self.negative_class_ids[negatives],
+        )
 
 
 class Ledger:
@@ -50,10 +82,14 @@ class Ledger:
         """
         request = labels_pb2.GetLabelsRequest(collection=collection)
         answers = list(self._stub.GetLabels(request, timeout=self._seconds))
+        rows = _joined(answers, "rows", np.int64)
+        origins = _joined(answers, "origins", np.uint8)
         return Labels(
             answers[-1].seq if answers else 0,
-            _joined(answers, "rows", np.int64),
+            rows,
             _joined(answers, "class_ids", np.int32),
+            # A labels service of an earlier version sends none.
+            origins if len(origins) else np.zeros(len(rows), np.uint8),
             _joined(answers, "negative_rows", np.int64),
             _joined(answers, "negative_class_ids", np.int32),
         )

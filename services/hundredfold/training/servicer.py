@@ -38,7 +38,12 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
         """Fit a head anew."""
         if request.labels_seq < 0:
             raise InvalidArgument("labels_seq must not be negative", field="labels_seq")
-        card = self._fitter.fit(request.collection, request.space, request.labels_seq)
+        card = self._fitter.fit(
+            request.collection,
+            request.space,
+            request.labels_seq,
+            without_negatives=request.without_negatives,
+        )
         return training_pb2.FitHeadResponse(head=_head(card))
 
     def Evaluate(

@@ -1,38 +1,51 @@
-"""The vectors of a space, projected and kept in memory, extended as their parts grow."""
+"""Spaces as heads see them: projected, part by part, extended as their parts grow.
+
+Nothing here holds a space in memory. Vectors are mapped from the store; where they have more dimensions
+than heads are fitted on, their projections are kept in scratch files, as float16, and mapped too. What
+finds no room there is projected anew each time.
+"""
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.chassis.errors import Aborted, Conflict
-from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.manifest import Manifest
-from hundredfold.chassis.storage.store import ArtifactStore, damaged
-from hundredfold.training.domain.projection import Projection, fit_projection
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.training.domain.projection import Projection, fit_projection, no_projection
+from hundredfold.training.scratch import Scratch
+from hundredfold.training.vectors import PartVectors, by_part, holds, read_parts
 
-_SAMPLE = 50_000
+_SAMPLE = 20_000
 _GROWTH = 2.0  # the projection is fitted anew once there are so many times the vectors it has seen
-_TRIES = 3
+_BLOCK = 8_192
 
 
 @dataclass(frozen=True)
-class PartFeatures:
-    """One part of a space.
+class PartFeatures(PartVectors):
+    """One part of a space, projected.
 
     Attributes:
-        part: its number.
-        digest: changes with its content.
-        rows: int64 [m], ascending.
-        features: float32 [m, k].
+        projection: of its vectors.
+        kept: float16 [m, k], the features, mapped; None where there was no room for them.
     """
 
-    part: int
-    digest: str
-    rows: NDArray[np.int64]
-    features: NDArray[np.float32]
+    projection: Projection
+    kept: NDArray[np.float16] | None
+
+    def features(self, places: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        """The features at some places: float32 [n, k]."""
+        if self.kept is not None:
+            return self.kept[places].astype(np.float32)
+        return self.projection(self.vectors[places])
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """All features, in order, some thousand images at a time."""
+        for start in range(0, len(self.rows), _BLOCK):
+            yield self.features(slice(start, start + _BLOCK))
 
 
 @dataclass(frozen=True)
@@ -43,37 +56,59 @@ class Features:
         projection: of the vectors.
         fitted_on: how many vectors there were when the projection was fitted.
         parts: in order.
-        rows: int64 [N], ascending: the rows of all parts.
-        matrix: float32 [N, k], the features of all parts, of which `parts` hold views.
         version: changes with any vector.
     """
 
     projection: Projection
     fitted_on: int
     parts: tuple[PartFeatures, ...]
-    rows: NDArray[np.int64]
-    matrix: NDArray[np.float32]
     version: str
 
-    def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where rows are in the matrix: int64 [n]; -1 for one that has no vector."""
-        found = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
-        return np.where(self.rows[found] == rows, found, -1)
+    def holds(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of rows [n] have a vector: bool [n]."""
+        return holds(self.parts, rows)
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The features of rows [n], ascending, which all have a vector: float32 [n, k]."""
+        pieces = by_part(self.parts, rows)
+        return np.concatenate(
+            [part.features(part.places(rows[piece])) for part, piece in pieces], dtype=np.float32
+        )
+
+    def sample(self, count: int) -> NDArray[np.int64]:
+        """About so many rows, at least one of each part, evenly spread: int64, ascending."""
+        step = _step(self.parts, count)
+        return np.concatenate([part.rows[::step] for part in self.parts])
 
 
 class Spaces:
-    """The spaces of a store, the ones used last in memory. Safe for threads.
+    """The spaces of a store, the ones used last at hand. Safe for threads.
 
     Args:
         store: where vectors are.
         dimensions: of the projection.
-        most: spaces kept in memory.
+        most: spaces whose projections are kept.
+        scratch: where they are; None = nowhere, they are made each time.
+        threads: work on parts beside one another.
+
+    Attributes:
+        workers: those threads.
     """
 
-    def __init__(self, store: ArtifactStore, *, dimensions: int, most: int) -> None:
+    def __init__(
+        self,
+        store: ArtifactStore,
+        *,
+        dimensions: int,
+        most: int,
+        scratch: Scratch | None = None,
+        threads: int = 1,
+    ) -> None:
         self._store = store
         self._dimensions = dimensions
         self._most = most
+        self._scratch = scratch or Scratch("", 0)
+        self.workers: Executor = ThreadPoolExecutor(threads, "parts")
         self._kept: OrderedDict[tuple[str, str], Features] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -86,15 +121,10 @@ class Spaces:
         """
         with self._lock:
             known = self._kept.get((collection, space))
-        for attempt in range(_TRIES):
-            try:
-                found = self._load(layout.vectors(collection, space), known)
-                break
-            except Aborted:
-                if attempt == _TRIES - 1:
-                    raise
-        if found is None:
-            raise Conflict(f"space {space} has no vectors; embed first", reason="NO_VECTORS")
+        parts, version = read_parts(self._store, collection, space, known.parts if known else ())
+        found = (
+            known if known and known.version == version else self._project(parts, known, version)
+        )
         with self._lock:
             self._kept[collection, space] = found
             self._kept.move_to_end((collection, space))
@@ -102,57 +132,45 @@ class Spaces:
                 self._kept.popitem(last=False)
         return found
 
-    def _load(self, folder: str, known: Features | None) -> Features | None:
-        manifest = Manifest.load(self._store, folder)
-        if known and known.version == manifest.version:
-            return known
-        digests = _digests(manifest)
-        vectors = {part: self._read(folder, manifest, part) for part in digests}
-        vectors = {part: pair for part, pair in vectors.items() if len(pair[1])}
-        count = sum(len(rows) for _, rows in vectors.values())
-        if not count:
-            return None
+    def _project(
+        self, parts: list[PartVectors | PartFeatures], known: Features | None, version: str
+    ) -> Features:
+        count = sum(len(part.rows) for part in parts)
         if known is None or count >= _GROWTH * known.fitted_on:
-            known = None
-        projection = known.projection if known else self._fit([v for v, _ in vectors.values()])
-        old = {(each.part, each.digest): each for each in known.parts} if known else {}
-        matrix = np.empty((count, projection.axes.shape[1]), np.float32)
-        parts, start = [], 0
-        for part, (raw, rows) in vectors.items():
-            view = matrix[start : start + len(rows)]
-            same = old.get((part, digests[part]))
-            view[:] = same.features if same else projection(raw)
-            parts.append(PartFeatures(part, digests[part], rows, view))
-            start += len(rows)
-        return Features(
-            projection,
-            known.fitted_on if known else count,
-            tuple(parts),
-            np.concatenate([each.rows for each in parts]),
-            matrix,
-            manifest.version,
+            projection, fitted_on = self._fit(parts), count
+        else:
+            projection, fitted_on = known.projection, known.fitted_on
+        made = self.workers.map(lambda part: self._projected(part, projection), parts)
+        return Features(projection, fitted_on, tuple(made), version)
+
+    def _projected(self, part: PartVectors | PartFeatures, projection: Projection) -> PartFeatures:
+        if isinstance(part, PartFeatures) and part.projection is projection:
+            return part
+        kept = self._keep(part.vectors, projection)
+        return PartFeatures(part.part, part.digest, part.rows, part.vectors, projection, kept)
+
+    def _keep(
+        self, vectors: NDArray[np.float16], projection: Projection
+    ) -> NDArray[np.float16] | None:
+        if projection.changes_nothing:
+            return vectors
+        kept = self._scratch.array((len(vectors), projection.axes.shape[1]))
+        if kept is not None:
+            for start in range(0, len(vectors), _BLOCK):
+                piece = slice(start, start + _BLOCK)
+                kept[piece] = projection(vectors[piece])
+        return kept
+
+    def _fit(self, parts: list[PartVectors | PartFeatures]) -> Projection:
+        """Fit on an even sample of the parts; nothing to do where vectors have few dimensions."""
+        dimensions = parts[0].vectors.shape[1]
+        if dimensions <= self._dimensions:
+            return no_projection(dimensions)
+        step = _step(parts, _SAMPLE)
+        return fit_projection(
+            np.concatenate([part.vectors[::step] for part in parts]), self._dimensions
         )
 
-    def _read(
-        self, folder: str, manifest: Manifest, part: int
-    ) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
-        vectors = manifest.read_array(self._store, layout.vectors_part(part), mmap=True)
-        rows = manifest.read_array(self._store, layout.vectors_rows(part))
-        if vectors.dtype != np.float16 or vectors.ndim != 2 or rows.shape != vectors.shape[:1]:
-            raise damaged(f"{folder}/{layout.vectors_part(part)}", "not float16 [m, d] with m rows")
-        return vectors, rows.astype(np.int64, copy=False)
 
-    def _fit(self, parts: list[NDArray[np.float16]]) -> Projection:
-        """Fit on an even sample of the parts."""
-        step = max(1, -(-sum(len(each) for each in parts) // _SAMPLE))
-        return fit_projection(np.concatenate([each[::step] for each in parts]), self._dimensions)
-
-
-def _digests(manifest: Manifest) -> dict[int, str]:
-    """The content of each part of a space, by its number, in order."""
-    return {
-        number: manifest.entries[layout.vectors_part(number)].sha256
-        + manifest.entries[layout.vectors_rows(number)].sha256
-        for number in layout.part_numbers(manifest.entries, layout.vectors_part)
-        if layout.vectors_rows(number) in manifest.entries
-    }
+def _step(parts: "list[PartVectors | PartFeatures] | tuple[PartFeatures, ...]", count: int) -> int:
+    return max(1, sum(len(part.rows) for part in parts) // count)

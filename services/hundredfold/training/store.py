@@ -15,7 +15,7 @@ from safetensors.numpy import save
 from hundredfold.chassis.errors import Conflict, NotFound
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
-from hundredfold.chassis.storage.store import ArtifactStore, damaged
+from hundredfold.chassis.storage.store import Artifact, ArtifactStore, damaged
 from hundredfold.training.domain.learning import Predicted
 
 _CARD = re.compile(r"(head-[a-z0-9_-]+@(\d+))\.json")
@@ -40,6 +40,7 @@ class Card:
         accuracy: cross-fitted; 0 when there are too few labels.
         calibration_error: the same.
         vectors_version: of the vectors that it predicts for.
+        without_negatives: whether what images are not was left out.
         promoted: whether it is in use; not part of what is kept in the card.
     """
 
@@ -57,7 +58,13 @@ class Card:
     accuracy: float
     calibration_error: float
     vectors_version: str
+    without_negatives: bool = False
     promoted: bool = False
+
+    @property
+    def made_from(self) -> tuple[str, int, str, bool]:
+        """The same again makes the same head."""
+        return self.space, self.labels_seq, self.vectors_version, self.without_negatives
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,15 @@ class PartPredictions:
     part: int
     rows: NDArray[np.int64]
     predicted: Predicted
+
+
+@dataclass(frozen=True)
+class WrittenPart:
+    """An artifact with predictions of so many rows."""
+
+    name: str
+    artifact: Artifact
+    rows: int
 
 
 class HeadStore:
@@ -112,15 +128,20 @@ class HeadStore:
         models = self._models(collection)
         return f"head-{collection}@{_version(models[0]) + 1 if models else 1}"
 
-    def save_predictions(
-        self, collection: str, model: str, parts: Iterator[PartPredictions]
-    ) -> None:
-        """Write what a head says, part by part."""
+    def write_predictions(
+        self, collection: str, model: str, predictions: PartPredictions
+    ) -> WrittenPart:
+        """Write what a head says of one part. From any thread; list the parts when all are there."""
+        name = layout.predictions_part(predictions.part)
+        path = f"{layout.predictions(collection, model)}/{name}"
+        artifact = self._store.write_bytes(path, _npz(predictions))
+        return WrittenPart(name, artifact, len(predictions.rows))
+
+    def list_predictions(self, collection: str, model: str, parts: list[WrittenPart]) -> None:
+        """Make known all parts of what a head says."""
         manifest = Manifest(self._store, layout.predictions(collection, model))
-        for each in parts:
-            name = layout.predictions_part(each.part)
-            artifact = self._store.write_bytes(f"{manifest.folder}/{name}", _npz(each))
-            manifest.add(name, artifact, rows=len(each.rows))
+        for part in parts:
+            manifest.add(part.name, part.artifact, rows=part.rows)
         manifest.save()
 
     def publish(self, card: Card, weights: NDArray[np.float32], bias: NDArray[np.float32]) -> Card:

@@ -5,7 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hundredfold.training.domain.posterior import Calibration, guess, posterior, softmax
+from hundredfold.training.domain.posterior import (
+    Calibration,
+    guess,
+    guess_unkicked,
+    lead,
+    posterior,
+    softmax,
+)
 
 LOGITS = hnp.arrays(
     np.float32,
@@ -81,3 +88,22 @@ def test_one_class_has_no_second():
     guesses = guess(np.array([[0.9]], np.float32))
     assert guesses.second[0] == -1
     assert guesses.margin[0] == guesses.probability[0]
+
+
+@given(LOGITS, CALIBRATIONS)
+@settings(deadline=None)
+def test_the_short_way_without_negatives_says_the_same(logits, calibration):
+    slow = guess(posterior(logits, calibration, NONE))
+    fast = guess_unkicked(logits.copy(), calibration)
+    np.testing.assert_allclose(fast.probability, slow.probability, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(fast.margin, slow.margin, rtol=1e-3, atol=1e-5)
+    apart = slow.margin > 1e-4
+    np.testing.assert_array_equal(fast.top[apart], slow.top[apart])
+
+
+@given(LOGITS)
+@settings(deadline=None)
+def test_a_lead_is_that_of_the_highest_over_the_next(logits):
+    ordered = np.sort(np.pad(logits, ((0, 0), (1, 0)), mode="minimum"), 1)
+    expected = ordered[:, -1] - ordered[:, -2] if logits.shape[1] > 1 else 0
+    np.testing.assert_allclose(lead(logits), expected)

@@ -3,26 +3,36 @@
 People said two kinds of things: "it is c" and "it is not c". Which images they were asked about
 depends on earlier heads, hence on what the images look like, but given that not on the answer: so the
 likelihood of *all* answers, the kicks included, is not biased by the choice, while that of the labels
-alone would be (an image gets its label the sooner the surer the head was). What stays biased is the
-kind of image: the temperature fits what was asked so far, and the rest may differ. So these
-probabilities order pages and forecast; they certify nothing.
+alone would be (an image gets its label the sooner the surer the head was). What is biased is the kind
+of image, and one temperature does not fit all kinds: so each answer counts as often as images like it
+are among the rest, which is what the probabilities are for (importance weighting: Shimodaira 2000),
+alike meaning that the head is about as sure of them. These probabilities order pages and forecast;
+they certify nothing.
 
-Labelled images are judged by a head that did not see them (cross-fitting); kicked ones are in no
-training set. A weak prior holds both numbers where there are few answers.
+All images are judged by a head that has not heard what was said of them (cross-fitting). A weak prior
+holds both numbers where there are few answers. Measured in docs/adr/0012-heads.md.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.training.domain.posterior import Calibration, softmax
+from hundredfold.training.domain.posterior import Calibration, lead, softmax
 
-_TEMPERATURES = np.geomspace(0.7, 30.0, 20)
+_COARSE = np.geomspace(0.7, 30.0, 13)
+_FINE = np.linspace(-1.0, 1.0, 9)[1:-1]  # between the best of the coarse ones and its neighbours
 _UNKNOWNS = np.array([0.002, 0.005, 0.01, 0.02, 0.035, 0.06, 0.1, 0.15, 0.2, 0.3])
 _PRIOR_TEMPERATURE = 4.0  # a shrunk LDA head is overconfident: 3 to 8 is usual
 _PRIOR_UNKNOWN = 0.02
 _FLOOR = 1e-6
+_KINDS = 10
+_ENOUGH_REST = 50
+_WEIGHTS = (0.1, 10.0)
+_PSEUDO_COUNT = 2.0
+
+NOBODY = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True)
@@ -58,27 +68,76 @@ class Answers:
         return some, *weights
 
 
-def calibrate(answers: Answers, *, most: int = 2_000) -> Calibration:
+@dataclass(frozen=True)
+class _Weights:
+    """How much each answer counts: float64 [n] and [m]."""
+
+    labels: NDArray[np.float64]
+    kicks: NDArray[np.float64]
+
+
+def calibrate(
+    answers: Answers, rest: NDArray[np.float32] = NOBODY, *, most: int = 2_000
+) -> Calibration:
     """The temperature and unknown share that make the answers likeliest.
 
     Args:
         answers: what people said; may be empty.
+        rest: float32 [r], by how much the highest logit leads for images that nobody labelled.
         most: answers of either kind that are looked at.
     """
     some, label_weight, kick_weight = answers.sampled(most)
+    labels, kicks = (
+        np.full(len(some.classes), label_weight),
+        np.full(len(some.kicked_from), kick_weight),
+    )
+    weights = _like_the_rest(some, _Weights(labels, kicks), rest)
+    coarse = _best(some, weights, _COARSE)
+    step = _COARSE[1] / _COARSE[0]
+    fine = _best(some, weights, coarse[1].temperature * step**_FINE)
+    return max(coarse, fine, key=lambda each: each[0])[1]
+
+
+def _best(
+    answers: Answers, weights: _Weights, temperatures: Iterable[float]
+) -> tuple[float, Calibration]:
+    """The likeliest of some temperatures with its unknown share, and the log-likelihood."""
     best, found = -np.inf, Calibration(_PRIOR_TEMPERATURE, _PRIOR_UNKNOWN)
-    for temperature in _TEMPERATURES:
-        right, wrong = _at(some, float(temperature))
-        likelihood = (
-            label_weight * _log_likely(right, some.classes < 0)
-            + kick_weight * np.log(1 - np.multiply.outer(1 - _UNKNOWNS, wrong) + _FLOOR).sum(1)
-            + _prior(float(temperature))
-        )
+    for temperature in temperatures:
+        likelihood = _log_likely(answers, weights, float(temperature))
         place = int(likelihood.argmax())
         if likelihood[place] > best:
             best = float(likelihood[place])
             found = Calibration(float(temperature), float(_UNKNOWNS[place]))
-    return found
+    return best, found
+
+
+def _like_the_rest(answers: Answers, weights: _Weights, rest: NDArray[np.float32]) -> _Weights:
+    """Weights by which the answers are spread over the kinds of images as the rest is."""
+    if len(rest) < _ENOUGH_REST:
+        return weights
+    edges = np.quantile(rest, np.arange(1, _KINDS) / _KINDS)
+    labelled, kicked = (
+        np.searchsorted(edges, lead(logits)) for logits in (answers.logits, answers.kicked_logits)
+    )
+    asked = (
+        _PSEUDO_COUNT
+        + np.bincount(labelled, weights.labels, _KINDS)
+        + np.bincount(kicked, weights.kicks, _KINDS)
+    )
+    there = _PSEUDO_COUNT + np.bincount(np.searchsorted(edges, rest), minlength=_KINDS)
+    ratio = np.clip(there / there.sum() * asked.sum() / asked, *_WEIGHTS)
+    return _Weights(weights.labels * ratio[labelled], weights.kicks * ratio[kicked])
+
+
+def _log_likely(answers: Answers, weights: _Weights, temperature: float) -> NDArray[np.float64]:
+    """The log-likelihood of all answers, and the prior, for each unknown share: float64 [u]."""
+    right, wrong = _at(answers, temperature)
+    new = answers.classes < 0
+    known = np.log(np.multiply.outer(1 - _UNKNOWNS, right[~new]) + _FLOOR) @ weights.labels[~new]
+    unknown = np.log(_UNKNOWNS) * weights.labels[new].sum()
+    kicks = np.log(1 - np.multiply.outer(1 - _UNKNOWNS, wrong) + _FLOOR) @ weights.kicks
+    return np.asarray(known + unknown + kicks + _prior(temperature), np.float64)
 
 
 def _at(answers: Answers, temperature: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -92,12 +151,6 @@ def _at(answers: Answers, temperature: float) -> tuple[NDArray[np.float32], NDAr
     if len(wrong):
         wrong = (softmax(answers.kicked_logits / scale) * answers.kicked_from).sum(1)
     return right, np.minimum(wrong, 1.0)
-
-
-def _log_likely(right: NDArray[np.float32], new: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The log-likelihood of the labels for each unknown share: float64 [u]."""
-    known = np.log(np.multiply.outer(1 - _UNKNOWNS, right[~new]) + _FLOOR).sum(1)
-    return np.asarray(known + new.sum() * np.log(_UNKNOWNS), np.float64)
 
 
 def _prior(temperature: float) -> NDArray[np.float64]:

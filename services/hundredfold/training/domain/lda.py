@@ -56,23 +56,30 @@ class Linear:
         return logits
 
 
-def moments(features: NDArray[np.float32], classes: NDArray[np.int64], class_count: int) -> Moments:
+def moments(
+    features: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    class_count: int,
+    weights: NDArray[np.float32] | None = None,
+) -> Moments:
     """The moments of some examples.
 
     Args:
         features: float32 [n, k].
         classes: int64 [n], each 0 to class_count - 1.
         class_count: C.
+        weights: float32 [n], how much each counts; None = 1.
     """
+    weighted = features if weights is None else features * weights[:, None]
     order = np.argsort(classes, kind="stable")
     counts = np.bincount(classes, minlength=class_count)
     sums = np.zeros((class_count, features.shape[1]))
     present = np.flatnonzero(counts)
     if len(present):
         starts = (np.cumsum(counts) - counts)[present]
-        sums[present] = np.add.reduceat(features[order], starts, axis=0, dtype=np.float64)
-    gram = (features.T @ features).astype(np.float64)
-    return Moments(counts.astype(np.float64), sums, gram)
+        sums[present] = np.add.reduceat(weighted[order], starts, axis=0, dtype=np.float64)
+    gram = (weighted.T @ features).astype(np.float64)
+    return Moments(np.bincount(classes, weights, class_count).astype(np.float64), sums, gram)
 
 
 def fit(total: Moments) -> Linear:

@@ -1,16 +1,28 @@
 """A head from labels and kicks: fit, cross-fit, calibrate, predict."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.training.domain import lda, measures
-from hundredfold.training.domain.calibration import Answers, calibrate
-from hundredfold.training.domain.posterior import Calibration, guess, posterior
+from hundredfold.training.domain import crossfit, lda, measures
+from hundredfold.training.domain.calibration import calibrate
+from hundredfold.training.domain.crossfit import Evidence, fold_of
+from hundredfold.training.domain.posterior import (
+    Calibration,
+    Guesses,
+    guess,
+    guess_unkicked,
+    lead,
+    posterior,
+)
 
-FOLDS = 5
-_BLOCK_LOGITS = 4_000_000
+REST = 4_000
+"""How many images without a label are looked at to see what the rest is like."""
+
+_BLOCK_LOGITS = 500_000  # what the processor's cache holds
+_MOST_MEASURED = 20_000
 
 
 @dataclass(frozen=True)
@@ -22,12 +34,16 @@ class Examples:
         classes: int32 [n], the class id of each.
         negative_at: int64 [m], images that are not labelled; may repeat.
         negative_classes: int32 [m], the class id that each is not.
+        rest_at: int64 [r], a fair sample of the images without a label; None = of all that are here.
+        numbers: int64 [N], by which images fall into folds, such as their rows; None = their places.
     """
 
     at: NDArray[np.int64]
     classes: NDArray[np.int32]
     negative_at: NDArray[np.int64]
     negative_classes: NDArray[np.int32]
+    rest_at: NDArray[np.int64] | None = None
+    numbers: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,28 +92,20 @@ def learn(features: NDArray[np.float32], examples: Examples) -> Learned:
     """Fit and calibrate a head.
 
     Args:
-        features: float32 [N, k].
+        features: float32 [N, k], of the images that the examples name, and others.
         examples: at least one label.
     """
     class_ids, classes = np.unique(examples.classes, return_inverse=True)
-    count = len(class_ids)
-    labelled = features[examples.at]
-    folds = _folds(examples.at)
-    parts = [
-        lda.moments(labelled[folds == fold], classes[folds == fold], count) for fold in range(FOLDS)
-    ]
-    total = sum(parts[1:], parts[0])
-    linear = lda.fit(total)
-    held_out, known = _cross_fit(labelled, classes, folds, parts, total)
-    answers = Answers(
-        held_out,
-        np.where(known, classes, -1),
-        *_kicked(features, examples, class_ids, linear),
-    )
-    calibration = calibrate(answers)
+    evidence = _evidence(features, examples, class_ids, classes)
+    rest = features[_rest(len(features), examples)]
+    heads = crossfit.from_labels(evidence)
+    calibration = calibrate(heads.answers, lead(heads.whole(rest)))
+    if len(evidence.kicked):
+        heads = crossfit.with_kicks(evidence, heads, calibration)
+        calibration = calibrate(heads.answers, lead(heads.whole(rest)))
     sound = can_be_measured(examples.classes)
-    share, error = _measure(held_out, classes, calibration) if sound else (0.0, 0.0)
-    return Learned(class_ids.astype(np.int32), linear, calibration, share, error)
+    share, error = _measure(heads.answers.logits, classes, calibration) if sound else (0.0, 0.0)
+    return Learned(class_ids.astype(np.int32), heads.whole, calibration, share, error)
 
 
 def predict(
@@ -106,79 +114,106 @@ def predict(
     negative_at: NDArray[np.int64],
     negative_classes: NDArray[np.int32],
 ) -> Predicted:
-    """What a head says of all images.
+    """What a head says of images: `predict_blocks` of one block, float32 [N, k]."""
+    return predict_blocks(learned, [features], len(features), negative_at, negative_classes)
+
+
+def predict_blocks(
+    learned: Learned,
+    blocks: Iterable[NDArray[np.float32]],
+    count: int,
+    negative_at: NDArray[np.int64],
+    negative_classes: NDArray[np.int32],
+) -> Predicted:
+    """What a head says of images that come block by block.
 
     Args:
         learned: the head.
-        features: float32 [N, k].
-        negative_at: int64 [m], places in the features.
+        blocks: features, float32 [.., k].
+        count: of all images, N.
+        negative_at: int64 [m], places among the images.
         negative_classes: int32 [m], the class id that each is not.
     """
     place = _places(learned.class_ids, negative_classes)
     at, place = negative_at[place >= 0], place[place >= 0]
     order = np.argsort(at, kind="stable")
     at, place = at[order], place[order]
-    step = max(1, _BLOCK_LOGITS // len(learned.class_ids))
-    blocks = []
-    for start in range(0, len(features), step):
-        low, high = np.searchsorted(at, [start, start + step])
-        negatives = at[low:high] - start, place[low:high]
-        logits = learned.linear(features[start : start + step])
-        blocks.append(_predict_block(learned, logits, negatives))
+    out, start = _nothing(count), 0
+    for block in _cut(blocks, max(1, _BLOCK_LOGITS // len(learned.class_ids))):
+        piece = slice(start, start + len(block))
+        low, high = np.searchsorted(at, [piece.start, piece.stop])
+        found = _guess(learned, block, at[low:high] - start, place[low:high])
+        _write(out, piece, found, learned.class_ids)
+        start = piece.stop
+    return out
+
+
+def _cut(blocks: Iterable[NDArray[np.float32]], most: int) -> Iterator[NDArray[np.float32]]:
+    """The same in pieces of at most so many images."""
+    for block in blocks:
+        for start in range(0, len(block), most):
+            yield block[start : start + most]
+
+
+def _nothing(count: int) -> Predicted:
     return Predicted(
-        np.concatenate([block.top for block in blocks]),
-        np.concatenate([block.second for block in blocks]),
-        np.concatenate([block.probability for block in blocks]),
-        np.concatenate([block.margin for block in blocks]),
+        np.zeros(count, np.int32),
+        np.zeros(count, np.int32),
+        np.zeros(count, np.float32),
+        np.zeros(count, np.float32),
     )
 
 
-def _predict_block(
+def _write(out: Predicted, at: slice, found: Guesses, class_ids: NDArray[np.int32]) -> None:
+    named = np.append(class_ids, np.int32(0))  # place -1 is no class
+    out.top[at], out.second[at] = named[found.top], named[found.second]
+    out.probability[at], out.margin[at] = found.probability, found.margin
+
+
+def _guess(
     learned: Learned,
-    logits: NDArray[np.float32],
-    negatives: tuple[NDArray[np.int64], NDArray[np.int64]],
-) -> Predicted:
-    guesses = guess(posterior(logits, learned.calibration, negatives))
-    named = np.append(learned.class_ids, np.int32(0))  # place -1 is no class
-    return Predicted(named[guesses.top], named[guesses.second], guesses.probability, guesses.margin)
+    features: NDArray[np.float32],
+    at: NDArray[np.int64],
+    place: NDArray[np.int64],
+) -> Guesses:
+    """The guesses of a block, of which the images at `at` are not of the classes at `place`."""
+    logits = learned.linear(features)
+    kicked, image = np.unique(at, return_inverse=True)
+    masked = guess(posterior(logits[kicked], learned.calibration, (image, place)))
+    found = guess_unkicked(logits, learned.calibration)
+    found.top[kicked], found.second[kicked] = masked.top, masked.second
+    found.probability[kicked], found.margin[kicked] = masked.probability, masked.margin
+    return found
 
 
-def _folds(at: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The fold of each image; the same image is always in the same fold."""
-    mixed = at.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    return ((mixed >> np.uint64(33)) % np.uint64(FOLDS)).astype(np.int64)
-
-
-def _cross_fit(
-    labelled: NDArray[np.float32],
-    classes: NDArray[np.int64],
-    folds: NDArray[np.int64],
-    parts: list[lda.Moments],
-    total: lda.Moments,
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Logits of each example by a head of the other folds [n, C], and whether that knew its class [n]."""
-    logits = np.zeros((len(classes), len(total.counts)), np.float32)
-    known = np.zeros(len(classes), np.bool_)
-    for fold, part in enumerate(parts):
-        others, inside = total - part, folds == fold
-        if inside.any() and others.counts.sum() >= 1:
-            logits[inside] = lda.fit(others)(labelled[inside])
-            known[inside] = others.counts[classes[inside]] >= 1
-    return logits, known
-
-
-def _kicked(
+def _evidence(
     features: NDArray[np.float32],
     examples: Examples,
     class_ids: NDArray[np.int32],
-    linear: lda.Linear,
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Logits of the kicked images [m, C], and from which classes they were kicked [m, C]."""
+    classes: NDArray[np.int64],
+) -> Evidence:
+    """What people said; a kick from a class that nobody gave a label is of no consequence."""
     place = _places(class_ids, examples.negative_classes)
     kicked, image = np.unique(examples.negative_at[place >= 0], return_inverse=True)
     kicked_from = np.zeros((len(kicked), len(class_ids)), np.bool_)
     kicked_from[image, place[place >= 0]] = True
-    return linear(features[kicked]), kicked_from
+    folds = fold_of(np.arange(len(features)) if examples.numbers is None else examples.numbers)
+    return Evidence(
+        features[examples.at],
+        classes,
+        folds[examples.at],
+        features[kicked],
+        kicked_from,
+        folds[kicked],
+    )
+
+
+def _rest(count: int, examples: Examples) -> NDArray[np.int64]:
+    """Where images are that stand for those without a label."""
+    if examples.rest_at is not None:
+        return examples.rest_at
+    rest = np.delete(np.arange(count), examples.at)
+    return rest[:: max(1, len(rest) // REST)]
 
 
 def _places(class_ids: NDArray[np.int32], wanted: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -191,8 +226,9 @@ def _measure(
     held_out: NDArray[np.float32], classes: NDArray[np.int64], calibration: Calibration
 ) -> tuple[float, float]:
     """Cross-fitted accuracy and calibration error."""
-    none = np.empty(0, np.int64)
-    guesses = guess(posterior(held_out, calibration, (none, none)))
+    step = max(1, len(classes) // _MOST_MEASURED)
+    held_out, classes = held_out[::step], classes[::step]
+    guesses = guess_unkicked(held_out.copy(), calibration)
     right = guesses.top == classes
     share = measures.accuracy(guesses.top, classes)
     return share, measures.calibration_error(guesses.probability, right)

@@ -15,10 +15,12 @@ class Projection:
     Attributes:
         mean: float32 [d].
         axes: float32 [d, k], the standard deviation divided out already.
+        changes_nothing: whether projections are the vectors themselves.
     """
 
     mean: NDArray[np.float32]
     axes: NDArray[np.float32]
+    changes_nothing: bool = False
 
     def __call__(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
         """Project float [m, d] to float32 [m, k], block by block."""
@@ -42,6 +44,12 @@ class Projection:
         """
         whole = self.axes @ weights
         return whole, np.asarray(bias - self.mean @ whole, np.float32)
+
+
+def no_projection(dimensions: int) -> Projection:
+    """For vectors of few dimensions; a head of them is the same, whatever their centre and scale."""
+    mean, axes = np.zeros(dimensions, np.float32), np.eye(dimensions, dtype=np.float32)
+    return Projection(mean, axes, changes_nothing=True)
 
 
 def fit_projection(sample: NDArray[np.floating], dimensions: int) -> Projection:

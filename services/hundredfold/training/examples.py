@@ -1,0 +1,47 @@
+"""From labels and a space to what a head learns from, whatever the size of the collection."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hundredfold.training.domain.learning import REST, Examples
+from hundredfold.training.peers import Labels
+from hundredfold.training.spaces import Features
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a head learns from.
+
+    Attributes:
+        rows: int64 [n], ascending: the images that were labelled or kicked, and some of the rest.
+        features: float32 [n, k].
+        examples: what was said of them.
+    """
+
+    rows: NDArray[np.int64]
+    features: NDArray[np.float32]
+    examples: Examples
+
+
+def lesson(labels: Labels, features: Features) -> Lesson:
+    """What people said of the images that have a vector, and what the rest looks like.
+
+    Args:
+        labels: to learn from.
+        features: of the space.
+    """
+    known, kicked = features.holds(labels.rows), features.holds(labels.negative_rows)
+    labelled, negative = labels.rows[known], labels.negative_rows[kicked]
+    rest = np.setdiff1d(features.sample(REST), labelled)
+    rows = np.unique(np.concatenate([labelled, negative, rest]))
+    examples = Examples(
+        np.searchsorted(rows, labelled),
+        labels.class_ids[known],
+        np.searchsorted(rows, negative),
+        labels.negative_class_ids[kicked],
+        np.searchsorted(rows, rest),
+        rows,
+    )
+    return Lesson(rows, features.of(rows), examples)
