@@ -6,7 +6,7 @@ import click
 
 from hundredfold import __version__
 from hundredfold.chassis.errors import InvalidArgument, ServiceError, Unavailable
-from hundredfold.cli import bench, collections, search, serve, simulate, up
+from hundredfold.cli import bench, collections, search, serve, simulate, status, up
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -20,7 +20,8 @@ for _command in (
     serve.serve,
     collections.ingest,
     collections.bootstrap,
-    collections.status,
+    status.status,
+    status.certify,
     collections.runs,
     collections.export,
     collections.import_,

@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from hundredfold.chassis.errors import Conflict, NotFound, Unavailable
+from hundredfold.chassis.errors import NotFound
 from hundredfold.cli import output
 from hundredfold.client import SERVICES, Client, pipeline
 from hundredfold.client.labels import FORMATS
-from hundredfold.client.types import Collection, Forecast, Loop, Progress, Run, Schema
+from hundredfold.client.types import Run
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 collection_option = click.option("--collection", required=True, help="Its name.")
@@ -110,61 +110,6 @@ def bootstrap(
 
 
 @click.command()
-@click.argument("name")
-@json_option
-def status(name: str, as_json: bool) -> None:
-    """How far the work on collection NAME is."""
-    with Client() as client:
-        found: dict[str, Any] = {
-            "collection": client.catalog.get(name),
-            "progress": client.labels.progress(name),
-            "schema": client.catalog.schema(name),
-            "loop": _or_none(lambda: client.selection.get(name)),
-            "forecast": _or_none(lambda: client.selection.forecast(name)),
-        }
-    output.show(found, as_json=as_json, words=lambda: _tell_status(**found))
-
-
-def _tell_status(
-    collection: Collection,
-    progress: Progress,
-    schema: Schema,
-    loop: Loop | None,
-    forecast: Forecast | None,
-) -> None:
-    expected = f"{loop.expected_accuracy:.1%} (expected)" if loop else ""
-    left = f"{forecast.seconds / 60:,.0f} human minutes (expected)" if forecast else "-"
-    spent = f"{progress.decisions:,} in {progress.human_seconds:,.0f} human seconds"
-    output.table(
-        ["", ""],
-        [
-            ["images", f"{collection.images:,} ({collection.failed:,} unreadable)"],
-            ["to label", f"{progress.total:,} (copies follow their representative)"],
-            ["labelled", f"{progress.labelled:,}"],
-            ["set aside", f"{progress.unsure:,}"],
-            ["waiting", f"{progress.ready_pages:,} pages"],
-            ["decisions", spent],
-            ["labels a minute", f"{progress.labels_per_minute:,.0f}"],
-            ["loop", f"{loop.phase.lower()} {loop.trouble}".strip() if loop else "not started"],
-            ["right if stopped now", expected if loop and loop.expected_accuracy else "-"],
-            ["left until 95 %", left],
-        ],
-    )
-    names = {each.class_id: each.name for each in schema.classes}
-    counts = sorted(progress.labels_by_class.items())
-    output.table(
-        ["class", "labels"], [[names.get(each, str(each)), f"{count:,}"] for each, count in counts]
-    )
-
-
-def _or_none(call: Any) -> Any:
-    try:
-        return call()
-    except (NotFound, Conflict, Unavailable):
-        return None
-
-
-@click.command()
 @click.option("--collection", default="", help="Only those of this collection.")
 @click.option("--cancel", "cancelled", default="", metavar="RUN", help="Ask this run to end.")
 @json_option
@@ -207,7 +152,7 @@ def runs(collection: str, cancelled: str, as_json: bool) -> None:
 
 
 def _with_runs(client: Client) -> list[str]:
-    have = [each for each in SERVICES if each not in {"selection", "training"}]
+    have = [each for each in SERVICES if each != "selection"]
     there = [each for each in have if client.is_alive(each)]
     if not there:
         client.require(*have, seconds=0)

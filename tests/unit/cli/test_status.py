@@ -1,0 +1,59 @@
+"""What `status` says of the proof and of what is left."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hundredfold.api.labels.v1 import labels_pb2
+from hundredfold.api.selection.v1 import selection_pb2
+from hundredfold.cli.status import _certificate, _expected, _left, _target
+from hundredfold.client import wire
+
+LOOP = wire.loop(selection_pb2.Loop(confidence=0.95))
+AUDIT = wire.audit(
+    labels_pb2.Audit(look=2, sample=300, answered=120, errors=3, state=labels_pb2.AUDIT_STATE_OPEN)
+)
+
+
+def test_without_a_target_it_says_how_to_set_one() -> None:
+    assert "hundredfold certify" in _certificate(LOOP, None)
+    assert "hundredfold certify" in _certificate(None, None)
+    assert _certificate(replace(LOOP, target_accuracy=0.95), None) == "none"
+
+
+def test_an_audit_says_how_far_it_is_or_that_it_failed() -> None:
+    assert _certificate(LOOP, AUDIT) == "audit 2: 120 of 300 answered, 3 wrong"
+    failed = replace(AUDIT, state="FAILED", errors=40)
+    assert _certificate(LOOP, failed) == "audit 2 failed: 40 of 300 wrong"
+
+
+@pytest.mark.parametrize(
+    ("proved", "words"), [(0.95999, "95.99%"), (float(np.float32(0.95)), "95.00%")]
+)
+def test_what_is_proved_is_not_rounded_up(proved: float, words: str) -> None:
+    loop = replace(LOOP, proved_accuracy=proved)
+    certified = replace(AUDIT, state="CERTIFIED", certificate_seq=77)
+    assert _certificate(loop, certified) == f"at least {words} right, sure to 0.95, event 77"
+
+
+def test_what_is_left_has_an_interval() -> None:
+    forecast = wire.forecast(
+        selection_pb2.ForecastResponse(seconds=600, seconds_low=480, seconds_high=900)
+    )
+    assert _left(forecast) == "10 human minutes (8 to 15 in four of five cases)"
+    assert _left(None) == "-"
+
+
+def test_what_is_expected_stands_beside_what_was_measured() -> None:
+    loop = replace(LOOP, expected_accuracy=0.9, measured_accuracy=0.87, measured_images=40)
+    assert _expected(loop) == "90.0% (expected; 87.0% measured on 40 random images)"
+    assert _expected(LOOP) == "-"
+
+
+def test_the_target_is_that_of_the_loop() -> None:
+    assert (_target(None), _target(LOOP), _target(replace(LOOP, target_accuracy=0.98))) == (
+        0.95,
+        0.95,
+        0.98,
+    )
