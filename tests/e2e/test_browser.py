@@ -257,6 +257,38 @@ def test_a_key_held_down_confirms_one_page(desk: Desk, offered: Offered) -> None
     assert len(offered.decisions("held")) == 1
 
 
+def test_a_random_check_says_that_it_is_one_and_is_answered_with_the_same_keys(
+    desk: Desk, offered: Offered
+) -> None:
+    offered.offer([0, 1, 2], [3, 4], kind="AUDIT", class_id=1)
+    grid = desk.sit("checks")
+    expect(grid.page.locator(".question .words")).to_have_text("Check: are all of these zero?")
+    expect(grid.page.locator(".question .note")).to_have_text("random check")
+    grid.tiles.nth(1).click()
+    grid.turn("Enter")
+    wait_for(lambda: offered.decisions("checks"), 10, "the decision")
+    (decision,) = offered.decisions("checks")
+    said = [(each.verdict, each.rows.tolist()) for each in decision.judgements]
+    assert said == [("IS", [0, 2]), ("IS_NOT", [1])]
+
+
+def test_a_second_look_takes_a_wrong_label_away(desk: Desk, offered: Offered) -> None:
+    offered.offer([0, 1, 2])
+    grid = desk.sit("looks")
+    grid.press("1", "Enter")
+    wait_for(lambda: offered.decisions("looks"), 10, "labels to look at again")
+    offered.offer([0, 1, 2], kind="REVIEW", class_id=1)
+    expect(grid.page.locator(".question .words")).to_have_text(
+        "Labelled zero: click what is not.", timeout=20_000
+    )
+    expect(grid.page.locator(".question .note")).to_have_text("second look")
+    grid.tiles.nth(2).click()
+    grid.press("Enter")
+    wait_for(lambda: offered.decisions("looks")[1:], 10, "the second decision")
+    labels = offered.system.client.labels.labels(offered.name)
+    assert sorted(labels.rows.tolist()) == [0, 1]
+
+
 def test_undo_goes_back_several_pages_and_shows_what_was_said(desk: Desk, offered: Offered) -> None:
     offered.offer([0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11])
     grid = desk.sit("undo")
