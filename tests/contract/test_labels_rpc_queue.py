@@ -394,6 +394,11 @@ class TestWhoMayDoWhat(LabelsContract):
             "Import": "admin",
             "WatchDecisions": "viewer",
             "GetLabels": "viewer",
+            "StartAudit": "reviewer",
+            "GetAudit": "viewer",
+            "ListAudits": "viewer",
+            "Certify": "reviewer",
+            "ListAnnotators": "reviewer",
         }
         methods = labels_pb2.DESCRIPTOR.services_by_name["LabelsService"].methods
         assert {method.name for method in methods} == least.keys()

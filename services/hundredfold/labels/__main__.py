@@ -12,12 +12,15 @@ from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.server import Mount, build_server, serve
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.labels.auditing import Auditor
+from hundredfold.labels.audits import Audits
 from hundredfold.labels.config import LabelsConfig, database_url
 from hundredfold.labels.exporting import Export
 from hundredfold.labels.importing import Import
 from hundredfold.labels.leasing import Leasing
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.servicer import LabelsServicer, labels_mount
+from hundredfold.labels.store.audits import AuditStore
 from hundredfold.labels.store.catalog import Catalog
 from hundredfold.labels.store.database import open_database
 from hundredfold.labels.store.queue import Queue
@@ -59,7 +62,9 @@ def assemble(config: LabelsConfig, *, clock: Callable[[], float] = time.time) ->
     records = Records(open_database(database_url(config), clock=clock))
     queue = Queue(config.redis_url)
     ledger = Ledger(records, Snapshots(store), Catalog(store), snapshot_every=config.snapshot_every)
-    leasing = Leasing(ledger, queue)
+    drawn = AuditStore(store)
+    audits = Audits(ledger, drawn)
+    leasing = Leasing(ledger, queue, audits)
     # What an export has written into the store may be imported again.
     readable = Sources((*config.roots, config.store))
     runs = Runs(
@@ -71,7 +76,9 @@ def assemble(config: LabelsConfig, *, clock: Callable[[], float] = time.time) ->
         },
     )
     runs.resume()
-    servicer = LabelsServicer(ledger, leasing, Transfer(runs, Sources(config.roots), readable))
+    transfer = Transfer(runs, Sources(config.roots), readable)
+    auditor = Auditor(ledger, audits, drawn)
+    servicer = LabelsServicer(ledger, leasing, transfer, audits, auditor)
 
     def close() -> None:
         runs.close()

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from hundredfold.chassis.errors import AlreadyExists, Conflict, NotFound, PermissionDenied
 from hundredfold.labels.domain import rules
-from hundredfold.labels.domain.event import Draft, Event, EventKind, Judgement
+from hundredfold.labels.domain.asking import labels_named, open_again
+from hundredfold.labels.domain.event import Draft, Event, EventKind, Judgement, Verdict
 from hundredfold.labels.domain.fold import Fold
-from hundredfold.labels.domain.page import Lease, LeaseState, Page
+from hundredfold.labels.domain.page import Lease, LeaseState, Page, PageKind
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.codec import body_digest
+from hundredfold.labels.store.reading import Reading
 from hundredfold.labels.store.writing import Writing
 
 LEASE_AGAIN_SECONDS = 300
@@ -84,20 +86,24 @@ class Answers:
             PermissionDenied: the lease is another's.
         """
         classes = {each.class_id for each in decision.judgements} - {0}
-        rules.in_schema(decision.judgements, self._ledger.catalog.schema_with(collection, classes))
+        schema = self._ledger.catalog.schema_with(collection, classes)
+        rules.in_schema(decision.judgements, schema)
         body = decision.digest()
         with self._ledger.writing(collection) as work:
-            if before := _replayed(work, decision.request_id, body):
+            if before := replayed(work, decision.request_id, body):
                 return before.seq, True
             lease = _held(work, asker, decision.token)
             rules.on_page(decision.judgements, lease.page)
+            said = decision.judgements
+            if lease.page.kind is PageKind.REVIEW:
+                said += self._merged_away(work, said)
             draft = Draft(
                 kind=EventKind.DECISION,
                 actor=lease.annotator,
                 request_id=decision.request_id,
                 body=body,
                 page=lease.page,
-                judgements=decision.judgements,
+                judgements=said,
                 seconds=decision.seconds,
                 token=lease.token,
             )
@@ -127,11 +133,11 @@ class Answers:
         with self._ledger.fold(collection):
             pass  # most of the catching up, before others are kept out
         with self._ledger.writing(collection) as work:
-            if before := _replayed(work, request_id, body):
+            if before := replayed(work, request_id, body):
                 return self._undone_before(work, before)
             with self._ledger.fold(collection, work) as fold:
                 event = self._to_undo(work, fold, asker, seq)
-                page = _free(work, fold, event) if lease_again else None
+                page = self._free(work, fold, event) if lease_again else None
             lease = work.lease(page, asker.name, LEASE_AGAIN_SECONDS) if page else None
             draft = Draft(
                 kind=EventKind.UNDO,
@@ -153,7 +159,7 @@ class Answers:
         with self._ledger.fold(collection):
             pass  # most of the catching up, before others are kept out
         with self._ledger.writing(collection) as work:
-            if before := _replayed(work, request_id, body):
+            if before := replayed(work, request_id, body):
                 return before.seq
             with self._ledger.fold(collection, work) as fold:
                 self._check_actors(work, fold, prefix)
@@ -165,11 +171,35 @@ class Answers:
         """Write labels from a file as one event; returns its seq."""
         body = body_digest({"kind": "import", "actor": actor}, judgements)
         with self._ledger.writing(collection) as work:
-            if before := _replayed(work, request_id, body):
+            if before := replayed(work, request_id, body):
                 return before.seq
             return work.append(
                 Draft(EventKind.IMPORT, actor, request_id, body, judgements=judgements)
             )
+
+    def _merged_away(self, work: Writing, said: tuple[Judgement, ...]) -> tuple[Judgement, ...]:
+        """That images are not of the classes either that were merged into one they are not of.
+
+        The ledger keeps the classes that were given then; a label in doubt may be one that was merged.
+        """
+        schema = self._ledger.catalog.schema(work.collection)
+        with self._ledger.fold(work.collection, work) as fold:
+            return tuple(
+                Judgement(class_id, Verdict.IS_NOT, rows)
+                for each in said
+                if each.verdict is Verdict.IS_NOT
+                for class_id, rows in labels_named(fold, each.rows, each.class_id, schema).items()
+                if class_id != each.class_id
+            )
+
+    def _free(self, work: Writing, fold: Fold, event: Event) -> Page | None:
+        """The page of an event that is about to count no more, with the images that are free then."""
+        if event.page is None:
+            return None
+        page = event.page.only(~work.taken(event.page.rows))
+        schema = self._ledger.catalog.schema(work.collection)
+        page = page.only(open_again(fold, page, schema, event.seq))
+        return page if page.rows.size else None
 
     def _undone_before(self, work: Writing, undo: Event) -> Undone:
         event = work.event(undo.undone_seq)
@@ -209,7 +239,8 @@ class Answers:
                 )
 
 
-def _replayed(work: Writing, request_id: str, body: bytes) -> Event | None:
+def replayed(work: Reading, request_id: str, body: bytes) -> Event | None:
+    """The event of an earlier write with this id; AlreadyExists when that was another write."""
     before = work.find(request_id)
     if before and before.body != body:
         raise AlreadyExists(
@@ -234,13 +265,3 @@ def _held(work: Writing, asker: Asker, token: int) -> Lease:
     if not asker.owns(lease):
         raise PermissionDenied("the lease is another's", field="token")
     return lease
-
-
-def _free(work: Writing, fold: Fold, event: Event) -> Page | None:
-    """The page of an event that is about to count no more, with the images that are free then."""
-    if event.page is None:
-        return None
-    rows = event.page.rows
-    done = fold.done(rows) & (fold.given_by(rows) != event.seq)
-    page = event.page.only(~done & ~work.taken(rows))
-    return page if page.rows.size else None

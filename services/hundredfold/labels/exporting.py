@@ -101,7 +101,7 @@ class Export:
     ) -> pa.Table:
         """The images of a part, with their labels."""
         usable = pc.equal(images["status"], "ok").to_numpy()
-        class_ids, seqs, representative = projection.at(images["row"].to_numpy())
+        class_ids, seqs, _, representative = projection.at(images["row"].to_numpy())
         kept = usable & (everything | (class_ids > 0))
         actors = self._actors(collection, np.unique(seqs[kept]))
         columns = {

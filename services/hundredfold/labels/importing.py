@@ -12,7 +12,7 @@ from hundredfold.chassis.storage.collections import parts, read_images_part
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.labels.answers import Answers
 from hundredfold.labels.domain.copies import Copies
-from hundredfold.labels.domain.event import Judgement, Verdict
+from hundredfold.labels.domain.event import labels_by_class
 from hundredfold.labels.domain.matching import IDENTITIES, Hint, Matcher
 from hundredfold.labels.domain.page import Ids, Rows
 from hundredfold.labels.domain.schema import Schema
@@ -52,7 +52,7 @@ class Import:
         rows, class_ids = _on_representatives(rows, class_ids, self._ledger.copies(run.collection))
         seq = 0
         if rows.size:
-            actor, said = str(run.parameters["actor"]), _judgements(rows, class_ids)
+            actor, said = str(run.parameters["actor"]), labels_by_class(rows, class_ids)
             seq = self._answers.take_labels(run.collection, actor, run.request_id, said)
         return {
             "labels": len(rows),
@@ -175,10 +175,3 @@ def _on_representatives(rows: Rows, class_ids: Ids, copies: Copies | None) -> tu
     order = order[source[order] >= 0]
     last = np.append(np.diff(source[order]) != 0, True)[: len(order)]
     return source[order][last], class_ids[order][last]
-
-
-def _judgements(rows: Rows, class_ids: Ids) -> tuple[Judgement, ...]:
-    return tuple(
-        Judgement(int(class_id), Verdict.IS, rows[class_ids == class_id])
-        for class_id in np.unique(class_ids)
-    )

@@ -9,9 +9,13 @@ import numpy as np
 
 from hundredfold.chassis.errors import ServiceError, Unavailable
 from hundredfold.labels.answers import Asker
+from hundredfold.labels.audits import Audits
+from hundredfold.labels.domain.asking import knows_classes, still_open
+from hundredfold.labels.domain.audit import SCORE
 from hundredfold.labels.domain.fold import Fold
-from hundredfold.labels.domain.page import Lease, LeaseState, Mask, Page, PageKind, Rows
+from hundredfold.labels.domain.page import NO_ROWS, Lease, LeaseState, Page
 from hundredfold.labels.domain.progress import Outside, Progress, progress
+from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.queue import Queue
 from hundredfold.labels.store.reading import Reading
@@ -19,7 +23,6 @@ from hundredfold.labels.store.reading import Reading
 FORGET_SECONDS = 86_400.0
 """How long after its end a lease is still known, so that a late answer is told what became of it."""
 
-_NO_ROWS: Rows = np.empty(0, np.int64)
 _log = logging.getLogger("hundredfold.labels.leasing")
 
 
@@ -43,10 +46,14 @@ class Leasing:
 
     Leases are in the record store, in one transaction with the events: who answers is checked there, and
     there no image can be in two leases. The queue only says what could be leased next.
+
+    The pages of an open audit follow from the ledger: those that are missing are put into the queue
+    again, whatever took them out.
     """
 
-    def __init__(self, ledger: Ledger, queue: Queue) -> None:
+    def __init__(self, ledger: Ledger, queue: Queue, audits: Audits) -> None:
         self._ledger = ledger
+        self._audits = audits
         self._records = ledger.records
         self._queue = queue
 
@@ -56,7 +63,7 @@ class Leasing:
         Args:
             collection: whose.
             pages: checked by `rules.page`.
-            replace: take all others out of the queue.
+            replace: take all others out of the queue, but those of an open audit.
             total: the images there are to label; 0 = as told before.
 
         Raises:
@@ -64,6 +71,7 @@ class Leasing:
             ResourceExhausted: too many would wait.
         """
         waiting = self._queue.offer(collection, pages, replace=replace)
+        waiting += self.restore(collection)
         if total and total != self._total(collection):
             with self._ledger.writing(collection) as work:
                 work.set_total(total)
@@ -79,6 +87,7 @@ class Leasing:
             last = reading.given_back(annotator)
             with self._ledger.fold(collection, reading):
                 pass  # most of the catching up, before others are kept out
+        self.restore(collection)
         leases: list[Lease] = []
         while len(leases) < limit:
             pages = self._queue.take(collection, limit - len(leases), last)
@@ -86,6 +95,28 @@ class Leasing:
                 break
             leases += self._lease_all(collection, pages, annotator, ttl_seconds)
         return leases
+
+    def show_audit(self, collection: str) -> None:
+        """Put the pages of an audit that was just drawn into the queue, or leave it to the next lease."""
+        with suppress(Unavailable):
+            self.restore(collection)
+
+    def restore(self, collection: str) -> int:
+        """Put the pages of an open audit into the queue that are in no lease and do not wait; returns how many.
+
+        Raises:
+            Unavailable: the queue is away.
+        """
+        with self._records.reading(collection) as reading:
+            pages = self._audits.pages(reading)
+            if not pages:
+                return 0
+            leased = reading.leased()
+        left = [page.only(~np.isin(page.rows, leased)) for page in pages]
+        there = self._queue.waiting_at(collection, SCORE)
+        missing = [each for each in left if each.rows.size and each.page_id not in there]
+        self._queue.give_back(collection, missing)
+        return len(missing)
 
     def renew(
         self, collection: str, asker: Asker, tokens: Sequence[int], ttl_seconds: float
@@ -129,7 +160,7 @@ class Leasing:
 
     def progress(self, collection: str) -> Progress:
         """How far the work is; nothing is `ready` while the queue is away."""
-        ready_pages, ready = 0, _NO_ROWS
+        ready_pages, ready = 0, NO_ROWS
         with suppress(Unavailable):
             ready_pages, ready = self._queue.rows(collection)
         schema = self._ledger.catalog.schema(collection)
@@ -152,6 +183,7 @@ class Leasing:
             _log.warning("%d rows of %s were leased without a lease", freed, collection)
         self._queue.tidy(collection)
         dropped = self._trim_all(collection)
+        self.restore(collection)
         return Healed(self.progress(collection), expired, dropped)
 
     def reconcile_all(self) -> None:
@@ -190,12 +222,25 @@ class Leasing:
 
     def _left(self, work: Reading, page: Page) -> Page:
         """A page with the images that are to be labelled and are in no lease."""
+        schema = self._schema(work.collection, page)
         with self._ledger.fold(work.collection, work) as fold:
-            return page.only(_open(fold, page) & ~work.taken(page.rows))
+            return self._asking(work, fold, page.only(~work.taken(page.rows)), schema)
+
+    def _asking(self, work: Reading, fold: Fold, page: Page, schema: Schema) -> Page:
+        """A page with the images there is still something to ask about."""
+        audit_id = self._audits.newest_id(work, fold) if page.audit_id else ""
+        return page.only(still_open(fold, page, schema, audit_id))
+
+    def _schema(self, collection: str, page: Page) -> Schema:
+        return self._ledger.catalog.schema(collection) if knows_classes(page) else Schema()
 
     def _give_back(self, collection: str, ended: Sequence[Lease]) -> None:
-        with self._ledger.fold(collection) as fold:
-            left = [each.page.only(_open(fold, each.page)) for each in ended]
+        pages = [(each.page, self._schema(collection, each.page)) for each in ended]
+        with (
+            self._records.reading(collection) as reading,
+            self._ledger.fold(collection, reading) as fold,
+        ):
+            left = [self._asking(reading, fold, *each) for each in pages]
         self._queue.give_back(collection, [page for page in left if page.rows.size])
 
     def _trim_all(self, collection: str) -> int:
@@ -208,17 +253,9 @@ class Leasing:
             rows = left.rows.tolist()
             left = left.only(np.array([row not in seen for row in rows], np.bool_))
             seen.update(rows)
-            if not left.rows.size:
+            if not left.asked.any():
                 self._queue.drop(collection, page.page_id)
                 dropped += 1
             elif left is not page:
                 self._queue.shrink(collection, left)
         return dropped
-
-
-def _open(fold: Fold, page: Page) -> Mask:
-    """Which images of a page there is still something to ask about: bool [n]."""
-    left = ~fold.done(page.rows)
-    if page.kind is PageKind.VERIFY:
-        left &= ~fold.refused(page.rows, page.class_id)
-    return left

@@ -10,31 +10,39 @@ from hundredfold.labels.domain.tally import UNSURE
 
 @dataclass
 class Reading:
-    label: dict[int, tuple[int, int]] = field(default_factory=dict)
+    label: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     refused: set[tuple[int, int]] = field(default_factory=set)
     decisions: int = 0
     seconds: float = 0
 
     def judge(self, event: Event) -> None:
+        planted = set(event.page.planted.tolist()) if event.page else set()
         for verdict in (Verdict.IS_NOT, Verdict.UNSURE, Verdict.IS):
             for each in (one for one in event.judgements if one.verdict is verdict):
                 for row in each.rows.tolist():
-                    self._say(verdict, row, each.class_id, event.seq)
+                    if event.kind is EventKind.CERTIFICATE:
+                        self._certify(row, each.class_id, event.seq)
+                    elif row not in planted:
+                        self._say(verdict, row, each.class_id, event)
         if event.kind is EventKind.DECISION:
             self.decisions += 1
             self.seconds += event.seconds
 
-    def _say(self, verdict: Verdict, row: int, class_id: int, seq: int) -> None:
-        has = self.label.get(row, (0, 0))[0]
+    def _certify(self, row: int, class_id: int, seq: int) -> None:
+        if (row, class_id) not in self.refused and self.label.get(row, (0, 0, 127))[2] == 127:
+            self.label[row] = (class_id, seq, 127)
+
+    def _say(self, verdict: Verdict, row: int, class_id: int, event: Event) -> None:
+        has, _, origin = self.label.get(row, (0, 0, 0))
         if verdict is Verdict.IS_NOT:
             if has == class_id:
                 del self.label[row]
-            if has in (0, class_id, UNSURE):
+            if has in (0, class_id, UNSURE) or origin == 127:
                 self.refused.add((row, class_id))
         elif verdict is Verdict.UNSURE:
-            self.label[row] = (UNSURE, seq)
+            self.label[row] = (UNSURE, event.seq, 0)
         else:
-            self.label[row] = (class_id, seq)
+            self.label[row] = (class_id, event.seq, int(event.page.kind) if event.page else 0)
             self.refused.discard((row, class_id))
 
 
@@ -52,7 +60,8 @@ def agrees(labels: Labels, events: Sequence[Event]) -> bool:
     """Whether labels are what the events come to."""
     reading = read(events)
     labelled = {row: one for row, one in reading.label.items() if one[0] != UNSURE}
-    given = zip(labels.class_ids.tolist(), labels.seqs.tolist(), strict=True)
+    arrays = (labels.class_ids, labels.seqs, labels.origins)
+    given = zip(*(each.tolist() for each in arrays), strict=True)
     negatives = zip(labels.negative_rows.tolist(), labels.negative_class_ids.tolist(), strict=True)
     return (
         dict(zip(labels.rows.tolist(), given, strict=True)) == labelled

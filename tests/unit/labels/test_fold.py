@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hundredfold.labels.domain.copies import Copies, inherited
 from hundredfold.labels.domain.event import Event, EventKind, Judgement, Mark, Verdict, standing
 from hundredfold.labels.domain.fold import Fold
+from hundredfold.labels.domain.page import Page, PageKind
 from tests.unit.labels.plain_fold import agrees, read
 
 ROWS = 12
@@ -49,10 +50,22 @@ def said(class_id: int, verdict: Verdict, *rows: int) -> Judgement:
     return Judgement(class_id, verdict, np.array(rows, np.int64))
 
 
-def event(seq: int, *judgements: Judgement, undo: int = 0, clear: bool = False) -> Event:
+def event(
+    seq: int,
+    *judgements: Judgement,
+    undo: int = 0,
+    clear: bool = False,
+    certify: bool = False,
+    kind_of_page: PageKind | None = None,
+    planted: Sequence[int] = (),
+) -> Event:
     kind = EventKind.UNDO if undo else EventKind.CLEAR if clear else EventKind.DECISION
+    page = None
+    if kind_of_page:
+        page = Page("p", kind_of_page, np.arange(ROWS), 1, planted=np.array(planted, np.int64))
     return Event(
-        kind=kind,
+        kind=EventKind.CERTIFICATE if certify else kind,
+        page=page,
         actor="ann",
         request_id=str(seq),
         body=b"",
@@ -78,14 +91,21 @@ def ledgers(draw: st.DrawFn) -> list[Event]:
     for seq in range(1, draw(st.integers(1, 25)) + 1):
         stand = standing(marks(events))
         counting = [e.seq for e in events if stand.counts(e.seq, e.kind)]
-        choice = draw(st.sampled_from(["decide"] * 6 + ["undo"] * 4 + ["clear"]))
+        choice = draw(st.sampled_from(["decide"] * 6 + ["undo"] * 4 + ["clear", "certify"]))
         if choice == "undo" and counting:
             latest = draw(st.sampled_from([counting[-1:], counting]))
             events.append(event(seq, undo=draw(st.sampled_from(latest))))
         elif choice == "clear":
             events.append(event(seq, clear=True))
+        elif choice == "certify":
+            rows = sorted(draw(st.sets(st.integers(0, ROWS - 1))))
+            half = len(rows) // 2
+            labels = said(1, Verdict.IS, *rows[:half]), said(2, Verdict.IS, *rows[half:])
+            events.append(event(seq, *labels, certify=True))
         else:
-            events.append(event(seq, *draw(judgements())))
+            page = draw(st.sampled_from([None, *PageKind]))
+            planted = sorted(draw(st.sets(st.integers(0, ROWS - 1), max_size=2)))
+            events.append(event(seq, *draw(judgements()), kind_of_page=page, planted=planted))
     return events
 
 

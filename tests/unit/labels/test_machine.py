@@ -32,10 +32,12 @@ from hypothesis.stateful import (
 from hundredfold.chassis.errors import Conflict, NotFound
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.labels.answers import Answers, Asker, Decision
+from hundredfold.labels.audits import Audits
 from hundredfold.labels.domain.event import Event, EventKind, Judgement, Verdict
 from hundredfold.labels.domain.page import Lease, Page, PageKind
 from hundredfold.labels.leasing import Leasing
 from hundredfold.labels.ledger import Ledger
+from hundredfold.labels.store.audits import AuditStore
 from hundredfold.labels.store.catalog import Catalog
 from hundredfold.labels.store.database import open_database
 from hundredfold.labels.store.queue import Queue
@@ -79,7 +81,8 @@ class Machine(RuleBasedStateMachine):
         self.queue = Queue(self.redis_url)
         catalog, snapshots = Catalog(self.store), Snapshots(self.store)
         self.ledger = Ledger(self.records, snapshots, catalog, snapshot_every=SNAPSHOT_EVERY)
-        self.leasing = Leasing(self.ledger, self.queue)
+        audits = Audits(self.ledger, AuditStore(self.store))
+        self.leasing = Leasing(self.ledger, self.queue, audits)
         self.answers = Answers(self.ledger)
 
     def teardown(self) -> None:

@@ -272,6 +272,11 @@ MODEL_CARD = "model.json"
 """What the model is: {"model", "kind", "dimensions", "input_pixels", "source", "licence", "recipe", "tuned": null or {"parent", "collection", "labels_seq", "labels", "seconds"}, ..}."""
 
 
+def finetune() -> str:
+    """The folder where trainings of backbones keep images and checkpoints, unless told another; nothing in it is an artifact."""
+    return "finetune"
+
+
 def heads(collection_: str) -> str:
     """The folder of the heads of a collection: `<model>.safetensors` with its card `<model>.json`."""
     return f"{collection(collection_)}/heads"
@@ -306,12 +311,12 @@ def label_snapshots(collection_: str) -> str:
 
 
 def label_snapshot(seq: int) -> str:
-    """Parquet: row int64, class_id int32, seq int64: the labels after event `seq`, copies not counted, merged classes as they were given."""
+    """Parquet: row int64, class_id int32, seq int64, origin uint8 (kind of the page, 0 import, 127 certificate): the labels after event `seq`, copies not counted, merged classes as they were given."""
     return f"snapshot-{seq:012d}.parquet"
 
 
 def label_state(seq: int) -> str:
-    """npz: what else the fold needs to go on after event `seq`: unsure_rows int64 [u], unsure_given int64 [u], refused int64 [m] (row << 32 | class it is not of), undone int64 [k], recent int64 [r, 2] (Unix second, labels given), scalars int64 [4] (seq, cleared, decisions, microseconds)."""
+    """npz: what else the fold needs to go on after event `seq`: unsure_rows int64 [u], unsure_given int64 [u], refused int64 [m] (row << 32 | class it is not of), undone int64 [k], recent int64 [r, 2] (Unix second, labels given), actors str [p], people int64 [p, 7] (decisions, images, microseconds, planted, found, kicked, corrected), scalars int64 [4] (seq, cleared, decisions, microseconds)."""
     return f"snapshot-{seq:012d}.state.npz"
 
 

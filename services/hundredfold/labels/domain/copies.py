@@ -8,7 +8,7 @@ import numpy.typing as npt
 from hundredfold.labels.domain.page import Ids, Rows
 from hundredfold.labels.domain.state import Labels
 
-_Number = TypeVar("_Number", np.int32, np.int64)
+_Number = TypeVar("_Number", np.int32, np.int64, np.uint8)
 
 
 class ClassOf(Protocol):
@@ -78,13 +78,14 @@ class Projection:
         last = int(self.labels.rows[-1]) + 1 if self.labels.rows.size else 0
         return max(last, len(self._copies.representative) if self._copies else 0)
 
-    def at(self, rows: Rows) -> tuple[Ids, Rows, Rows]:
-        """Class, event and representative of rows [n]: int32, int64, int64 [n]; 0 and 0 without a label."""
+    def at(self, rows: Rows) -> tuple[Ids, Rows, npt.NDArray[np.uint8], Rows]:
+        """Class, event, origin and representative of rows [n]: int32, int64, uint8, int64 [n]; zeros without a label."""
         source = inherited(rows, self._copies, self._class_of)
         places = np.searchsorted(self.labels.rows, source)
         return (
             _found(self.labels.rows, self.labels.class_ids, places, source),
             _found(self.labels.rows, self.labels.seqs, places, source),
+            _found(self.labels.rows, self.labels.origins, places, source),
             rows if self._copies is None else self._copies.of(rows),
         )
 

@@ -1,9 +1,13 @@
 """What the ledger holds."""
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from hundredfold.labels.domain.page import Page, Rows
+import numpy as np
+
+from hundredfold.labels.domain.page import Ids, Page, Rows
 
 
 class Verdict(enum.IntEnum):
@@ -21,6 +25,15 @@ class EventKind(enum.IntEnum):
     UNDO = 2
     IMPORT = 3
     CLEAR = 4
+    AUDIT = 5
+    CERTIFICATE = 6
+
+
+JUDGING = frozenset({EventKind.DECISION, EventKind.IMPORT, EventKind.CERTIFICATE})
+"""The kinds that have judgements."""
+
+IMPORTED, CERTIFIED = 0, 127
+"""Origins of labels that no page gave; the others have the number of the kind of their page."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,10 +61,11 @@ class Draft:
         request_id: the caller's id of the write.
         body: sha256 of what the caller asked, so that the same id with another body is noticed.
         page: DECISION: the page answered, as it was shown.
-        judgements: DECISION and IMPORT: what is said.
+        judgements: DECISION, IMPORT and CERTIFICATE: what is said.
         seconds: DECISION: seconds it took the person.
         undone_seq: UNDO: the event that no longer counts.
         token: DECISION: the lease answered; UNDO: the lease given again; else 0.
+        details: AUDIT and CERTIFICATE: what they are about, as JSON; `audit_id` among it.
     """
 
     kind: EventKind
@@ -63,6 +77,24 @@ class Draft:
     seconds: float = 0.0
     undone_seq: int = 0
     token: int = 0
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> int:
+        """How the labels that it gives came about."""
+        if self.kind is EventKind.CERTIFICATE:
+            return CERTIFIED
+        return int(self.page.kind) if self.page else IMPORTED
+
+    @property
+    def counted(self) -> tuple[Judgement, ...]:
+        """What is said, but of planted images: that tells of the person, not of the image."""
+        if self.page is None or not self.page.planted.size:
+            return self.judgements
+        planted = self.page.planted
+        return tuple(
+            replace(each, rows=each.rows[~np.isin(each.rows, planted)]) for each in self.judgements
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,3 +144,14 @@ def standing(marks: list[Mark]) -> Standing:
     clears = [mark.seq for mark in marks if mark.kind is EventKind.CLEAR]
     cleared = max((seq for seq in clears if seq not in undone), default=0)
     return Standing(cleared, frozenset(seq for seq in undone if seq > cleared))
+
+
+def labels_by_class(rows: Rows, class_ids: Ids) -> tuple[Judgement, ...]:
+    """That rows [n], each once, are of classes [n]: one judgement a class."""
+    order = np.argsort(class_ids, kind="stable")
+    classes, starts = np.unique(class_ids[order], return_index=True)
+    parts = np.split(rows[order], starts[1:])
+    return tuple(
+        Judgement(class_id, Verdict.IS, part)
+        for class_id, part in zip(classes.tolist(), parts, strict=False)
+    )

@@ -1,6 +1,7 @@
 """What the events of a ledger come to: the labels that count."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -8,24 +9,48 @@ import numpy as np
 import numpy.typing as npt
 
 from hundredfold.labels.domain.copies import Copies
-from hundredfold.labels.domain.event import Event, EventKind, Judgement, Standing, Verdict
-from hundredfold.labels.domain.page import Ids, Mask, Rows
-from hundredfold.labels.domain.state import FoldState, refused_keys
+from hundredfold.labels.domain.event import (
+    CERTIFIED,
+    JUDGING,
+    Event,
+    EventKind,
+    Judgement,
+    Standing,
+    Verdict,
+)
+from hundredfold.labels.domain.page import NO_ROWS, Ids, Mask, Rows
+from hundredfold.labels.domain.people import Counts, counts_of, from_table, table
+from hundredfold.labels.domain.state import FoldState, key_array, refused_keys
 from hundredfold.labels.domain.tally import UNSURE, Tally
 
 WINDOW_EVENTS = 1_000
 WINDOW_ROWS = 4_000_000
 RECENT_SECONDS = 1_200
-_Number = TypeVar("_Number", np.int32, np.int64)
+_Number = TypeVar("_Number", np.int32, np.int64, np.uint8)
+Origins = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class _Some:
+    """What is known of rows [n], each once, ascending."""
+
+    rows: Rows
+    class_ids: Ids
+    given: Rows
+    origins: Origins
+
+    def copy(self) -> "_Some":
+        return _Some(self.rows, self.class_ids.copy(), self.given.copy(), self.origins.copy())
+
+    def set(self, at: npt.NDArray[np.intp], class_id: int, seq: int, origin: int) -> None:
+        self.class_ids[at], self.given[at], self.origins[at] = class_id, seq, origin
 
 
 @dataclass(frozen=True, slots=True)
 class _Before:
     """What one event changed: enough to take it back."""
 
-    rows: Rows
-    class_ids: Ids
-    given: Rows
+    some: _Some
     refused: frozenset[int]
     accepted: frozenset[int]
 
@@ -35,9 +60,12 @@ class Fold:
 
     The rules, per event: IS_NOT takes a label of that class away, and is remembered unless the image
     has another label. UNSURE sets aside, whatever there was. IS gives the class, whatever there was,
-    and forgets an IS_NOT of it. Within one event they count in this order.
+    and forgets an IS_NOT of it. Within one event they count in this order. What is said of planted
+    images changes no label. A certificate labels only images that have no label of people, are not set
+    aside, and of which it is not known that they are not of the class; people's answers count as if
+    there were no certificate.
 
-    Memory: 12 bytes a row of the collection, about 100 bytes an IS_NOT, and what the last
+    Memory: 13 bytes a row of the collection, about 100 bytes an IS_NOT, and what the last
     `WINDOW_EVENTS` events changed, so that taking one of them back needs no second fold.
 
     Attributes:
@@ -45,6 +73,7 @@ class Fold:
         tally: counts.
         decisions: decisions that count.
         microseconds: what people spent on them.
+        people: who decided, and what each did.
     """
 
     def __init__(self, copies: Copies | None = None) -> None:
@@ -59,12 +88,14 @@ class Fold:
         fold = cls(copies)
         fold.seq, fold._cleared = state.seq, state.cleared
         fold._undone = set(state.undone.tolist())
-        fold._put(state.rows, state.class_ids, state.given)
+        fold._put(_Some(state.rows, state.class_ids, state.given, state.origins))
         unsure = np.full(len(state.unsure_rows), UNSURE, np.int32)
-        fold._put(state.unsure_rows, unsure, state.unsure_given)
+        unknown = np.zeros(len(unsure), np.uint8)
+        fold._put(_Some(state.unsure_rows, unsure, state.unsure_given, unknown))
         fold._refused = set(state.refused.tolist())
         fold.decisions, fold.microseconds = state.decisions, state.microseconds
         fold._recent = dict(state.recent.tolist())
+        fold.people = from_table(state.actors, state.people)
         return fold
 
     @property
@@ -85,14 +116,14 @@ class Fold:
             return False
         if event.kind is EventKind.CLEAR:
             self._clear(event.seq)
-        if event.kind in (EventKind.DECISION, EventKind.IMPORT):
+        if event.kind in JUDGING:
             self._judge(event)
         self.seq = event.seq
         return True
 
     def refold(self, event: Event, standing: Standing) -> None:
         """Fold in the next event, of which `standing` says whether it counts in the end."""
-        if standing.counts(event.seq, event.kind) and event.kind is not EventKind.CLEAR:
+        if standing.counts(event.seq, event.kind) and event.kind in JUDGING:
             self._judge(event)
         self.seq = event.seq
 
@@ -108,15 +139,32 @@ class Fold:
         """int64 [n]: the event that labelled rows [n] or set them aside; 0 for none."""
         return _at(self._given, rows)
 
+    def origin_of(self, rows: Rows) -> Origins:
+        """uint8 [n]: how the labels of rows [n] came about, see `Draft.origin`; 0 without a label."""
+        return _at(self._origin, rows)
+
+    def by_people(self, rows: Rows) -> Mask:
+        """Which of rows [n] are labelled or set aside, not by a certificate: bool [n]."""
+        known: Mask = self.done(rows) & (self.origin_of(rows) != CERTIFIED)
+        return known
+
+    def labelled_by_people(self) -> int:
+        """Rows with a label, without those that a certificate labelled."""
+        certified = (self._origin == CERTIFIED) & (self._class > 0)
+        return self.tally.labelled - int(np.count_nonzero(certified))
+
     def done(self, rows: Rows) -> Mask:
         """Which of rows [n] are labelled or set aside: bool [n]."""
         done: Mask = self.class_of(rows) != 0
         return done
 
-    def refused(self, rows: Rows, class_id: int) -> Mask:
-        """Of which of rows [n] it is known that they are not of the class: bool [n]."""
-        keys = refused_keys(rows, class_id)
-        return np.fromiter((key in self._refused for key in keys), np.bool_, len(rows))
+    def refused(self, rows: Rows, class_ids: int | Ids) -> Mask:
+        """Of which of rows [n] it is known that they are not of a class, or each of its own [n]: bool [n]."""
+        keys = key_array(rows, class_ids)
+        if len(keys) > len(self._refused):
+            known: Mask = np.isin(keys, np.fromiter(self._refused, np.int64, len(self._refused)))
+            return known
+        return np.fromiter((key in self._refused for key in keys.tolist()), np.bool_, len(keys))
 
     def labels_since(self, moment: float) -> int:
         """Labels given by decisions that count in or after the second of `moment`, Unix time."""
@@ -136,6 +184,7 @@ class Fold:
     def state(self) -> FoldState:
         """All there is to keep, in arrays of its own."""
         rows, unsure = np.flatnonzero(self._class > 0), np.flatnonzero(self._class == UNSURE)
+        actors, people = table(self.people)
         return FoldState(
             seq=self.seq,
             cleared=self._cleared,
@@ -143,17 +192,21 @@ class Fold:
             rows=rows,
             class_ids=self._class[rows],
             given=self._given[rows],
+            origins=self._origin[rows],
             unsure_rows=unsure,
             unsure_given=self._given[unsure],
             refused=np.sort(np.fromiter(self._refused, np.int64, len(self._refused))),
             decisions=self.decisions,
             microseconds=self.microseconds,
             recent=np.array(sorted(self._recent.items()), np.int64).reshape(-1, 2),
+            actors=actors,
+            people=people,
         )
 
     def _reset(self, cleared: int, copies: Copies | None) -> None:
         self._class: Ids = np.zeros(0, np.int32)
         self._given: Rows = np.zeros(0, np.int64)
+        self._origin: Origins = np.zeros(0, np.uint8)
         self._refused: set[int] = set()
         self._window: OrderedDict[int, tuple[Event, _Before]] = OrderedDict()
         self._window_rows = 0
@@ -162,6 +215,7 @@ class Fold:
         self.tally = Tally(copies)
         self.decisions = 0
         self.microseconds = 0
+        self.people: dict[str, Counts] = {}
 
     def _clear(self, seq: int) -> None:
         self._reset(seq, self._copies)
@@ -169,45 +223,59 @@ class Fold:
         self._undone.clear()
 
     def _judge(self, event: Event) -> None:
-        rows = np.unique(np.concatenate([np.empty(0, np.int64), *_rows(event)]))
-        before = self.class_of(rows), self.given_by(rows)
-        class_ids, given = before[0].copy(), before[1].copy()
-        refused, accepted = self._weigh(event, rows, class_ids, given)
-        self._put(rows, class_ids, given)
+        said = event.counted
+        rows = np.unique(np.concatenate([NO_ROWS, *(each.rows for each in said)]))
+        before = _Some(rows, self.class_of(rows), self.given_by(rows), self.origin_of(rows))
+        after = before.copy()
+        if event.kind is EventKind.CERTIFICATE:
+            refused, accepted = self._certify(event, after)
+        else:
+            refused, accepted = self._weigh(event, said, after)
+        self._put(after)
         self._spend(event, +1)
-        self._remember(event, _Before(rows, *before, refused, accepted))
+        self._remember(event, _Before(before, refused, accepted))
 
     def _weigh(
-        self, event: Event, rows: Rows, class_ids: Ids, given: Rows
+        self, event: Event, said: Sequence[Judgement], after: _Some
     ) -> tuple[frozenset[int], frozenset[int]]:
-        """Change the classes [n] of sorted rows [n]; returns the IS_NOTs learnt and forgotten."""
+        """Change what is known of some rows; returns the IS_NOTs learnt and forgotten."""
         learnt: set[int] = set()
         forgotten: set[int] = set()
-        for judgement in sorted(event.judgements, key=_order):
-            at = np.searchsorted(rows, judgement.rows)
+        for judgement in sorted(said, key=_order):
+            at = np.searchsorted(after.rows, judgement.rows)
             if judgement.verdict is Verdict.IS_NOT:
-                learnt |= self._refuse(judgement, at, class_ids, given)
-                continue
-            unsure = judgement.verdict is Verdict.UNSURE
-            class_ids[at] = UNSURE if unsure else judgement.class_id
-            given[at] = event.seq
-            if not unsure and self._refused:
-                forgotten |= self._refused.intersection(
-                    refused_keys(judgement.rows, judgement.class_id)
-                )
-                self._refused -= forgotten
+                learnt |= self._refuse(judgement, at, after)
+            elif judgement.verdict is Verdict.UNSURE:
+                after.set(at, UNSURE, event.seq, 0)
+            else:
+                after.set(at, judgement.class_id, event.seq, event.origin)
+                forgotten |= self._accept(judgement)
         return frozenset(learnt - forgotten), frozenset(forgotten - learnt)
 
-    def _refuse(
-        self, judgement: Judgement, at: npt.NDArray[np.intp], class_ids: Ids, given: Rows
-    ) -> set[int]:
-        of_class = at[class_ids[at] == judgement.class_id]
-        class_ids[of_class] = 0
-        given[of_class] = 0
-        open_rows = judgement.rows[class_ids[at] <= 0]
-        learnt = set(refused_keys(open_rows, judgement.class_id)) - self._refused
+    def _refuse(self, judgement: Judgement, at: npt.NDArray[np.intp], after: _Some) -> set[int]:
+        after.set(at[after.class_ids[at] == judgement.class_id], 0, 0, 0)
+        unlabelled = (after.class_ids[at] <= 0) | (after.origins[at] == CERTIFIED)
+        learnt = set(refused_keys(judgement.rows[unlabelled], judgement.class_id)) - self._refused
         self._refused |= learnt
         return learnt
+
+    def _accept(self, judgement: Judgement) -> set[int]:
+        if not self._refused:
+            return set()
+        forgotten = self._refused.intersection(refused_keys(judgement.rows, judgement.class_id))
+        self._refused -= forgotten
+        return forgotten
+
+    def _certify(self, event: Event, after: _Some) -> tuple[frozenset[int], frozenset[int]]:
+        refused = np.sort(np.fromiter(self._refused, np.int64, len(self._refused)))
+        for judgement in event.judgements:
+            at = np.searchsorted(after.rows, judgement.rows)
+            keys = key_array(judgement.rows, judgement.class_id)
+            free = (after.class_ids[at] == 0) | (after.origins[at] == CERTIFIED)
+            after.set(
+                at[free & ~np.isin(keys, refused)], judgement.class_id, event.seq, event.origin
+            )
+        return frozenset(), frozenset()
 
     def _undo(self, seq: int) -> bool:
         if seq < self._cleared or seq in self._undone:
@@ -215,8 +283,8 @@ class Fold:
         if seq not in self._window or self._built_upon(seq):
             return False
         event, before = self._window.pop(seq)
-        self._window_rows -= len(before.rows)
-        self._put(before.rows, before.class_ids, before.given)
+        self._window_rows -= len(before.some.rows)
+        self._put(before.some)
         self._refused -= before.refused
         self._refused |= before.accepted
         self._spend(event, -1)
@@ -225,23 +293,25 @@ class Fold:
 
     def _built_upon(self, seq: int) -> bool:
         """Whether a later event that counts judged an image of this one."""
-        rows = self._window[seq][1].rows
-        later = (before.rows for at, (_, before) in self._window.items() if at > seq)
+        rows = self._window[seq][1].some.rows
+        later = (before.some.rows for at, (_, before) in self._window.items() if at > seq)
         return any(np.isin(rows, each, assume_unique=True).any() for each in later)
 
     def _remember(self, event: Event, before: _Before) -> None:
         self._window[event.seq] = event, before
-        self._window_rows += len(before.rows)
+        self._window_rows += len(before.some.rows)
         while len(self._window) > WINDOW_EVENTS or self._window_rows > WINDOW_ROWS:
             _, (_, dropped) = self._window.popitem(last=False)
-            self._window_rows -= len(dropped.rows)
+            self._window_rows -= len(dropped.some.rows)
 
     def _spend(self, event: Event, sign: int) -> None:
         if event.kind is not EventKind.DECISION:
             return
+        counts = counts_of(event)
         self.decisions += sign
-        self.microseconds += sign * round(event.seconds * 1e6)
-        given = sum(len(each.rows) for each in event.judgements if each.verdict is Verdict.IS)
+        self.microseconds += sign * counts.microseconds
+        self._credit(event.actor, counts, sign)
+        given = sum(len(each.rows) for each in event.counted if each.verdict is Verdict.IS)
         second = int(event.created_at)
         self._recent[second] = self._recent.get(second, 0) + sign * given
         if not self._recent[second]:
@@ -249,12 +319,19 @@ class Fold:
         while len(self._recent) > RECENT_SECONDS:
             del self._recent[min(self._recent)]
 
-    def _put(self, rows: Rows, class_ids: Ids, given: Rows) -> None:
+    def _credit(self, actor: str, counts: Counts, sign: int) -> None:
+        done = self.people.pop(actor, Counts()).plus(counts, sign)
+        if done.decisions:
+            self.people[actor] = done
+
+    def _put(self, some: _Some) -> None:
+        rows = some.rows
         if rows.size:
             self._grow(int(rows.max()) + 1)
-        self.tally.change(rows, self._class[rows], class_ids)
-        self._class[rows] = class_ids
-        self._given[rows] = given
+        self.tally.change(rows, self._class[rows], some.class_ids)
+        self._class[rows] = some.class_ids
+        self._given[rows] = some.given
+        self._origin[rows] = some.origins
 
     def _grow(self, size: int) -> None:
         if size > len(self._class):
@@ -262,6 +339,7 @@ class Fold:
             more = max(size, 2 * len(self._class)) - len(self._class)
             self._class = np.concatenate([self._class, np.zeros(more, np.int32)])
             self._given = np.concatenate([self._given, np.zeros(more, np.int64)])
+            self._origin = np.concatenate([self._origin, np.zeros(more, np.uint8)])
 
 
 def _at(values: npt.NDArray[_Number], rows: Rows) -> npt.NDArray[_Number]:
@@ -269,10 +347,6 @@ def _at(values: npt.NDArray[_Number], rows: Rows) -> npt.NDArray[_Number]:
     inside = rows < len(values)
     result[inside] = values[rows[inside]]
     return result
-
-
-def _rows(event: Event) -> list[Rows]:
-    return [judgement.rows for judgement in event.judgements]
 
 
 def _order(judgement: Judgement) -> int:

@@ -11,6 +11,7 @@ Rows: TypeAlias = npt.NDArray[np.int64]
 Ids: TypeAlias = npt.NDArray[np.int32]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
+NO_ROWS: Rows = np.empty(0, np.int64)
 NO_IDS: Ids = np.empty(0, np.int32)
 NO_NUMBERS: npt.NDArray[np.float32] = np.empty(0, np.float32)
 
@@ -21,6 +22,8 @@ class PageKind(enum.IntEnum):
     CLUSTER = 1
     VERIFY = 2
     SINGLE = 3
+    AUDIT = 4
+    REVIEW = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,12 +34,14 @@ class Page:
         page_id: unique in its collection.
         kind: what is asked.
         rows: int64 [n], in the order they are shown.
-        class_id: the class asked about (VERIFY) or likely (CLUSTER); 0 for none.
+        class_id: the class asked about (VERIFY, AUDIT, REVIEW) or likely (CLUSTER); 0 for none.
         second: int32 [n] or [0]: the next likely class of each.
         probability: float32 [n] or [0].
         model: the head that arranged it, or "".
         cluster: `run/number`, or "".
         score: pages with a higher one are handed out first.
+        planted: int64 [k], some of `rows`: known not to be of the class; to see whether they are found.
+        audit_id: AUDIT: whose sample it shows, or "" for the random stream.
     """
 
     page_id: str
@@ -48,6 +53,13 @@ class Page:
     model: str = ""
     cluster: str = ""
     score: float = 0.0
+    planted: Rows = field(default_factory=lambda: NO_ROWS)
+    audit_id: str = ""
+
+    @property
+    def asked(self) -> Mask:
+        """Which of the images are there to be answered, not planted: bool [n]."""
+        return ~np.isin(self.rows, self.planted)
 
     def only(self, kept: Mask) -> "Page":
         """The page with the images of a mask [n]; itself when that is all of them."""
@@ -58,6 +70,7 @@ class Page:
             rows=self.rows[kept],
             second=self.second[kept] if self.second.size else self.second,
             probability=self.probability[kept] if self.probability.size else self.probability,
+            planted=self.planted[np.isin(self.planted, self.rows[kept])],
         )
 
 

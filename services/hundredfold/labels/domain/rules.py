@@ -17,6 +17,7 @@ MOST_TEXT = 200
 MOST_SECONDS = 86_400.0
 MOST_JUDGEMENTS = 1_000
 MOST_PAGE_ROWS = 1_024
+_NAMED = (PageKind.VERIFY, PageKind.AUDIT, PageKind.REVIEW)
 
 
 def actor_name(name: str, field: str = "annotator") -> str:
@@ -31,6 +32,16 @@ def actor_name(name: str, field: str = "annotator") -> str:
 def between(value: int, least: int, most: int, default: int, field: str) -> int:
     """A number within bounds; 0 means the default."""
     return check_between(value, least, most, field) if value else default
+
+
+def share(value: float, least: float, most: float, default: float, field: str) -> float:
+    """A share within bounds; 0 means the default."""
+    if value == 0:
+        return default
+    # A float32 that was meant to be a bound may be a little beyond it.
+    if not least * (1 - 1e-6) <= value <= most * (1 + 1e-6):
+        raise InvalidArgument(f"{field} must be {least:g} to {most:g}", field=field)
+    return value
 
 
 def not_negative(value: int, field: str) -> int:
@@ -86,8 +97,10 @@ def page(offered: Page, rows: int) -> Page:
         offered.score
     ):
         raise _bad_page("model, cluster or score is out of bounds")
-    if offered.class_id < 0 or (offered.kind is PageKind.VERIFY and not offered.class_id):
-        raise _bad_page("a page to verify needs a class_id")
+    if offered.class_id < 0 or (offered.kind in _NAMED and not offered.class_id):
+        raise _bad_page("a page to verify, audit or review needs a class_id")
+    if offered.audit_id:
+        raise _bad_page("the pages of an audit can't be offered; start one")
     if not 1 <= len(offered.rows) <= MOST_PAGE_ROWS:
         raise _bad_page(f"a page has 1 to {MOST_PAGE_ROWS} images")
     if any(
@@ -100,6 +113,10 @@ def page(offered: Page, rows: int) -> Page:
         or offered.rows.max() >= min(rows, MOST_ROWS)
     ):
         raise _bad_page(f"rows of page {offered.page_id} repeat or are not in the collection")
+    if _repeats(offered.planted) or not np.isin(offered.planted, offered.rows).all():
+        raise _bad_page(
+            f"planted images of page {offered.page_id} repeat or are not among its rows"
+        )
     return offered
 
 

@@ -13,8 +13,13 @@ MOST_ROWS = 1 << 31
 
 def refused_keys(rows: Rows, class_id: int) -> list[int]:
     """A number for each pair of a row [n] and the class it is not of."""
-    keys: list[int] = ((rows << _ROW_SHIFT) | class_id).tolist()
+    keys: list[int] = key_array(rows, class_id).tolist()
     return keys
+
+
+def key_array(rows: Rows, class_ids: int | Ids) -> Rows:
+    """int64 [n]: what `refused_keys` says, of one class or of a class a row."""
+    return (rows << _ROW_SHIFT) | class_ids
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,12 +33,15 @@ class FoldState:
         rows: int64 [n]: labelled images.
         class_ids: int32 [n]: the class of each.
         given: int64 [n]: the event that gave it.
+        origins: uint8 [n]: how it came about, see `Draft.origin`.
         unsure_rows: int64 [u]: images set aside.
         unsure_given: int64 [u]: the event that did it.
         refused: int64 [m], ascending: row << 32 | class that it is not of.
         decisions: decisions that count.
         microseconds: what people spent on them.
         recent: int64 [r, 2]: Unix second and labels given by decisions in it.
+        actors: str [p], ascending: who decided.
+        people: int64 [p, 7]: what each did, see `Counts`.
     """
 
     seq: int
@@ -42,12 +50,15 @@ class FoldState:
     rows: Rows
     class_ids: Ids
     given: Rows
+    origins: npt.NDArray[np.uint8]
     unsure_rows: Rows
     unsure_given: Rows
     refused: Rows
     decisions: int
     microseconds: int
     recent: npt.NDArray[np.int64]
+    actors: npt.NDArray[np.str_]
+    people: npt.NDArray[np.int64]
 
     def same_as(self, other: "FoldState") -> bool:
         """Whether both hold the same."""
@@ -65,6 +76,7 @@ class FoldState:
             rows=self.rows,
             class_ids=self.class_ids,
             seqs=self.given,
+            origins=self.origins,
             negative_rows=rows[unlabelled],
             negative_class_ids=(self.refused[unlabelled] & 0xFFFFFFFF).astype(np.int32),
             unsure_rows=self.unsure_rows,
@@ -80,6 +92,7 @@ class Labels:
         rows: int64 [n]: labelled images.
         class_ids: int32 [n]: the class of each.
         seqs: int64 [n]: the event that gave it.
+        origins: uint8 [n]: how it came about, see `Draft.origin`.
         negative_rows: int64 [m]: images without a label of which it is known what they are not; may repeat.
         negative_class_ids: int32 [m]: what each is not.
         unsure_rows: int64 [u]: images without a label, set aside.
@@ -89,6 +102,7 @@ class Labels:
     rows: Rows
     class_ids: Ids
     seqs: Rows
+    origins: npt.NDArray[np.uint8]
     negative_rows: Rows
     negative_class_ids: Ids
     unsure_rows: Rows

@@ -4,34 +4,45 @@ from collections.abc import Callable, Iterator, Sequence
 
 import grpc
 
-from hundredfold.api.common.v1 import access_pb2
 from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
-from hundredfold.chassis.context import caller, stopping
+from hundredfold.chassis.context import stopping
 from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.chassis.paging import decode_token, encode_token, page_size
 from hundredfold.chassis.requests import check_request_id
 from hundredfold.chassis.runs_servicer import run_message
 from hundredfold.chassis.server import Mount
-from hundredfold.labels.answers import Answers, Asker, Decision
+from hundredfold.labels.answers import Answers, Decision
+from hundredfold.labels.auditing import Auditor
+from hundredfold.labels.audits import Audits
 from hundredfold.labels.domain import rules
 from hundredfold.labels.domain.copies import Projection
 from hundredfold.labels.leasing import Leasing
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.servicer import messages
+from hundredfold.labels.servicer.asking import asker, may_know_planted
+from hundredfold.labels.servicer.audits_servicer import AuditsServicer
 from hundredfold.labels.transfer import Transfer
 
 MOST_TOKENS = 64
 MOST_PAGES = 256
-NOBODY = "anonymous"
 
 
-class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
+class LabelsServicer(AuditsServicer):
     """See labels.proto for what each call means."""
 
-    def __init__(self, ledger: Ledger, leasing: Leasing, transfer: Transfer) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        leasing: Leasing,
+        transfer: Transfer,
+        audits: Audits,
+        auditor: Auditor,
+    ) -> None:
         self._ledger = ledger
         self._leasing = leasing
         self._transfer = transfer
+        self._audits = audits
+        self._auditor = auditor
         self._answers = Answers(ledger)
 
     def LeasePages(
@@ -40,7 +51,7 @@ class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
         """See labels.proto."""
         leases = self._leasing.lease(
             self._collection(request.collection),
-            _asker(request.annotator).name,
+            asker(request.annotator).name,
             rules.between(request.limit, 1, 16, 1, "limit"),
             rules.between(request.ttl_seconds, 5, 3600, 300, "ttl_seconds"),
         )
@@ -52,7 +63,7 @@ class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
         """See labels.proto."""
         tokens, expires_at = self._leasing.renew(
             self._collection(request.collection),
-            _asker(),
+            asker(),
             _tokens(request.tokens),
             rules.between(request.ttl_seconds, 5, 3600, 300, "ttl_seconds"),
         )
@@ -63,7 +74,7 @@ class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
     ) -> labels_pb2.ReleaseLeasesResponse:
         """See labels.proto."""
         collection = self._collection(request.collection)
-        self._leasing.release(collection, _asker(), _tokens(request.tokens))
+        self._leasing.release(collection, asker(), _tokens(request.tokens))
         return labels_pb2.ReleaseLeasesResponse()
 
     def SubmitDecision(
@@ -77,7 +88,7 @@ class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
             rules.seconds(request.seconds),
         )
         collection = self._collection(request.collection)
-        seq, replayed = self._answers.submit(collection, _asker(), decision)
+        seq, replayed = self._answers.submit(collection, asker(), decision)
         return labels_pb2.SubmitDecisionResponse(seq=seq, replayed=replayed)
 
     def Undo(
@@ -86,14 +97,14 @@ class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
         """See labels.proto."""
         undone = self._answers.undo(
             self._collection(request.collection),
-            _asker(request.annotator),
+            asker(request.annotator),
             check_request_id(request.request_id),
             rules.not_negative(request.seq, "seq"),
             lease_again=request.lease_again,
         )
         return labels_pb2.UndoResponse(
             seq=undone.seq,
-            undone=messages.event_message(undone.event),
+            undone=messages.event_message(undone.event, planted=may_know_planted()),
             lease=messages.lease_message(undone.lease) if undone.lease else None,
         )
 
@@ -112,7 +123,7 @@ class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
                 actor=rules.actor_name(request.actor, "actor"),
             )
         # Less than asked for when the message would become too large.
-        sent = next(messages.batches(found[:size]), [])
+        sent = next(messages.batches(found[:size], planted=may_know_planted()), [])
         token = encode_token(sent[-1].seq) if len(sent) < len(found) else ""
         return labels_pb2.ListDecisionsResponse(events=sent, next_page_token=token)
 
@@ -122,10 +133,11 @@ class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
         """See labels.proto."""
         collection = self._collection(request.collection)
         after = rules.not_negative(request.after_seq, "after_seq")
+        planted = may_know_planted()
         # Whoever goes away leaves no thread behind that waits.
         context.add_callback(self._ledger.wake)
         for events, head in self._ledger.watch(collection, after, _ended(context)):
-            for batch in messages.batches(events) if events else ([],):
+            for batch in messages.batches(events, planted=planted) if events else ([],):
                 yield labels_pb2.WatchDecisionsResponse(events=batch, head_seq=head)
 
     def GetLabels(
@@ -134,10 +146,12 @@ class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
         """See labels.proto."""
         collection = self._collection(request.collection)
         labels = self._ledger.labels(collection)
+        audited = self._audits.open_rows(collection)
         if request.include_copies:
-            yield from messages.copy_pieces(Projection(labels, self._ledger.copies(collection)))
+            projection = Projection(labels, self._ledger.copies(collection))
+            yield from messages.copy_pieces(projection, audited)
         else:
-            yield from messages.label_pieces(labels)
+            yield from messages.label_pieces(labels, audited)
 
     def GetProgress(
         self, request: labels_pb2.GetProgressRequest, context: grpc.ServicerContext
@@ -170,7 +184,7 @@ class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
         """See labels.proto."""
         seq = self._answers.clear(
             self._collection(request.collection),
-            _asker(),
+            asker(),
             check_request_id(request.request_id),
             request.only_actors_with_prefix,
         )
@@ -209,23 +223,12 @@ class LabelsServicer(labels_pb2_grpc.LabelsServiceServicer):
             messages.format_name(request.format),
             request.source,
             check_request_id(request.request_id),
-            actor=_asker().name,
+            actor=asker().name,
         )
         return labels_pb2.ImportResponse(run=run_message(run))
 
     def _collection(self, name: str) -> str:
         return self._ledger.catalog.require(name)
-
-
-def _asker(annotator: str = "") -> Asker:
-    """Who asks. A service, or anybody while authentication is off, may say for whom."""
-    who = caller()
-    is_service = who.role >= access_pb2.ROLE_SERVICE
-    return Asker(
-        rules.actor_name((is_service and annotator) or who.subject) or NOBODY,
-        may_act_for_all=is_service,
-        may_review=who.role >= access_pb2.ROLE_REVIEWER,
-    )
 
 
 def _tokens(tokens: Sequence[int]) -> list[int]:

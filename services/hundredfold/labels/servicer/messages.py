@@ -2,6 +2,7 @@
 
 import enum
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -12,9 +13,11 @@ from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.chassis.storage.layout import PART_ROWS
 from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.labels.domain import rules
+from hundredfold.labels.domain.audit import Audit
 from hundredfold.labels.domain.copies import Projection
 from hundredfold.labels.domain.event import Event, EventKind, Judgement, Verdict
-from hundredfold.labels.domain.page import NO_IDS, NO_NUMBERS, Lease, Page, PageKind, Rows
+from hundredfold.labels.domain.page import NO_IDS, NO_NUMBERS, NO_ROWS, Lease, Page, PageKind, Rows
+from hundredfold.labels.domain.people import Counts
 from hundredfold.labels.domain.progress import Progress
 from hundredfold.labels.domain.state import Labels
 
@@ -38,11 +41,13 @@ def page(message: page_pb2.Page) -> Page:
         model=message.model,
         cluster=message.cluster,
         score=message.score,
+        planted=_optional(message.planted, NO_ROWS, "pages.planted"),
+        audit_id=message.audit_id,
     )
 
 
-def page_message(page: Page) -> page_pb2.Page:
-    """Write a page."""
+def page_message(page: Page, *, planted: bool) -> page_pb2.Page:
+    """Write a page; who answers it must not learn which images are planted."""
     return page_pb2.Page(
         page_id=page.page_id,
         kind=page_pb2.PageKind.ValueType(page.kind),
@@ -53,6 +58,8 @@ def page_message(page: Page) -> page_pb2.Page:
         model=page.model,
         cluster=page.cluster,
         score=page.score,
+        planted=pack(page.planted) if planted and page.planted.size else None,
+        audit_id=page.audit_id,
     )
 
 
@@ -67,36 +74,37 @@ def lease_message(lease: Lease) -> labels_pb2.Lease:
     """Write a lease."""
     return labels_pb2.Lease(
         token=lease.token,
-        page=page_message(lease.page),
+        page=page_message(lease.page, planted=False),
         annotator=lease.annotator,
         expires_at=lease.expires_at,
     )
 
 
-def event_message(event: Event) -> labels_pb2.Event:
+def event_message(event: Event, *, planted: bool) -> labels_pb2.Event:
     """Write an event, without its judgements when they are too many for a message."""
     images = sum(len(each.rows) for each in event.judgements)
-    whole = event.kind is not EventKind.IMPORT or images <= MOST_EVENT_ROWS
+    whole = event.kind is EventKind.DECISION or images <= MOST_EVENT_ROWS
     return labels_pb2.Event(
         seq=event.seq,
         kind=labels_pb2.EventKind.ValueType(event.kind),
         actor=event.actor,
         created_at=event.created_at,
-        page=page_message(event.page) if event.page else None,
+        page=page_message(event.page, planted=planted) if event.page else None,
         judgements=map(_judgement_message, event.judgements if whole else ()),
         seconds=event.seconds,
         undone_seq=event.undone_seq,
         request_id=event.request_id,
         images=images,
+        audit_id=str(event.details.get("audit_id", "")),
     )
 
 
-def batches(events: Iterable[Event]) -> Iterator[list[labels_pb2.Event]]:
+def batches(events: Iterable[Event], *, planted: bool) -> Iterator[list[labels_pb2.Event]]:
     """Write events, as many together as a message may well hold."""
     batch: list[labels_pb2.Event] = []
     size = 0
     for event in events:
-        message = event_message(event)
+        message = event_message(event, planted=planted)
         if batch and size + message.ByteSize() > _MESSAGE_BYTES:
             yield batch
             batch, size = [], 0
@@ -106,9 +114,10 @@ def batches(events: Iterable[Event]) -> Iterator[list[labels_pb2.Event]]:
         yield batch
 
 
-def label_pieces(labels: Labels) -> Iterator[labels_pb2.GetLabelsResponse]:
-    """Write labels; at least one message."""
-    most = max(len(labels.rows), len(labels.negative_rows), len(labels.unsure_rows), 1)
+def label_pieces(labels: Labels, audited: Rows) -> Iterator[labels_pb2.GetLabelsResponse]:
+    """Write labels, and the images that an audit waits for; at least one message."""
+    others = labels.negative_rows, labels.unsure_rows, audited
+    most = max(len(labels.rows), *map(len, others), 1)
     for begin in range(0, most, _PIECE_ROWS):
         piece = slice(begin, begin + _PIECE_ROWS)
         yield labels_pb2.GetLabelsResponse(
@@ -116,32 +125,37 @@ def label_pieces(labels: Labels) -> Iterator[labels_pb2.GetLabelsResponse]:
             rows=pack(labels.rows[piece]),
             class_ids=pack(labels.class_ids[piece]),
             seqs=pack(labels.seqs[piece]),
+            origins=pack(labels.origins[piece]),
             negative_rows=pack(labels.negative_rows[piece]),
             negative_class_ids=pack(labels.negative_class_ids[piece]),
             unsure_rows=pack(labels.unsure_rows[piece]),
+            audit_rows=pack(audited[piece]),
         )
 
 
-def copy_pieces(projection: Projection) -> Iterator[labels_pb2.GetLabelsResponse]:
-    """Write labels, copies included; at least one message."""
+def copy_pieces(projection: Projection, audited: Rows) -> Iterator[labels_pb2.GetLabelsResponse]:
+    """Write labels, copies included, and the images that an audit waits for; at least one message."""
     for begin in range(0, max(projection.rows, 1), PART_ROWS):
         rows = np.arange(begin, min(begin + PART_ROWS, projection.rows), dtype=np.int64)
-        class_ids, seqs, _ = projection.at(rows)
+        class_ids, seqs, origins, _ = projection.at(rows)
         named = class_ids > 0
         yield labels_pb2.GetLabelsResponse(
             seq=projection.labels.seq,
             rows=pack(rows[named]),
             class_ids=pack(class_ids[named]),
             seqs=pack(seqs[named]),
+            origins=pack(origins[named]),
         )
     labels = projection.labels
-    for begin in range(0, max(len(labels.negative_rows), len(labels.unsure_rows)), _PIECE_ROWS):
+    most = max(map(len, (labels.negative_rows, labels.unsure_rows, audited)))
+    for begin in range(0, most, _PIECE_ROWS):
         piece = slice(begin, begin + _PIECE_ROWS)
         yield labels_pb2.GetLabelsResponse(
             seq=labels.seq,
             negative_rows=pack(labels.negative_rows[piece]),
             negative_class_ids=pack(labels.negative_class_ids[piece]),
             unsure_rows=pack(labels.unsure_rows[piece]),
+            audit_rows=pack(audited[piece]),
         )
 
 
@@ -161,6 +175,56 @@ def progress_message(progress: Progress) -> labels_pb2.GetProgressResponse:
         labels_by_class=dict(progress.labels_by_class),
         labelled_with_copies=progress.labelled_with_copies,
         human_seconds=progress.human_seconds,
+    )
+
+
+def audit_message(collection: str, audit: Audit) -> labels_pb2.Audit:
+    """Write an audit."""
+    plan, proof = audit.plan, audit.proof
+    found = zip(
+        plan.groups, proof.group_answered, proof.group_errors, proof.group_bounds, strict=True
+    )
+    groups = [
+        labels_pb2.AuditGroup(**asdict(group), answered=answered, errors=errors, bound=bound)
+        for group, answered, errors, bound in found
+    ]
+    return labels_pb2.Audit(
+        audit_id=plan.audit_id,
+        collection=collection,
+        model=plan.model,
+        cluster=plan.cluster,
+        state=labels_pb2.AuditState.ValueType(audit.state),
+        allowed_error=plan.allowed_error,
+        confidence=plan.confidence,
+        look=plan.look,
+        alpha=plan.alpha,
+        total=plan.total,
+        population=plan.population,
+        sample=plan.sample,
+        answered=proof.answered,
+        errors=proof.errors,
+        bound=proof.bound,
+        groups=groups if plan.by_class else (),
+        threshold=proof.threshold,
+        seq=audit.seq,
+        certificate_seq=audit.certificate_seq,
+        people_error=proof.people_error,
+    )
+
+
+def annotator_message(name: str, counts: Counts) -> labels_pb2.Annotator:
+    """Write what somebody did."""
+    low, high = counts.interval
+    return labels_pb2.Annotator(
+        annotator=name,
+        decisions=counts.decisions,
+        images=counts.images,
+        seconds=counts.microseconds / 1e6,
+        planted=counts.planted,
+        found=counts.found,
+        miss_rate=counts.miss_rate,
+        miss_rate_low=low,
+        miss_rate_high=high,
     )
 
 

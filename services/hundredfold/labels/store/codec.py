@@ -39,6 +39,8 @@ def content_to_bytes(draft: Draft) -> bytes:
         "said": [[each.class_id, int(each.verdict)] for each in draft.judgements],
         "seconds": draft.seconds,
     }
+    if draft.details:
+        head["details"] = dict(draft.details)
     arrays = [*(_page_arrays(draft.page) if draft.page else ())]
     return _write(head, [*arrays, *(each.rows for each in draft.judgements)])
 
@@ -52,7 +54,8 @@ def content_from_bytes(data: bytes) -> dict[str, Any]:
         Judgement(class_id, Verdict(verdict), each)
         for (class_id, verdict), each in zip(head["said"], rows, strict=True)
     )
-    return {"page": page, "judgements": said, "seconds": head["seconds"]}
+    details = head.get("details", {})
+    return {"page": page, "judgements": said, "seconds": head["seconds"], "details": details}
 
 
 def body_digest(parts: Mapping[str, Any], judgements: Sequence[Judgement] = ()) -> bytes:
@@ -66,7 +69,7 @@ def body_digest(parts: Mapping[str, Any], judgements: Sequence[Judgement] = ()) 
 
 
 def _page_head(page: Page) -> dict[str, Any]:
-    return {
+    head: dict[str, Any] = {
         "page_id": page.page_id,
         "kind": int(page.kind),
         "class_id": page.class_id,
@@ -74,6 +77,12 @@ def _page_head(page: Page) -> dict[str, Any]:
         "cluster": page.cluster,
         "score": page.score,
     }
+    # Only where there are any: pages that were written before there were such stay readable.
+    if page.planted.size:
+        head["planted"] = page.planted.tolist()
+    if page.audit_id:
+        head["audit_id"] = page.audit_id
+    return head
 
 
 def _page_arrays(page: Page) -> Arrays:
@@ -82,7 +91,8 @@ def _page_arrays(page: Page) -> Arrays:
 
 def _page(head: Mapping[str, Any], arrays: Arrays) -> Page:
     rows, second, probability = arrays
-    fields = {**head, "kind": PageKind(head["kind"])}
+    planted = np.array(head.get("planted", ()), np.int64)
+    fields = {**head, "kind": PageKind(head["kind"]), "planted": planted}
     return Page(rows=rows, second=second, probability=probability, **fields)
 
 

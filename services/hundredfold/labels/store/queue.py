@@ -101,6 +101,12 @@ class Queue:
                 pipe.zadd(ready, {page.page_id: page.score}, nx=True)
             pipe.execute()
 
+    def waiting_at(self, collection: str, score: float) -> set[str]:
+        """The ids of the pages that wait with a score."""
+        with _errors():
+            found = self._redis.zrangebyscore(_keys(collection)[0], score, score)
+        return {each.decode() for each in found}
+
     def take(self, collection: str, limit: int, last: Collection[str] = ()) -> list[Page]:
         """Take pages out, the highest score first; no other caller gets them.
 

@@ -17,6 +17,7 @@ from hundredfold.labels.store.tables import collections, events, leased_rows, le
 NO_HASH = bytes(32)
 _MARKS = (EventKind.UNDO, EventKind.CLEAR)
 _JUDGES = (EventKind.DECISION, EventKind.IMPORT)
+_AUDITS = (EventKind.AUDIT, EventKind.CERTIFICATE)
 _CHAINED = tuple(column.name for column in events.c if column.name != "hash")
 
 
@@ -93,6 +94,15 @@ class Reading:
             .order_by(events.c.seq)
         )
         return [Mark(row.seq, EventKind(row.kind), row.undone_seq) for row in self._all(found)]
+
+    def audits(self, after: int) -> list[Event]:
+        """The AUDIT and CERTIFICATE events after a seq, by seq."""
+        found = (
+            self._events()
+            .where(events.c.seq > after, events.c.kind.in_(_AUDITS))
+            .order_by(events.c.seq)
+        )
+        return [_event(row) for row in self._all(found)]
 
     def judges(self, after: int) -> list[tuple[int, EventKind, str]]:
         """Seq, kind and actor of the DECISION and IMPORT events after a seq."""

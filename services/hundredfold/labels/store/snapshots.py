@@ -15,7 +15,7 @@ from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.labels.domain.state import FoldState
 
 KEPT = 3
-_ARRAYS = ("unsure_rows", "unsure_given", "refused", "undone", "recent")
+_ARRAYS = ("unsure_rows", "unsure_given", "refused", "undone", "recent", "actors", "people")
 _SCALARS = ("seq", "cleared", "decisions", "microseconds")
 
 _log = logging.getLogger("hundredfold.labels.snapshots")
@@ -65,7 +65,10 @@ class Snapshots:
             self._store.delete(f"{folder}/{name}")
 
     def newest_first(self, collection: str) -> Iterator[tuple[FoldState, bytes]]:
-        """The snapshots that are whole, with their `chain`; the others are not needed, the ledger has it all."""
+        """The snapshots that are whole, with their `chain`; the others are not needed, the ledger has it all.
+
+        One of an earlier version, which knew neither origins nor people, is passed over too.
+        """
         manifest = self._manifest(collection)
         for seq in _seqs(manifest):
             try:
@@ -93,6 +96,7 @@ class Snapshots:
                 rows=table["row"].to_numpy(),
                 class_ids=table["class_id"].to_numpy(),
                 given=table["seq"].to_numpy(),
+                origins=table["origin"].to_numpy(),
                 **{name: rest[name] for name in _ARRAYS},
                 **dict(scalars),
             )
@@ -110,7 +114,14 @@ def _seqs(manifest: Manifest) -> list[int]:
 
 
 def _table(state: FoldState) -> pa.Table:
-    return pa.table({"row": state.rows, "class_id": state.class_ids, "seq": state.given})
+    return pa.table(
+        {
+            "row": state.rows,
+            "class_id": state.class_ids,
+            "seq": state.given,
+            "origin": state.origins,
+        }
+    )
 
 
 def _rest(state: FoldState) -> bytes:

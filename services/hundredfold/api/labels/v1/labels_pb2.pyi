@@ -258,16 +258,16 @@ class Event(_message.Message):
     request_id: _builtins.str
     """The caller's id of the write."""
     images: _builtins.int
-    """DECISION and IMPORT: how many images were judged, judgements that were left out included."""
+    """DECISION, IMPORT and CERTIFICATE: how many images were judged, judgements that were left out included."""
     audit_id: _builtins.str
     """AUDIT and CERTIFICATE: the audit."""
     @_builtins.property
     def page(self) -> _page_pb2.Page:
-        """DECISION: the page answered, as it was shown."""
+        """DECISION: the page answered, as it was shown; `planted` only for reviewers and above."""
 
     @_builtins.property
     def judgements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Judgement]:
-        """DECISION and IMPORT: what was said; left out of an IMPORT of more than 65,536 images, whose labels GetLabels sends."""
+        """DECISION, IMPORT and CERTIFICATE: what was said; left out of one of the others of more than 65,536 images, whose labels GetLabels sends."""
 
     def __init__(
         self,
@@ -896,9 +896,9 @@ class Audit(_message.Message):
     alpha: _builtins.float
     """The probability of error that this look spends."""
     total: _builtins.int
-    """Images to label in the collection, labelled ones counted."""
+    """Images to label in the collection, or images of the cluster, labelled ones counted."""
     population: _builtins.int
-    """Images that nobody had labelled when it was drawn."""
+    """Images that nobody had labelled, set aside or kicked from the class in question when it was drawn."""
     sample: _builtins.int
     """Drawn of them, without replacement."""
     answered: _builtins.int
@@ -906,7 +906,7 @@ class Audit(_message.Message):
     errors: _builtins.int
     """Of those wrong."""
     bound: _builtins.float
-    """Upper bound on wrong labels among all images, should the model label the rest: exact (hypergeometric, which the binomial bound exceeds), found errors put right, estimated slips of people added; 1 before all are answered."""
+    """Upper bound on wrong labels among all images, should the model label the rest: exact (hypergeometric, which the binomial bound exceeds; binomial where the sample is stratified), found errors put right, estimated slips of people added. With `find_threshold` that among the labels the model gives. 1 before all are answered."""
     threshold: _builtins.float
     """The lowest probability of a prediction that is labelled; 0 = all are."""
     seq: _builtins.int
@@ -984,7 +984,7 @@ class StartAuditRequest(_message.Message):
     sample: _builtins.int
     """Images to draw: up to 100,000, at most the population; 0 = as many as seem right."""
     by_class: _builtins.bool
-    """Bound each predicted class by itself, not only all together."""
+    """Bound each predicted class by itself, not only all together, and draw in proportion from each; whether the audit passes is decided by all together."""
     find_threshold: _builtins.bool
     """Label only the predictions that are sure enough: the allowed error then is that among the labels the model gives, and the audit finds the lowest probability at which it holds."""
     def __init__(
@@ -1227,11 +1227,11 @@ class Annotator(_message.Message):
     decisions: _builtins.int
     """Decisions of his that count."""
     images: _builtins.int
-    """Images he judged in them."""
+    """Images he judged in them, planted ones not counted."""
     seconds: _builtins.float
     """Seconds he spent on them."""
     planted: _builtins.int
-    """Planted odd images he was shown."""
+    """Planted odd images that he judged."""
     found: _builtins.int
     """Of those found."""
     miss_rate: _builtins.float

@@ -165,14 +165,14 @@ class LabelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Undo(self, request, context):
-        """Takes a decision, an import or a clear back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision.
+        """Takes a decision, an import, a clear, an audit or a certificate back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StartAudit(self, request, context):
-        """Draws a random sample of the images that nobody labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION (NOTHING_TO_AUDIT) when every image is labelled.
+        """Draws a random sample of the images that nobody labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. INVALID_ARGUMENT unless either a head or a cluster with a class of the schema is named. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION (NOTHING_TO_AUDIT) when every image is labelled. ABORTED while others start audits of the collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -193,7 +193,7 @@ class LabelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Certify(self, request, context):
-        """Writes the certificate of an audit as one event, and with `auto_label` what the model says of the images that still have no label; Undo takes both back. Idempotent by request_id. NOT_FOUND; FAILED_PRECONDITION when the audit is open (AUDIT_OPEN), when its bound is above what it allows (BOUND_NOT_MET, the bound in the metadata) or when it was abandoned (AUDIT_ABANDONED).
+        """Writes the certificate of an audit as one event, and with `auto_label` what the model says of the images that still have no label; Undo takes both back. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND; FAILED_PRECONDITION when the audit is open (AUDIT_OPEN), when its bound is above what it allows (BOUND_NOT_MET, the bound in the metadata) or when it was abandoned (AUDIT_ABANDONED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,15 +42,15 @@ class LabelsServiceStub:
     SubmitDecision: _grpc.UnaryUnaryMultiCallable[_labels_pb2.SubmitDecisionRequest, _labels_pb2.SubmitDecisionResponse]
     """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
     Undo: _grpc.UnaryUnaryMultiCallable[_labels_pb2.UndoRequest, _labels_pb2.UndoResponse]
-    """Takes a decision, an import or a clear back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision."""
+    """Takes a decision, an import, a clear, an audit or a certificate back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision."""
     StartAudit: _grpc.UnaryUnaryMultiCallable[_labels_pb2.StartAuditRequest, _labels_pb2.StartAuditResponse]
-    """Draws a random sample of the images that nobody labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION (NOTHING_TO_AUDIT) when every image is labelled."""
+    """Draws a random sample of the images that nobody labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. INVALID_ARGUMENT unless either a head or a cluster with a class of the schema is named. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION (NOTHING_TO_AUDIT) when every image is labelled. ABORTED while others start audits of the collection."""
     GetAudit: _grpc.UnaryUnaryMultiCallable[_labels_pb2.GetAuditRequest, _labels_pb2.GetAuditResponse]
     """Reads an audit. Idempotent. NOT_FOUND."""
     ListAudits: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ListAuditsRequest, _labels_pb2.ListAuditsResponse]
     """Lists the audits of a collection, newest first. Idempotent."""
     Certify: _grpc.UnaryUnaryMultiCallable[_labels_pb2.CertifyRequest, _labels_pb2.CertifyResponse]
-    """Writes the certificate of an audit as one event, and with `auto_label` what the model says of the images that still have no label; Undo takes both back. Idempotent by request_id. NOT_FOUND; FAILED_PRECONDITION when the audit is open (AUDIT_OPEN), when its bound is above what it allows (BOUND_NOT_MET, the bound in the metadata) or when it was abandoned (AUDIT_ABANDONED)."""
+    """Writes the certificate of an audit as one event, and with `auto_label` what the model says of the images that still have no label; Undo takes both back. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND; FAILED_PRECONDITION when the audit is open (AUDIT_OPEN), when its bound is above what it allows (BOUND_NOT_MET, the bound in the metadata) or when it was abandoned (AUDIT_ABANDONED)."""
     ListAnnotators: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ListAnnotatorsRequest, _labels_pb2.ListAnnotatorsResponse]
     """Lists those who answer pages in a collection, with their pace and how many odd images they miss. Idempotent."""
     ListDecisions: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ListDecisionsRequest, _labels_pb2.ListDecisionsResponse]
@@ -86,15 +86,15 @@ class LabelsServiceAsyncStub(LabelsServiceStub):
     SubmitDecision: _aio.UnaryUnaryMultiCallable[_labels_pb2.SubmitDecisionRequest, _labels_pb2.SubmitDecisionResponse]  # type: ignore[assignment]
     """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
     Undo: _aio.UnaryUnaryMultiCallable[_labels_pb2.UndoRequest, _labels_pb2.UndoResponse]  # type: ignore[assignment]
-    """Takes a decision, an import or a clear back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision."""
+    """Takes a decision, an import, a clear, an audit or a certificate back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision."""
     StartAudit: _aio.UnaryUnaryMultiCallable[_labels_pb2.StartAuditRequest, _labels_pb2.StartAuditResponse]  # type: ignore[assignment]
-    """Draws a random sample of the images that nobody labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION (NOTHING_TO_AUDIT) when every image is labelled."""
+    """Draws a random sample of the images that nobody labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. INVALID_ARGUMENT unless either a head or a cluster with a class of the schema is named. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION (NOTHING_TO_AUDIT) when every image is labelled. ABORTED while others start audits of the collection."""
     GetAudit: _aio.UnaryUnaryMultiCallable[_labels_pb2.GetAuditRequest, _labels_pb2.GetAuditResponse]  # type: ignore[assignment]
     """Reads an audit. Idempotent. NOT_FOUND."""
     ListAudits: _aio.UnaryUnaryMultiCallable[_labels_pb2.ListAuditsRequest, _labels_pb2.ListAuditsResponse]  # type: ignore[assignment]
     """Lists the audits of a collection, newest first. Idempotent."""
     Certify: _aio.UnaryUnaryMultiCallable[_labels_pb2.CertifyRequest, _labels_pb2.CertifyResponse]  # type: ignore[assignment]
-    """Writes the certificate of an audit as one event, and with `auto_label` what the model says of the images that still have no label; Undo takes both back. Idempotent by request_id. NOT_FOUND; FAILED_PRECONDITION when the audit is open (AUDIT_OPEN), when its bound is above what it allows (BOUND_NOT_MET, the bound in the metadata) or when it was abandoned (AUDIT_ABANDONED)."""
+    """Writes the certificate of an audit as one event, and with `auto_label` what the model says of the images that still have no label; Undo takes both back. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND; FAILED_PRECONDITION when the audit is open (AUDIT_OPEN), when its bound is above what it allows (BOUND_NOT_MET, the bound in the metadata) or when it was abandoned (AUDIT_ABANDONED)."""
     ListAnnotators: _aio.UnaryUnaryMultiCallable[_labels_pb2.ListAnnotatorsRequest, _labels_pb2.ListAnnotatorsResponse]  # type: ignore[assignment]
     """Lists those who answer pages in a collection, with their pace and how many odd images they miss. Idempotent."""
     ListDecisions: _aio.UnaryUnaryMultiCallable[_labels_pb2.ListDecisionsRequest, _labels_pb2.ListDecisionsResponse]  # type: ignore[assignment]
@@ -157,7 +157,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.UndoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.UndoResponse, _abc.Awaitable[_labels_pb2.UndoResponse]]:
-        """Takes a decision, an import or a clear back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision."""
+        """Takes a decision, an import, a clear, an audit or a certificate back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision."""
 
     @_abc_1.abstractmethod
     def StartAudit(
@@ -165,7 +165,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.StartAuditRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.StartAuditResponse, _abc.Awaitable[_labels_pb2.StartAuditResponse]]:
-        """Draws a random sample of the images that nobody labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION (NOTHING_TO_AUDIT) when every image is labelled."""
+        """Draws a random sample of the images that nobody labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. INVALID_ARGUMENT unless either a head or a cluster with a class of the schema is named. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION (NOTHING_TO_AUDIT) when every image is labelled. ABORTED while others start audits of the collection."""
 
     @_abc_1.abstractmethod
     def GetAudit(
@@ -189,7 +189,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.CertifyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.CertifyResponse, _abc.Awaitable[_labels_pb2.CertifyResponse]]:
-        """Writes the certificate of an audit as one event, and with `auto_label` what the model says of the images that still have no label; Undo takes both back. Idempotent by request_id. NOT_FOUND; FAILED_PRECONDITION when the audit is open (AUDIT_OPEN), when its bound is above what it allows (BOUND_NOT_MET, the bound in the metadata) or when it was abandoned (AUDIT_ABANDONED)."""
+        """Writes the certificate of an audit as one event, and with `auto_label` what the model says of the images that still have no label; Undo takes both back. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND; FAILED_PRECONDITION when the audit is open (AUDIT_OPEN), when its bound is above what it allows (BOUND_NOT_MET, the bound in the metadata) or when it was abandoned (AUDIT_ABANDONED)."""
 
     @_abc_1.abstractmethod
     def ListAnnotators(

@@ -1,0 +1,167 @@
+"""The audits of each collection, as ledger and labels have them now."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from hundredfold.labels.domain.audit import (
+    Audit,
+    AuditState,
+    Drawn,
+    Plan,
+    Proof,
+    certified,
+    outcome,
+    pages,
+    people_of,
+    prove,
+    state_of,
+)
+from hundredfold.labels.domain.event import EventKind
+from hundredfold.labels.domain.fold import Fold
+from hundredfold.labels.domain.page import NO_ROWS, Page, Rows
+from hundredfold.labels.domain.schema import Schema
+from hundredfold.labels.ledger import Ledger
+from hundredfold.labels.store.audits import AuditStore
+from hundredfold.labels.store.reading import Reading
+
+_MOST_DRAWN = 16
+
+
+@dataclass
+class _Known:
+    """The AUDIT and CERTIFICATE events of one collection up to `seq`, without their labels."""
+
+    seq: int = 0
+    plans: dict[int, Plan] = field(default_factory=dict)
+    proofs: dict[int, tuple[str, Proof]] = field(default_factory=dict)
+
+
+class Audits:
+    """Reads audits. Safe for threads.
+
+    What a person said of a sample is read off the labels, so that undo, imports and a restart need no
+    code of their own.
+
+    Args:
+        ledger: events and labels.
+        store: what was drawn.
+    """
+
+    def __init__(self, ledger: Ledger, store: AuditStore) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._lock = threading.Lock()
+        self._known: dict[str, _Known] = {}
+        self._drawn: OrderedDict[tuple[str, str], Drawn] = OrderedDict()
+
+    def plans(self, work: Reading) -> dict[int, Plan]:
+        """All audits there ever were, by the seq of their events, ascending."""
+        return dict(self._read(work).plans)
+
+    def newest_id(self, work: Reading, fold: Fold) -> str:
+        """The audit that may still be answered; "" when there is none."""
+        known = self._read(work)
+        seq = max(known.plans, default=0)
+        if not seq or not fold.standing.counts(seq, EventKind.AUDIT):
+            return ""
+        audit_id = known.plans[seq].audit_id
+        return "" if self._certificate(known, fold, audit_id) else audit_id
+
+    def newest_first(self, work: Reading, before: int, limit: int) -> list[Audit]:
+        """At most so many audits, the newest first, with 0 from the newest, else those before a seq."""
+        known, schema = self._read(work), self._ledger.catalog.schema(work.collection)
+        seqs = sorted((s for s in known.plans if not before or s < before), reverse=True)[:limit]
+        with self._ledger.fold(work.collection, work) as fold:
+            return [self._audit(work, fold, schema, known, seq) for seq in seqs]
+
+    def find(self, work: Reading, audit_id: str) -> Audit | None:
+        """One audit, with an empty id the newest; None when there is none."""
+        known = self._read(work)
+        seqs = [s for s, plan in known.plans.items() if audit_id in ("", plan.audit_id)]
+        if not seqs:
+            return None
+        schema = self._ledger.catalog.schema(work.collection)
+        with self._ledger.fold(work.collection, work) as fold:
+            return self._audit(work, fold, schema, known, max(seqs))
+
+    def open_rows(self, collection: str) -> Rows:
+        """Images of the sample of an open audit that wait for an answer: int64 [n], ascending."""
+        with self._ledger.records.reading(collection) as reading:
+            waiting = self._waiting(reading)
+        return waiting[1] if waiting else NO_ROWS
+
+    def pages(self, work: Reading) -> list[Page]:
+        """The pages of an open audit that hold images without an answer."""
+        found = self._waiting(work)
+        if not found or not found[1].size:
+            return []
+        plan, waiting = found
+        drawn = self._sample(work.collection, plan.audit_id)
+        made = pages(plan, drawn, self._ledger.catalog.schema(work.collection))
+        left = [page.only(np.isin(page.rows, waiting)) for page in made]
+        return [page for page in left if page.rows.size]
+
+    def _waiting(self, work: Reading) -> tuple[Plan, Rows] | None:
+        """The audit that may still be answered, and the images of its sample without an answer."""
+        known = self._read(work)
+        if not known.plans:
+            return None
+        schema = self._ledger.catalog.schema(work.collection)
+        with self._ledger.fold(work.collection, work) as fold:
+            audit_id = self.newest_id(work, fold)
+            if not audit_id:
+                return None
+            drawn = self._sample(work.collection, audit_id)
+            left = drawn.rows[~outcome(fold, schema, drawn).answered]
+        return known.plans[max(known.plans)], left
+
+    def _audit(self, work: Reading, fold: Fold, schema: Schema, known: _Known, seq: int) -> Audit:
+        plan = known.plans[seq]
+        drawn = self._sample(work.collection, plan.audit_id)
+        proof = prove(plan, drawn, outcome(fold, schema, drawn), people_of(fold))
+        audit = Audit(plan, state_of(plan, proof), proof, seq)
+        if at := self._certificate(known, fold, plan.audit_id):
+            return certified(audit, known.proofs[at][1], at)
+        left = any(plan.audit_id == other.abandons for other in known.plans.values())
+        replaced = audit.state is AuditState.OPEN and seq != max(known.plans)
+        if left or replaced or not fold.standing.counts(seq, EventKind.AUDIT):
+            return replace(audit, state=AuditState.ABANDONED)
+        return audit
+
+    def _certificate(self, known: _Known, fold: Fold, audit_id: str) -> int:
+        """The newest certificate of an audit that counts; 0 for none."""
+        stands = fold.standing
+        return max(
+            (
+                seq
+                for seq, (of, _) in known.proofs.items()
+                if of == audit_id and stands.counts(seq, EventKind.CERTIFICATE)
+            ),
+            default=0,
+        )
+
+    def _read(self, work: Reading) -> _Known:
+        with self._lock:
+            known = self._known.setdefault(work.collection, _Known())
+            for event in work.audits(known.seq):
+                known.seq = event.seq
+                if event.kind is EventKind.AUDIT:
+                    known.plans[event.seq] = Plan.of(event.details)
+                else:
+                    details = dict(event.details)
+                    known.proofs[event.seq] = str(details.pop("audit_id")), Proof.of(details)
+            return known
+
+    def _sample(self, collection: str, audit_id: str) -> Drawn:
+        with self._lock:
+            drawn = self._drawn.pop((collection, audit_id), None)
+        if drawn is None:
+            drawn = self._store.drawn(collection, audit_id)
+        with self._lock:
+            self._drawn[collection, audit_id] = drawn
+            while len(self._drawn) > _MOST_DRAWN:
+                self._drawn.popitem(last=False)
+        return drawn
