@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hundredfold.chassis.costs import CostModel
-from hundredfold.chassis.errors import Conflict, NotFound
+from hundredfold.chassis.errors import Conflict, NotFound, Unavailable
 from hundredfold.client.client import Client
 from hundredfold.client.labeller import RandomLabeller, SimulatedLabeller
 from hundredfold.client.patience import patiently
@@ -219,7 +219,7 @@ class Session:
             return  # a forecast is of the seconds until a proof
         done = {each.target for each in self.outcome.milestones}
         for target in (each for each in self._settings.targets if each not in done):
-            with suppress(Conflict):  # there is no head yet
+            with suppress(Conflict, Unavailable):  # there is no head yet
                 said = self._client.selection.forecast(self._collection, target=target)
                 self._asked.append(
                     Asked(target, self._seconds, said.seconds, said.seconds_low, said.seconds_high)
