@@ -2,8 +2,9 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from hundredfold.chassis.backbones.preprocessing import MARGIN, model_input
+from hundredfold.chassis.backbones.preprocessing import MARGIN, model_input, training_square
 from hundredfold.chassis.imaging import upright_rgb
 
 _SPARE = 2
@@ -26,4 +27,13 @@ def decode(data: bytes, pixels: int) -> NDArray[np.uint8]:
     Raises:
         ImageError: the bytes are no image that we read.
     """
-    return model_input(upright_rgb(data, min_side=_SPARE * (pixels + MARGIN)), pixels)
+    return model_input(_upright(data, pixels), pixels)
+
+
+def decode_for_training(data: bytes, pixels: int) -> NDArray[np.uint8]:
+    """As `decode`, with the margin around: uint8 [pixels + MARGIN, pixels + MARGIN, 3]."""
+    return training_square(_upright(data, pixels), pixels)
+
+
+def _upright(data: bytes, pixels: int) -> Image.Image:
+    return upright_rgb(data, min_side=_SPARE * (pixels + MARGIN))

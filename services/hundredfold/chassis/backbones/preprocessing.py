@@ -35,3 +35,18 @@ def model_input(rgb: Image.Image, pixels: int) -> NDArray[np.uint8]:
     """
     cropped = rgb.crop(crop_box(rgb.width, rgb.height, pixels))
     return np.asarray(cropped.resize((pixels, pixels), Image.Resampling.BICUBIC))
+
+
+def training_square(rgb: Image.Image, pixels: int) -> NDArray[np.uint8]:
+    """The centre square of one upright RGB image, so that its middle is what `model_input` gives.
+
+    Training takes a crop of `pixels` a side out of it, elsewhere each time.
+
+    Returns:
+        uint8 [pixels + MARGIN, pixels + MARGIN, 3].
+    """
+    side = min(rgb.width, rgb.height)
+    left, upper = (rgb.width - side) // 2, (rgb.height - side) // 2
+    square = rgb.crop((left, upper, left + side, upper + side))
+    size = pixels + MARGIN
+    return np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
