@@ -44,6 +44,7 @@ from hundredfold.selection.peers import Indexer, Peers, Trainer
 from hundredfold.selection.peers import Ledger as SelectionLedger
 from hundredfold.selection.servicer import SelectionServicer, selection_mount
 from hundredfold.training.fitting import Fitter
+from hundredfold.training.judging import Judge
 from hundredfold.training.peers import Ledger as TrainingLedger
 from hundredfold.training.servicer import TrainingServicer, training_mount
 from hundredfold.training.spaces import Spaces as TrainingSpaces
@@ -155,8 +156,9 @@ class Everything:
         heads = HeadStore(store, keep=5)
         to_labels = self._stack.enter_context(serving(labels.mounts[0]))
         spaces = TrainingSpaces(store, dimensions=8, most=2)
-        fitter = Fitter(store, spaces, heads, TrainingLedger(to_labels, 5.0))
-        yield training_mount(TrainingServicer(store, heads, fitter))
+        ledger = TrainingLedger(to_labels, 5.0)
+        fitter, judge = (made(store, spaces, heads, ledger) for made in (Fitter, Judge))
+        yield training_mount(TrainingServicer(store, heads, fitter, judge))
 
     def _selection(self, peers: grpc.Channel) -> Mount:
         to = Peers(SelectionLedger(peers), Trainer(peers), Indexer(peers))

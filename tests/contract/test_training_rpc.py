@@ -9,17 +9,19 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
+from hundredfold.api.common.v1 import page_pb2
 from hundredfold.api.training.v1 import training_pb2 as pb
 from hundredfold.api.training.v1 import training_pb2_grpc
 from hundredfold.chassis.errors import Aborted, Conflict, InvalidArgument, NotFound, Unavailable
-from hundredfold.chassis.holdout import in_stream
+from hundredfold.chassis.holdout import held_out, in_stream
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import unpack
 from hundredfold.chassis.testing import serving, wait_for
 from hundredfold.training.fitting import Fitter
-from hundredfold.training.peers import CERTIFIED, Ledger
+from hundredfold.training.judging import Judge
+from hundredfold.training.peers import CERTIFIED, REVIEWED, Ledger
 from hundredfold.training.scratch import Scratch
 from hundredfold.training.servicer import TrainingServicer, training_mount
 from hundredfold.training.spaces import Spaces
@@ -91,7 +93,8 @@ def served(tmp_path):
         heads = HeadStore(store, keep=5)
         spaces = Spaces(store, dimensions=8, most=4, scratch=Scratch("", 1 << 20), threads=2)
         fitter = Fitter(store, spaces, heads, Ledger(to_ledger, 5.0))
-        with serving(training_mount(TrainingServicer(store, heads, fitter))) as channel:
+        judge = Judge(store, spaces, heads, Ledger(to_ledger, 5.0))
+        with serving(training_mount(TrainingServicer(store, heads, fitter, judge))) as channel:
             yield Served(store, ledger, channel)
 
 
@@ -420,3 +423,110 @@ def test_the_head_in_the_store_is_a_layer_on_vectors_with_a_card(served):
     assert not Manifest.load(served.store, folder).verify(served.store)
     predictions = layout.predictions(COLLECTION, head.model)
     assert not Manifest.load(served.store, predictions).verify(served.store)
+
+
+def suspicious(served, **fields):
+    answer = served.call("ListSuspicious", **fields)
+    rows = unpack(answer.rows, dtype=np.int64, ndim=1, field="rows")
+    classes = unpack(answer.class_ids, dtype=np.int32, ndim=1, field="class_ids")
+    others = unpack(answer.other_class_ids, dtype=np.int32, ndim=1, field="other_class_ids")
+    chances = unpack(answer.probabilities, dtype=np.float32, ndim=1, field="probabilities")
+    return rows, classes, others, chances, answer.labels
+
+
+def test_wrong_labels_are_listed_first_with_what_they_may_be(served):
+    served.label(range(0, COUNT, 2))
+    served.ledger.say(labels={ROWS[2]: 3, ROWS[4]: 2})
+    rows, classes, others, chances, labels = suspicious(served, space=SPACE, limit=2)
+    assert set(rows) == {ROWS[2], ROWS[4]}
+    assert set(classes) == {2, 3}
+    assert (others == 1).all()
+    assert (chances > 0.1).all()
+    assert (np.diff(chances) <= 0).all()
+    assert labels == COUNT // 2
+
+
+def test_labels_that_somebody_looked_at_twice_or_a_model_gave_are_not_suspicious(served):
+    served.label(range(0, COUNT, 2))
+    served.fit()
+    every, *_ = suspicious(served)
+    served.ledger.say(labels={ROWS[2]: 3}, origin=REVIEWED)
+    served.ledger.say(labels={ROWS[4]: 3}, origin=CERTIFIED)
+    rows, *_, labels = suspicious(served)
+    assert set(every) - set(rows) == {ROWS[2], ROWS[4]}
+    assert labels == len(every) - 2
+
+
+def test_an_answer_about_one_image_is_less_suspicious_than_one_about_a_page(served):
+    served.label(range(0, COUNT, 2))
+    served.ledger.say(labels={ROWS[2]: 3})
+    *_, of_page, _ = suspicious(served, space=SPACE, limit=1)
+    served.ledger.say(labels={ROWS[2]: 3}, origin=page_pb2.PAGE_KIND_SINGLE)
+    rows, _, _, alone, _ = suspicious(served, space=SPACE)
+    assert alone[rows == ROWS[2]] < of_page
+
+
+def test_what_suspicion_needs(served):
+    with pytest.raises(NotFound):
+        suspicious(served)  # there is no head to take the space of
+    with pytest.raises(NotFound):
+        suspicious(served, collection="nobody", space=SPACE)
+    served.label([0, 1, COUNT - 1])
+    with pytest.raises(Conflict) as caught:
+        suspicious(served, space=SPACE)
+    assert caught.value.reason == "TOO_FEW_LABELS"
+    for fields in ({"limit": -1}, {"limit": 100_001}, {"space": "../x"}):
+        with pytest.raises(InvalidArgument) as wrong:
+            suspicious(served, **fields)
+        assert wrong.value.field == next(iter(fields))
+    served.ledger.away = True
+    with pytest.raises(Unavailable):
+        suspicious(served, space=SPACE)
+
+
+MANY = np.arange(600)
+OF_MANY = np.repeat(np.arange(1, 4), 200).astype(np.int32)
+
+
+@pytest.fixture
+def with_two_spaces(served):
+    clear, blurred = blobs(3, 200, noise=0.5), blobs(3, 200, noise=2.5)
+    write_space(served.store, blurred, MANY, space="blurred@1")
+    write_space(served.store, clear[:500], MANY[:500], space="clear@1")
+    served.ledger.say(labels=dict(zip(MANY[:450].tolist(), OF_MANY[:450].tolist(), strict=True)))
+    return served
+
+
+def test_a_space_in_which_classes_are_apart_is_better(with_two_spaces):
+    answer = with_two_spaces.call("CompareSpaces", before="blurred@1", after="clear@1")
+    assert (answer.before.space, answer.after.space) == ("blurred@1", "clear@1")
+    assert answer.images == held_out(MANY[:450]).sum()
+    assert answer.after.accuracy > answer.before.accuracy
+    assert answer.after.purity > answer.before.purity
+    assert answer.p_value < 0.05
+    assert answer.better
+    assert answer == with_two_spaces.call("CompareSpaces", before="blurred@1", after="clear@1")
+
+
+def test_a_space_is_not_better_than_itself_nor_a_worse_one_than_a_better(with_two_spaces):
+    same = with_two_spaces.call("CompareSpaces", before="clear@1", after="clear@1")
+    assert (same.p_value, same.better) == (1, False)
+    worse = with_two_spaces.call("CompareSpaces", before="clear@1", after="blurred@1")
+    assert not worse.better
+
+
+def test_what_a_comparison_needs(with_two_spaces):
+    served = with_two_spaces
+    with pytest.raises(NotFound):
+        served.call("CompareSpaces", collection="nobody", before="clear@1", after="clear@1")
+    for fields in ({"before": "../x"}, {"after": ""}):
+        with pytest.raises(InvalidArgument) as wrong:
+            served.call("CompareSpaces", **{"before": "clear@1", "after": "clear@1", **fields})
+        assert wrong.value.field == next(iter(fields))
+    for after in (SPACE, "nothing@1"):  # hardly an image in both, and no image at all
+        with pytest.raises(Conflict) as caught:
+            served.call("CompareSpaces", before="clear@1", after=after)
+        assert caught.value.reason == "TOO_FEW_LABELS"
+    served.ledger.away = True
+    with pytest.raises(Unavailable):
+        served.call("CompareSpaces", before="clear@1", after="clear@1")

@@ -10,6 +10,7 @@ from hundredfold.chassis.server import build_server, serve
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.training.config import TrainingConfig
 from hundredfold.training.fitting import Fitter
+from hundredfold.training.judging import Judge
 from hundredfold.training.peers import Ledger
 from hundredfold.training.scratch import Scratch
 from hundredfold.training.servicer import TrainingServicer, training_mount
@@ -34,8 +35,9 @@ def main() -> int:
     )
     heads = HeadStore(store, config.keep_heads)
     channel = peer(config, "labels")
-    fitter = Fitter(store, spaces, heads, Ledger(channel, config.ledger_seconds))
-    servicer = TrainingServicer(store, heads, fitter)
+    ledger = Ledger(channel, config.ledger_seconds)
+    fitter = Fitter(store, spaces, heads, ledger)
+    servicer = TrainingServicer(store, heads, fitter, Judge(store, spaces, heads, ledger))
     server = build_server(config, _SERVICE, [training_mount(servicer)])
     return serve(server, on_stop=channel.close)
 

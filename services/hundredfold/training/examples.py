@@ -18,11 +18,13 @@ class Lesson:
         rows: int64 [n], ascending: the images that were labelled or kicked, and some of the rest.
         features: float32 [n, k].
         examples: what was said of them.
+        origins: uint8, how each label of the examples came about.
     """
 
     rows: NDArray[np.int64]
     features: NDArray[np.float32]
     examples: Examples
+    origins: NDArray[np.uint8]
 
 
 def lesson(labels: Labels, features: Features) -> Lesson:
@@ -44,4 +46,4 @@ def lesson(labels: Labels, features: Features) -> Lesson:
         np.searchsorted(rows, rest),
         rows,
     )
-    return Lesson(rows, features.of(rows), examples)
+    return Lesson(rows, features.of(rows), examples, labels.origins[known])

@@ -7,12 +7,19 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
+from hundredfold.api.common.v1 import page_pb2
 from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
 from hundredfold.chassis.holdout import in_stream
 from hundredfold.chassis.tensors import unpack
 
 CERTIFIED = 127
 """The origin of a label that a model gave under a certificate."""
+
+REVIEWED = int(page_pb2.PAGE_KIND_REVIEW)
+"""The origin of a label that a person looked at twice."""
+
+BY_PAGE = (page_pb2.PAGE_KIND_CLUSTER, page_pb2.PAGE_KIND_VERIFY, page_pb2.PAGE_KIND_AUDIT)
+"""The origins of labels that were given to many images at once."""
 
 
 Places = NDArray[np.bool_] | slice

@@ -12,10 +12,14 @@ from hundredfold.chassis.storage.collections import require_collection
 from hundredfold.chassis.storage.layout import name_and_version
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import pack
+from hundredfold.training.domain.comparing import Quality
 from hundredfold.training.fitting import Fitter
+from hundredfold.training.judging import Judge
 from hundredfold.training.store import Card, HeadStore, PartPredictions
 
 _PIECE = 50_000
+_SUSPICIOUS = 1_000
+_MOST_SUSPICIOUS = 100_000
 
 
 class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
@@ -25,12 +29,16 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
         store: where collections are.
         heads: what is kept.
         fitter: makes heads.
+        judge: of labels and spaces.
     """
 
-    def __init__(self, store: ArtifactStore, heads: HeadStore, fitter: Fitter) -> None:
+    def __init__(
+        self, store: ArtifactStore, heads: HeadStore, fitter: Fitter, judge: Judge
+    ) -> None:
         self._store = store
         self._heads = heads
         self._fitter = fitter
+        self._judge = judge
 
     def FitHead(
         self, request: training_pb2.FitHeadRequest, context: grpc.ServicerContext
@@ -45,6 +53,35 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
             without_negatives=request.without_negatives,
         )
         return training_pb2.FitHeadResponse(head=_head(card))
+
+    def CompareSpaces(
+        self, request: training_pb2.CompareSpacesRequest, context: grpc.ServicerContext
+    ) -> training_pb2.CompareSpacesResponse:
+        """Measure two spaces on the labelled images that were held out."""
+        found = self._judge.compare(request.collection, request.before, request.after)
+        return training_pb2.CompareSpacesResponse(
+            before=_quality(request.before, found.before),
+            after=_quality(request.after, found.after),
+            images=found.images,
+            p_value=found.p_value,
+            better=found.better,
+        )
+
+    def ListSuspicious(
+        self, request: training_pb2.ListSuspiciousRequest, context: grpc.ServicerContext
+    ) -> training_pb2.ListSuspiciousResponse:
+        """List labels of people that look wrong."""
+        if not 0 <= request.limit <= _MOST_SUSPICIOUS:
+            raise InvalidArgument(f"limit must be 0 to {_MOST_SUSPICIOUS}", field="limit")
+        limit = request.limit or _SUSPICIOUS
+        found = self._judge.suspicious(request.collection, request.space, limit)
+        return training_pb2.ListSuspiciousResponse(
+            rows=pack(found.rows),
+            class_ids=pack(found.class_ids),
+            other_class_ids=pack(found.other_class_ids),
+            probabilities=pack(found.probabilities),
+            labels=found.looked_at,
+        )
 
     def Evaluate(
         self, request: training_pb2.EvaluateRequest, context: grpc.ServicerContext
@@ -131,6 +168,10 @@ def _head(card: Card) -> training_pb2.Head:
         accuracy=card.accuracy,
         calibration_error=card.calibration_error,
     )
+
+
+def _quality(space: str, quality: Quality) -> training_pb2.SpaceQuality:
+    return training_pb2.SpaceQuality(space=space, accuracy=quality.accuracy, purity=quality.purity)
 
 
 def _piece(model: str, part: PartPredictions, piece: slice) -> training_pb2.GetPredictionsResponse:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hundredfold.chassis.errors import Conflict
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.training.domain.projection import Projection, fit_projection, no_projection
 from hundredfold.training.scratch import Scratch
@@ -122,6 +123,8 @@ class Spaces:
         with self._lock:
             known = self._kept.get((collection, space))
         parts, version = read_parts(self._store, collection, space, known.parts if known else ())
+        if not parts:
+            raise Conflict(f"space {space} has no vectors; embed first", reason="NO_VECTORS")
         found = (
             known if known and known.version == version else self._project(parts, known, version)
         )

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.chassis.errors import Aborted, Conflict
+from hundredfold.chassis.errors import Aborted
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.layout import PART_ROWS
 from hundredfold.chassis.storage.manifest import Manifest
@@ -76,14 +76,11 @@ def read_parts(
         known: parts that are taken over as they are where they have not changed.
 
     Raises:
-        Conflict: NO_VECTORS; or an artifact is damaged.
+        Conflict: an artifact is damaged.
         Aborted: its parts are being replaced all the time.
     """
     folder = layout.vectors(collection, space)
-    parts, version = _retried(lambda: _read_all(store, folder, known))
-    if not parts:
-        raise Conflict(f"space {space} has no vectors; embed first", reason="NO_VECTORS")
-    return parts, version
+    return _retried(lambda: _read_all(store, folder, known))
 
 
 def _retried(read: Callable[[], T]) -> T:

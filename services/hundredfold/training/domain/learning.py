@@ -66,6 +66,27 @@ class Learned:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """A calibrated head, and labels as heads see them that have not heard them.
+
+    Attributes:
+        class_ids: int32 [C], ascending: the class of each output.
+        linear: the layer on the features, of the head that has heard all.
+        calibration: of its logits.
+        classes: int64 [n], the place of each label among the classes.
+        logits: float32 [n, C], of heads that have not heard it.
+        known: bool [n], whether those knew its class.
+    """
+
+    class_ids: NDArray[np.int32]
+    linear: lda.Linear
+    calibration: Calibration
+    classes: NDArray[np.int64]
+    logits: NDArray[np.float32]
+    known: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class Predicted:
     """What a head says of all images.
 
@@ -95,6 +116,19 @@ def learn(features: NDArray[np.float32], examples: Examples) -> Learned:
         features: float32 [N, k], of the images that the examples name, and others.
         examples: at least one label.
     """
+    judged = judge(features, examples)
+    sound = can_be_measured(examples.classes)
+    share, error = _measure(judged) if sound else (0.0, 0.0)
+    return Learned(judged.class_ids, judged.linear, judged.calibration, share, error)
+
+
+def judge(features: NDArray[np.float32], examples: Examples) -> Judged:
+    """Fit a head, calibrate it, and let heads that have not heard the labels judge them.
+
+    Args:
+        features: float32 [N, k], of the images that the examples name, and others.
+        examples: at least one label.
+    """
     class_ids, classes = np.unique(examples.classes, return_inverse=True)
     evidence = _evidence(features, examples, class_ids, classes)
     rest = features[_rest(len(features), examples)]
@@ -103,9 +137,10 @@ def learn(features: NDArray[np.float32], examples: Examples) -> Learned:
     if len(evidence.kicked):
         heads = crossfit.with_kicks(evidence, heads, calibration)
         calibration = calibrate(heads.answers, lead(heads.whole(rest)))
-    sound = can_be_measured(examples.classes)
-    share, error = _measure(heads.answers.logits, classes, calibration) if sound else (0.0, 0.0)
-    return Learned(class_ids.astype(np.int32), heads.whole, calibration, share, error)
+    known = heads.answers.classes >= 0
+    return Judged(
+        class_ids.astype(np.int32), heads.whole, calibration, classes, heads.answers.logits, known
+    )
 
 
 def predict(
@@ -222,13 +257,11 @@ def _places(class_ids: NDArray[np.int32], wanted: NDArray[np.int32]) -> NDArray[
     return np.where(class_ids[place] == wanted, place, -1)
 
 
-def _measure(
-    held_out: NDArray[np.float32], classes: NDArray[np.int64], calibration: Calibration
-) -> tuple[float, float]:
+def _measure(judged: Judged) -> tuple[float, float]:
     """Cross-fitted accuracy and calibration error."""
-    step = max(1, len(classes) // _MOST_MEASURED)
-    held_out, classes = held_out[::step], classes[::step]
-    guesses = guess_unkicked(held_out.copy(), calibration)
+    step = max(1, len(judged.classes) // _MOST_MEASURED)
+    guesses = guess_unkicked(judged.logits[::step].copy(), judged.calibration)
+    classes = judged.classes[::step]
     right = guesses.top == classes
     share = measures.accuracy(guesses.top, classes)
     return share, measures.calibration_error(guesses.probability, right)
