@@ -200,10 +200,14 @@ def _words(name: str, settings: Settings, outcomes: list[Outcome]) -> None:
     reached = [(outcome, each) for outcome in outcomes for each in outcome.milestones]
     output.table(
         [
-            *("seed", "target", "stopped by", "human s", "x", "actions", "right", "proved"),
-            *("waited s", "for backbones s", "labels/s, first and last third"),
+            *("seed", "target", "by", "human s", "x", "actions", "right", "proved"),
+            *("waited", "paused", "labels/s"),
         ],
         [_row(outcome, each) for outcome, each in reached],
+    )
+    output.say(
+        "x: times faster than 3 s an image. Waited for pages, paused for backbones: not in human s. "
+        "Labels a human second in the first third, in the last, and in the last with the model's."
     )
     if len(reached) < len(outcomes) * len(settings.targets):
         output.say("Not every target was reached.")
@@ -228,9 +232,9 @@ def _row(outcome: Outcome, reached: Milestone) -> list[str]:
         f"{reached.actions:,.0f}",
         f"{reached.accuracy:.2%}",
         f"{reached.proved_accuracy:.2%}" if reached.proved_accuracy else "-",
-        f"{reached.waiting_seconds:,.0f}",
-        f"{reached.backbone_seconds:,.0f}",
-        f"{rates.first_third:.1f} {rates.last_third:.1f} ({rates.last_third_with_model:.1f} with the model's)",
+        f"{reached.waiting_seconds:,.0f} s",
+        f"{reached.backbone_seconds:,.0f} s",
+        f"{rates.first_third:.1f} {rates.last_third:.1f} {rates.last_third_with_model:.1f}",
     ]
 
 

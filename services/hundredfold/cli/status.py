@@ -148,6 +148,8 @@ def _expected(loop: Loop | None) -> str:
 def _left(forecast: Forecast | None) -> str:
     if not forecast:
         return "-"
+    if not forecast.seconds:
+        return "nothing: it is proved, or expected to be reached"
     low, high = (each / 60 for each in (forecast.seconds_low, forecast.seconds_high))
     return f"{forecast.seconds / 60:,.0f} human minutes ({low:,.0f} to {high:,.0f} in four of five cases)"
 
