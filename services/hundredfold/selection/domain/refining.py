@@ -1,0 +1,81 @@
+"""When a better backbone is worth a try."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hundredfold.chassis.holdout import held_out
+from hundredfold.selection.domain.pool import Labels
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a round of fine-tuning takes.
+
+    Attributes:
+        each_class: labels a known class for the first.
+        least: labels for the first, whatever the number of classes.
+        of_a_class: labels in each of `classes` classes.
+        classes: with so many labels.
+        held_out: labelled images to measure with.
+        growth: times the labels of the round before, for the next.
+        last: share of the expected work, at its end, in which none begins: it would come too late.
+    """
+
+    each_class: int = 12
+    least: int = 200
+    of_a_class: int = 4
+    classes: int = 2
+    held_out: int = 20
+    growth: float = 1.8
+    last: float = 0.1
+
+
+DEFAULT_RULES = Rules()
+
+
+@dataclass(frozen=True)
+class Material:
+    """What there is to learn from and to measure with.
+
+    Attributes:
+        learnt: int64 [k], labels of each class outside the held-out images.
+        held_out: labelled images that are held out.
+    """
+
+    learnt: NDArray[np.int64]
+    held_out: int
+
+    @property
+    def labels(self) -> int:
+        """Labels that a backbone may learn from."""
+        return int(self.learnt.sum())
+
+
+def material(labels: Labels) -> Material:
+    """Count the labels that people gave."""
+    kept = held_out(labels.rows)
+    _, counts = np.unique(labels.class_ids[~kept], return_counts=True)
+    return Material(counts.astype(np.int64), int(kept.sum()))
+
+
+def enough(there: Material, before: int, rules: Rules) -> bool:
+    """Whether there are labels for a round of fine-tuning.
+
+    Args:
+        there: labels.
+        before: of them at the begin of the round before; 0 = there was none.
+        rules: what it takes.
+    """
+    first = max(rules.each_class * len(there.learnt), rules.least)
+    return (
+        there.labels >= max(first, rules.growth * before)
+        and int((there.learnt >= rules.of_a_class).sum()) >= rules.classes
+        and there.held_out >= rules.held_out
+    )
+
+
+def in_time(done: float, left: float, rules: Rules) -> bool:
+    """Whether enough work is left: human seconds so far, and those expected."""
+    return left > rules.last * (done + left)

@@ -1,0 +1,291 @@
+"""When to stop: whether an audit would prove the target now, and what it would cost.
+
+An audit draws images at random from those that nobody labelled and proves an upper bound on the wrong
+labels among all, should the head label the rest. It passes when that is at most what is allowed. How
+many guesses are wrong the head's probabilities say; how far to trust them say the images that were
+labelled at random (the random stream, former audits): with a Gamma prior on the wrong guesses for each
+one expected, the count of wrong ones is negative binomial, and the posterior mean pulls little evidence
+towards what the head says.
+
+Looking early takes a large sample, for the proof has little room; looking late takes more labelling.
+`least_sample` says how large a sample makes it likely enough to pass; `plan` weighs its cost at every
+point of the work to come, and the audit is due when no later point is cheaper.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hundredfold.chassis.costs import CostModel
+
+ENOUGH = 0.8
+"""How likely an audit must be to pass."""
+
+MISS_RATE = 0.025
+"""Share of odd images that people are taken to overlook before anything is known of them."""
+
+_FALLEN = 2 / 3  # of the wrong images expected at an audit that failed
+_PRIOR = 8.0  # wrong guesses that the head's own expectation is worth: a ratio of 1 +- 0.35
+_QUANTILES = (-1.2816, -0.5244, 0.0, 0.5244, 1.2816)
+_LOOK_SHARES = (3 / 4, 1 / 4)
+_POINTS = 10
+_MARGIN = 1.02
+LEAST_SAMPLE, MOST_SAMPLE = 30, 100_000
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How many guesses are wrong for each one that the head expects to be: Gamma distributed.
+
+    Attributes:
+        mean: of the ratio.
+        shape: of the distribution; the higher, the surer.
+    """
+
+    mean: float = 1.0
+    shape: float = _PRIOR
+
+    def quantiles(self) -> list[float]:
+        """The ratio at 10, 30, 50, 70 and 90 % (Wilson and Hilferty 1931)."""
+        ninth = 1 / (9 * self.shape)
+        return [self.mean * max(1 - ninth + z * math.sqrt(ninth), 0.0) ** 3 for z in _QUANTILES]
+
+
+NO_EVIDENCE = Trust()
+
+
+def trust(evidence: Iterable[tuple[float, float]]) -> Trust:
+    """What random samples say of a head.
+
+    Args:
+        evidence: of each sample the wrong guesses that were found and how many the head expected.
+    """
+    wrong, expected = (sum(each) for each in zip((_PRIOR, _PRIOR), *evidence, strict=True))
+    return Trust(wrong / expected, wrong)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an audit must prove.
+
+    Attributes:
+        total: images of the collection.
+        allowed: wrong labels there may be among all.
+        slips: wrong labels that people are taken to have given.
+        alpha: the probability of error that this look may spend.
+        classes: that are predicted: audit pages are of one class each.
+        aside: images set aside as unsure: nobody labelled them, and what the head says of them is
+            taken to be wrong.
+    """
+
+    total: int
+    allowed: float
+    slips: float
+    alpha: float
+    classes: int = 1
+    aside: int = 0
+
+
+def slips(labelled: int, odd: int, shown: int, miss_rate: float) -> float:
+    """About how many wrong labels people gave.
+
+    Args:
+        labelled: images, by people.
+        odd: images that they kicked of late.
+        shown: of so many on pages of theirs.
+        miss_rate: the share of odd images that they overlook: m / (1 - m) for each they kick.
+    """
+    return labelled * odd / max(shown, 1) * miss_rate / max(1 - miss_rate, 1e-9)
+
+
+def alpha(confidence: float, look: int) -> float:
+    """What look number `look`, from 1, spends: three quarters of what the looks before have left."""
+    most, rest = _LOOK_SHARES
+    return float((1 - confidence) * most * rest ** (look - 1))
+
+
+def passing(terms: Terms, population: int, wrong: float, sample: int, belief: Trust) -> float:
+    """The probability that an audit passes.
+
+    Args:
+        terms: to prove.
+        population: images that nobody labelled.
+        wrong: how many of them the head takes wrongly, as it expects itself.
+        sample: images drawn.
+        belief: in the head.
+    """
+    room = math.floor(terms.allowed - terms.slips)
+    errors = _most_errors(population, sample, room, terms.alpha)
+    if errors < 0:
+        return 0.0
+    chances = [
+        _at_most(errors, population, min(population, round(ratio * wrong)), sample)
+        for ratio in belief.quantiles()
+    ]
+    return float(np.mean(chances))
+
+
+def least_sample(terms: Terms, population: int, wrong: float, belief: Trust) -> int:
+    """The smallest sample with which an audit is likely enough to pass; 0 when none is.
+
+    At least 30, found to within 5 %; a sample of all images passes unless people's slips are too many.
+    """
+    most = min(population, MOST_SAMPLE)
+    if most < 1 or passing(terms, population, wrong, most, belief) < ENOUGH:
+        return 0
+    low, high = min(LEAST_SAMPLE, most) - 1, most
+    while high - low > max(1, high // 20):
+        middle = (low + high) // 2
+        if passing(terms, population, wrong, middle, belief) >= ENOUGH:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def audit_seconds(
+    terms: Terms, population: int, wrong: float, sample: int, *, page_size: int, costs: CostModel
+) -> float:
+    """Expected human seconds to answer a sample on pages of one predicted class each.
+
+    What is kicked is asked about again, alone in the end: a certificate takes found errors for put right.
+    """
+    if not sample:
+        return 0.0
+    pages = max(math.ceil(sample / page_size), min(sample, terms.classes))
+    images = round(sample / pages)
+    odd = images * min(1.0, wrong / max(population, 1))
+    return pages * (costs.expected_confirm(images, odd) + odd * costs.single_seconds)
+
+
+@dataclass(frozen=True)
+class Course:
+    """The work to come, as far as it is walked through: after how many human seconds how much is done.
+
+    Attributes:
+        seconds: float64 [p], of labelling, ascending from 0.
+        open: int64 [p], images that nobody has labelled by then.
+        wrong: float64 [p], guesses among them that the head expects to be wrong.
+    """
+
+    seconds: NDArray[np.float64]
+    open: NDArray[np.int64]
+    wrong: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cheapest way to a proof.
+
+    Attributes:
+        labelling: human seconds of labelling before the audit.
+        auditing: human seconds of the audit.
+        at: place in the course at which to audit; 0 = now; its length - 1 = once all is labelled.
+        sample: images to draw; 0 when everything is labelled by then.
+    """
+
+    labelling: float
+    auditing: float
+    at: int
+    sample: int
+
+    @property
+    def ready(self) -> bool:
+        """Whether to audit now."""
+        return self.at == 0 and self.sample > 0
+
+
+def plan(course: Course, terms: Terms, belief: Trust, *, page_size: int, costs: CostModel) -> Plan:
+    """Weigh an audit now against one after more labelling.
+
+    Only points where the wrong guesses expected are few enough to be proved are looked at, at most ten
+    of them, the first and the last among them. An audit that fails has cost its seconds in vain, so that
+    its cost counts 1 / ENOUGH times.
+    """
+    room = max(terms.allowed - terms.slips, 0.0)
+    able = np.flatnonzero(belief.mean * course.wrong + terms.aside <= room)
+    first = int(able[0]) if len(able) else len(course.seconds) - 1
+    # Where the room is too small even at the end only a sample of all that is left can pass.
+    points = np.unique(np.linspace(first, len(course.seconds) - 1, _POINTS).astype(int))
+    best: Plan | None = None
+    for at in points.tolist():
+        there = int(course.open[at]) + terms.aside
+        wrong = float(course.wrong[at]) + terms.aside / belief.mean
+        sample = least_sample(terms, there, wrong, belief) if there else 0
+        if there and not sample:
+            continue
+        seconds = audit_seconds(
+            terms, there, belief.mean * wrong, sample, page_size=page_size, costs=costs
+        )
+        found = Plan(float(course.seconds[at]), seconds / ENOUGH, at, sample)
+        # The first of two that are as good: what is still to come is less certain.
+        if best is None or _cost(found) * _MARGIN < _cost(best):
+            best = found
+    return best or Plan(float(course.seconds[-1]), 0.0, len(course.seconds) - 1, 0)
+
+
+def may_look_again(wrong: float, wrong_then: float) -> bool:
+    """Whether enough has changed since an audit that failed: a third fewer wrong images are expected.
+
+    Args:
+        wrong: images expected to be wrong now.
+        wrong_then: when the audit was drawn; 0 when there was none.
+    """
+    return not wrong_then or wrong <= _FALLEN * wrong_then
+
+
+def _cost(plan: Plan) -> float:
+    return plan.labelling + plan.auditing
+
+
+def _most_errors(population: int, sample: int, room: int, spent: float) -> int:
+    """How many errors a sample may have so that the bound holds; -1 = even none are too many.
+
+    With e errors, which are put right, the bound holds when it is ruled out that there were more than
+    `room` + e wrong ones.
+    """
+    if room < 0:
+        return -1
+    low, high = -1, sample
+    while low < high:
+        middle = (low + high + 1) // 2
+        more = min(room + middle + 1, population + 1)
+        if more > population or _at_most(middle, population, more, sample) <= spent:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _at_most(errors: int, population: int, wrong: int, sample: int) -> float:
+    """P(at most so many wrong ones in a sample), drawn without replacement: hypergeometric."""
+    least = max(0, sample - (population - wrong))
+    most = min(errors, wrong, sample)
+    if errors >= min(wrong, sample):
+        return 1.0
+    if most < least:
+        return 0.0
+    k = np.arange(least, most + 1, dtype=np.float64)
+    logs = (
+        _choose(np.float64(wrong), k)
+        + _choose(np.float64(population - wrong), sample - k)
+        - _choose(np.float64(population), np.float64(sample))
+    )
+    return float(min(1.0, np.exp(logs).sum()))
+
+
+def _choose(n: "np.float64", k: "NDArray[np.float64] | np.float64") -> NDArray[np.float64]:
+    """The logarithm of n choose k."""
+    return np.asarray(_log_factorial(n) - _log_factorial(k) - _log_factorial(n - k))
+
+
+def _log_factorial(n: "NDArray[np.float64] | np.float64") -> NDArray[np.float64]:
+    """The logarithm of n! by Stirling's series, shifted by 8 so that it is good to 1e-10 for small n too."""
+    x = np.asarray(n, np.float64) + 9
+    series = (x - 0.5) * np.log(x) - x + 0.5 * math.log(2 * math.pi) + 1 / (12 * x)
+    series += -1 / (360 * x**3) + 1 / (1260 * x**5)
+    steps = np.add.accumulate(np.log(np.stack([x - i for i in range(1, 9)])), axis=0)[-1]
+    return np.asarray(series - steps)
