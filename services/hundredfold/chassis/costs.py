@@ -99,6 +99,18 @@ class CostModel:
         """Expected seconds to confirm a page of which so many images are odd."""
         return self.look(images) + self.expected_pick(images, min(odd, images - odd))
 
+    def expected_confirms(
+        self, images: NDArray[np.int64], odd: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """`expected_confirm` of many pages at once: float64 [n]."""
+        share = np.clip(np.minimum(odd, images - odd) / np.maximum(images, 1), 0, 1)
+        drag = math.inf if self.drag_seconds is None else self.drag_seconds
+        longer = np.minimum(drag, (1 + 1 / np.maximum(1 - share, 1e-9)) * self.click_seconds)
+        click = (1 - share) * self.click_seconds + share * longer
+        return np.asarray(
+            self.look(0) + images * self.thumbnail_seconds + images * share * (1 - share) * click
+        )
+
 
 def _check(name: str, seconds: Any) -> None:
     if name == "drag_seconds" and seconds is None:

@@ -14,9 +14,9 @@ HELD_OUT_SHARE = 0.1
 """Images that no backbone learns from; the stream is part of them."""
 
 
-def in_stream(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of rows [n] belong to the random stream: bool [n]."""
-    return np.asarray(_place(rows) < STREAM_SHARE, np.bool_)
+def in_stream(rows: NDArray[np.int64], share: float = STREAM_SHARE) -> NDArray[np.bool_]:
+    """Which of rows [n] belong to the random stream: bool [n]; those of a smaller share are the first of it."""
+    return np.asarray(_place(rows) < share, np.bool_)
 
 
 def held_out(rows: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -6,14 +6,29 @@ import numpy as np
 from hypothesis import strategies as st
 
 from hundredfold.chassis.costs import CostModel
+from hundredfold.selection.domain.clusters import Clusters
 from hundredfold.selection.domain.policies import Asked
-from hundredfold.selection.domain.pool import Pool
+from hundredfold.selection.domain.pool import Labels, Pool
+
+NO_LABELS = Labels(np.empty(0, np.int64), np.empty(0, np.int32))
+NO_CLUSTERS = Clusters("run", np.empty(0, np.int64), np.array([0]))
 
 
 def vectors_of(rows):
     """A vector of length 1 for any row: neighbours in number are neighbours in space."""
     angle = np.asarray(rows, np.float64) / 50
     return np.stack([np.cos(angle), np.sin(angle)], 1).astype(np.float32)
+
+
+def labels_of(rows, class_ids, origins=()):
+    """Labels, the rows in any order."""
+    order = np.argsort(rows)
+    origins = np.asarray(origins, np.uint8)
+    return Labels(
+        np.asarray(rows, np.int64)[order],
+        np.asarray(class_ids, np.int32)[order],
+        origins[order] if len(origins) else origins,
+    )
 
 
 def make_pool(top, probability, *, second=None, margin=None, kicks=None, model="head-x@1"):

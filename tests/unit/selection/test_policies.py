@@ -1,136 +1,226 @@
-"""What every way of choosing pages keeps to; a new one inherits all of it by being in the registry."""
+"""The ways of choosing pages, and what each of them is for."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from hundredfold.chassis.costs import CostModel
 from hundredfold.selection.domain.page import Kind
 from hundredfold.selection.domain.policies import DEFAULT, POLICIES
-from tests.unit.selection.pools import asked, make_pool, pools, random_pool
-
-every_policy = pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
-
-
-def rows_of(pages):
-    return np.concatenate([np.empty(0, np.int64), *(page.rows for page in pages)])
-
-
-@every_policy
-class TestEveryPolicy:
-    @given(pools, st.integers(1, 40), st.integers(1, 60))
-    @settings(max_examples=30, deadline=None)
-    def test_pages_are_within_the_limits_and_no_image_is_on_two(
-        self, policy, pool, limit, page_size
-    ):
-        pages = policy(pool, asked(limit, page_size))
-        rows = rows_of(pages)
-        assert len(pages) <= limit
-        assert all(1 <= len(page.rows) <= page_size for page in pages)
-        assert len(np.unique(rows)) == len(rows)
-        assert np.isin(rows, pool.rows).all()
-
-    @given(pools)
-    @settings(max_examples=30, deadline=None)
-    def test_what_a_page_says_of_its_images_is_what_the_head_says(self, policy, pool):
-        for page in policy(pool, asked()):
-            places = np.searchsorted(pool.rows, page.rows)
-            np.testing.assert_array_equal(page.second, pool.second[places])
-            np.testing.assert_array_equal(page.probability, pool.probability[places])
-            assert page.second.dtype == np.int32
-            assert page.probability.dtype == np.float32
-            if page.kind is Kind.VERIFY:
-                assert page.class_id > 0
-                assert (pool.top[places] == page.class_id).all()
-            else:
-                assert page.class_id == 0
-
-    @given(pools)
-    @settings(max_examples=30, deadline=None)
-    def test_scores_are_finite_and_do_not_rise(self, policy, pool):
-        scores = [page.score for page in policy(pool, asked())]
-        assert np.isfinite(scores).all()
-        assert scores == sorted(scores, reverse=True)
-
-    @given(pools, st.integers(0, 2**32 - 1))
-    @settings(max_examples=20, deadline=None)
-    def test_the_same_seed_gives_the_same_pages(self, policy, pool, seed):
-        first, second = (policy(pool, asked(seed=seed)) for _ in range(2))
-        assert [page.rows.tolist() for page in first] == [page.rows.tolist() for page in second]
-
-    def test_an_empty_pool_has_no_pages(self, policy):
-        assert policy(make_pool([], []), asked()) == []
-
-    def test_more_pages_asked_for_than_there_are_images_gives_every_image_or_its_class(
-        self, policy
-    ):
-        pool = make_pool([1] * 5 + [2] * 6, np.linspace(0.5, 0.9, 11))
-        assert sorted(rows_of(policy(pool, asked(256, 200)))) == pool.rows.tolist()
-
-    def test_one_image_is_one_page(self, policy):
-        (page,) = policy(make_pool([3], [0.8]), asked())
-        assert page.rows.tolist() == [10]
-
-    def test_ties_are_broken_the_same_way_each_time(self, policy):
-        pool = make_pool([1, 2] * 30, [0.5] * 60)
-        first, second = (policy(pool, asked()) for _ in range(2))
-        assert [page.rows.tolist() for page in first] == [page.rows.tolist() for page in second]
-
-    def test_images_without_a_guess_are_asked_about_alone(self, policy):
-        pages = policy(make_pool([0] * 20, [0.0] * 20), asked())
-        assert pages
-        assert {page.kind for page in pages} == {Kind.SINGLE}
+from hundredfold.selection.domain.policies.cluster_margin import CLUSTER_MARGIN
+from hundredfold.selection.domain.policies.cluster_pages import CLUSTER_PAGES
+from hundredfold.selection.domain.policies.committee import COMMITTEE, vote_entropy
+from hundredfold.selection.domain.policies.entropy import ENTROPY, entropy
+from hundredfold.selection.domain.policies.errors_per_second import ERRORS_PER_SECOND
+from hundredfold.selection.domain.policies.k_center import K_CENTER, farthest
+from hundredfold.selection.domain.policies.margin import MARGIN
+from hundredfold.selection.domain.policies.predicted_class import PREDICTED_CLASS
+from hundredfold.selection.domain.policies.random_pages import RANDOM
+from hundredfold.selection.domain.policies.random_singles import RANDOM_SINGLES
+from hundredfold.selection.domain.policies.typiclust import TYPICLUST, typicality
+from hundredfold.selection.domain.policies.uherding import UHERDING, herd
+from tests.unit.selection.policy_contract import PolicyContract, even_clusters, rows_of, shown
+from tests.unit.selection.pools import labels_of, make_pool, random_pool
 
 
-class TestErrorsPerSecond:
-    policy = staticmethod(POLICIES["errors-per-second"])
+def test_every_policy_keeps_to_the_contract():
+    tested = {each.policy.name for each in PolicyContract.__subclasses__()}
+    assert tested == set(POLICIES)
+
+
+def unit_vectors(count, width=8, seed=0):
+    vectors = np.random.default_rng(seed).standard_normal((count, width)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def pool_of(vectors, margin=None):
+    """A pool with these vectors, rows 10, 13, 16 ..., and labelled rows at their end."""
+    pool = make_pool([1] * len(vectors), [0.5] * len(vectors), margin=margin)
+    return replace(pool, vectors_of=lambda rows: vectors[(np.asarray(rows) - 10) // 3])
+
+
+class TestErrorsPerSecond(PolicyContract):
+    policy = ERRORS_PER_SECOND
 
     def test_it_is_the_default(self):
-        assert DEFAULT == "errors-per-second"
+        assert self.policy.name == DEFAULT
 
     def test_doubtful_pages_come_before_sure_ones(self):
         pool = make_pool([1] * 12 + [2] * 12, [0.99] * 12 + [0.6] * 12)
-        assert [page.class_id for page in self.policy(pool, asked())] == [2, 1]
+        assert [page.class_id for page in self.choose(pool)] == [2, 1]
 
     def test_a_class_is_cut_by_confidence(self):
         pool = make_pool([1] * 24, np.linspace(0.3, 0.99, 24))
-        doubtful, sure = self.policy(pool, asked())
+        doubtful, sure = self.choose(pool)
         assert doubtful.probability.max() < sure.probability.min()
-
-    def test_odd_ones_stand_beside_their_likes(self):
-        # Rows near in number look alike: an order by confidence alone would mix the two groups.
-        probability = np.tile([0.9, 0.6, 0.75], 8)
-        pool = make_pool([1] * 24, probability, second=[2] * 24)
-        (page,) = self.policy(pool, asked(page_size=24))
-        steps = np.abs(np.diff(page.rows))
-        by_confidence = np.abs(np.diff(pool.rows[np.argsort(-pool.probability)]))
-        assert steps.mean() < by_confidence.mean() / 2
 
     def test_a_label_that_costs_less_alone_is_asked_for_alone(self):
         pool = make_pool([1, 2, 3], [0.05] * 3)
-        assert {page.kind for page in self.policy(pool, asked())} == {Kind.SINGLE}
+        assert {page.kind for page in self.choose(pool)} == {Kind.SINGLE}
 
     def test_dear_single_labels_keep_images_on_pages(self):
-        costs = CostModel(single_seconds=60)
         pool = make_pool([1, 2, 3], [0.05] * 3)
-        assert {page.kind for page in self.policy(pool, asked(costs=costs))} == {Kind.VERIFY}
+        pages = self.choose(pool, costs=CostModel(single_seconds=60))
+        assert {page.kind for page in pages} == {Kind.VERIFY}
 
     def test_free_actions_are_no_error(self):
-        free = CostModel(0, 0, 0, 0, None, 0)
-        assert self.policy(random_pool(50), asked(costs=free))
+        assert self.choose(random_pool(50), costs=CostModel(0, 0, 0, 0, None, 0))
 
 
-def test_the_margin_policy_begins_with_the_least_decided():
-    pool = make_pool([1] * 20, [0.5] * 20, margin=np.linspace(0.9, 0.0, 20))
-    pages = POLICIES["margin"](pool, asked(limit=1))
-    assert pages[0].rows.tolist() == pool.rows[::-1][:8].tolist()
+class TestPredictedClass(PolicyContract):
+    policy = PREDICTED_CLASS
+
+    def test_sure_pages_come_before_doubtful_ones(self):
+        pool = make_pool([1] * 12 + [2] * 12, [0.99] * 12 + [0.6] * 12)
+        assert [page.class_id for page in self.choose(pool)] == [1, 2]
 
 
-def test_the_random_policy_differs_from_seed_to_seed():
-    pool = random_pool(150)
-    orders = [
-        [page.rows.tolist() for page in POLICIES["random"](pool, asked(seed=seed))]
-        for seed in range(3)
-    ]
-    assert orders[0] != orders[1] or orders[1] != orders[2]
+class TestClusterPages(PolicyContract):
+    policy = CLUSTER_PAGES
+
+    def test_images_that_look_alike_are_on_one_page(self):
+        groups = unit_vectors(2, seed=3).repeat(10, axis=0)
+        pages = self.choose(pool_of(groups), page_size=10, limit=2)
+        sides = [set((page.rows - 10) // 3 >= 10) for page in pages]
+        assert all(len(side) == 1 for side in sides)
+
+
+class TestMargin(PolicyContract):
+    policy = MARGIN
+
+    def test_it_begins_with_the_least_decided(self):
+        pool = make_pool([1] * 20, [0.5] * 20, margin=np.linspace(0.9, 0.0, 20))
+        (page,) = self.choose(pool, limit=1)
+        assert page.rows.tolist() == pool.rows[::-1][:8].tolist()
+
+
+class TestEntropy(PolicyContract):
+    policy = ENTROPY
+
+    def test_with_two_classes_it_is_the_entropy(self):
+        first = np.linspace(0.5, 1, 20)
+        pool = make_pool([1] * 20, first, second=[2] * 20, margin=2 * first - 1)
+        rest = np.maximum(1 - first, 1e-30)
+        dense = -(first * np.log(first) + rest * np.log(rest))
+        np.testing.assert_allclose(entropy(pool, 2), dense, atol=1e-5)
+
+    def test_it_is_never_less_than_that_of_the_whole_distribution(self):
+        random = np.random.default_rng(0)
+        whole = -np.sort(-random.dirichlet(np.ones(6) / 2, 200), axis=1)
+        pool = make_pool([1] * 200, whole[:, 0], margin=whole[:, 0] - whole[:, 1])
+        dense = -(whole * np.log(np.maximum(whole, 1e-30))).sum(1)
+        assert (entropy(pool, 6) >= dense - 1e-4).all()
+
+    def test_it_begins_with_the_most_uncertain(self):
+        pool = make_pool([1] * 20, np.linspace(0.5, 1, 20), margin=np.linspace(0.0, 1, 20))
+        assert self.choose(pool, limit=1)[0].rows.tolist() == pool.rows[:8].tolist()
+
+
+class TestCommittee(PolicyContract):
+    policy = COMMITTEE
+
+    def test_vote_entropy_is_that_of_the_counts(self):
+        votes = np.random.default_rng(0).integers(0, 4, (7, 50))
+        counts = np.stack([(votes == each).sum(0) for each in range(4)]) / 7
+        dense = -(counts * np.log(np.maximum(counts, 1e-30))).sum(0)
+        np.testing.assert_allclose(vote_entropy(votes), dense, atol=1e-12)
+
+    def test_images_between_two_classes_come_before_those_in_the_middle_of_one(self):
+        random = np.random.default_rng(1)
+        ends = np.eye(4, dtype=np.float32)[:2]
+        labelled = np.repeat(ends, 30, axis=0) + 0.1 * random.standard_normal((60, 4))
+        between = np.tile(ends.mean(0), (8, 1)) + 0.1 * random.standard_normal((8, 4))
+        inside = np.repeat(ends, 20, axis=0) + 0.1 * random.standard_normal((40, 4))
+        vectors = np.concatenate([inside, between, labelled]).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        pool = pool_of(vectors).take(np.arange(48))
+        labels = labels_of(10 + 3 * np.arange(48, 108), [1] * 30 + [2] * 30)
+        (page,) = self.choose(pool, labels, limit=1)
+        assert np.isin(page.rows, pool.rows[40:]).sum() >= 6
+
+
+class TestClusterMargin(PolicyContract):
+    policy = CLUSTER_MARGIN
+
+    def test_clusters_take_turns_and_the_smallest_begins(self):
+        pool = make_pool([1] * 30, [0.5] * 30, margin=np.linspace(0, 0.5, 30))
+        clusters = even_clusters(pool.rows, 3)
+        rows = rows_of(self.choose(pool, clusters=clusters, limit=1, page_size=6))
+        assert sorted((rows - 10) // 3 // 10) == [0, 0, 1, 1, 2, 2]
+
+
+class TestKCenter(PolicyContract):
+    policy = K_CENTER
+
+    def test_it_chooses_as_the_plain_algorithm_does(self):
+        vectors, centres = unit_vectors(400), unit_vectors(5, seed=1)
+        gap, plain = (2 - 2 * vectors @ centres.T).min(1), []
+        for _ in range(60):
+            plain.append(int(gap.argmax()))
+            gap = np.minimum(gap, 2 - 2 * vectors @ vectors[plain[-1]])
+        chosen, distances = farthest(vectors, centres, 60)
+        assert chosen.tolist() == plain
+        assert (np.diff(distances) <= 0).all()
+
+
+class TestTypiClust(PolicyContract):
+    policy = TYPICLUST
+
+    def test_typicality_is_one_over_the_mean_distance_to_the_nearest(self):
+        vectors = unit_vectors(60)
+        apart = np.linalg.norm(vectors[:, None] - vectors[None], axis=2)
+        dense = 1 / np.sort(apart, axis=1)[:, :21].mean(1)
+        np.testing.assert_allclose(typicality(vectors), dense, rtol=1e-2)
+
+    def test_a_group_without_labels_comes_first(self):
+        groups = unit_vectors(3, seed=3).repeat(12, axis=0) + 0.02 * unit_vectors(36, seed=4)
+        vectors = groups / np.linalg.norm(groups, axis=1, keepdims=True)
+        pool = pool_of(vectors).take(np.arange(24))
+        labels = labels_of(10 + 3 * np.arange(24, 36), [1] * 12)
+        assert len(self.choose(pool, labels, limit=1)) == 1
+
+
+class TestUHerding(PolicyContract):
+    policy = UHERDING
+
+    def test_it_chooses_as_the_plain_algorithm_does(self):
+        vectors, weights = unit_vectors(300), np.random.default_rng(2).random(300)
+        near = vectors @ vectors.T
+        np.fill_diagonal(near, -1)
+        width = np.median(np.sqrt(2 - 2 * near.max(1)))
+        kernel = np.exp((vectors @ vectors.T - 1) * 2 / width**2)
+        covered, plain = np.zeros(300), []
+        for _ in range(40):
+            gains = np.maximum(kernel - covered, 0) @ weights
+            plain.append(int(gains.argmax()))
+            covered = np.maximum(covered, kernel[plain[-1]])
+        chosen, gains = herd(vectors, vectors, weights, vectors[:0], 40)
+        assert chosen.tolist() == plain
+        assert (np.diff(gains) <= 0).all()
+
+    def test_what_is_decided_is_not_covered_first(self):
+        groups = unit_vectors(2, seed=3).repeat(20, axis=0) + 0.1 * unit_vectors(40, seed=4)
+        vectors = groups / np.linalg.norm(groups, axis=1, keepdims=True)
+        pool = pool_of(vectors, margin=[1.0] * 20 + [0.0] * 20)
+        (page,) = self.choose(pool, limit=1, page_size=4)
+        assert (page.rows >= pool.rows[20]).all()
+
+
+class TestRandom(PolicyContract):
+    policy = RANDOM
+
+    def test_it_differs_from_seed_to_seed(self):
+        orders = [shown(self.choose(random_pool(150), seed=seed)) for seed in range(3)]
+        assert orders[0] != orders[1] or orders[1] != orders[2]
+
+
+class TestRandomSingles(PolicyContract):
+    policy = RANDOM_SINGLES
+
+    def test_every_image_is_as_likely(self):
+        pool = make_pool([1] * 40, [0.5] * 40)
+        chosen = [rows_of(self.choose(pool, limit=1, seed=seed)) for seed in range(500)]
+        counts = np.bincount(np.searchsorted(pool.rows, np.concatenate(chosen)), minlength=40)
+        assert counts.sum() == pytest.approx(500 * 8)
+        assert counts.min() > 60

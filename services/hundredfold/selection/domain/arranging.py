@@ -7,12 +7,26 @@ the one most alike, took 5 to 8 % off the seconds of kicking (docs/adr/0007-the-
 optimal leaf ordering of a hierarchical clustering, which takes longer.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+from hundredfold.selection.domain.page import Draft
 from hundredfold.selection.domain.pool import Pool
 
 _LOOKS = 4.0  # weight of the squared distance of vectors against that of guesses
+
+
+def arrange(page: Draft, pool: Pool) -> Draft:
+    """A page of one predicted class, its images, all of the pool, in the order of a walk."""
+    ordered = walk(pool, pool.places(page.rows))
+    return replace(
+        page,
+        rows=pool.rows[ordered],
+        second=pool.second[ordered],
+        probability=pool.probability[ordered],
+    )
 
 
 def walk(pool: Pool, places: NDArray[np.int64]) -> NDArray[np.int64]:

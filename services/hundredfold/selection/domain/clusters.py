@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +38,21 @@ class Clusters:
 
     def page_rows(self, page_size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The nearest images of each cluster: their rows, and the number of the cluster of each."""
-        sizes = np.diff(self.starts)
-        place = np.arange(len(self.rows)) - np.repeat(self.starts[:-1], sizes)
-        number = np.repeat(np.arange(len(sizes)), sizes)
-        chosen = place < page_size
-        return self.rows[chosen], number[chosen]
+        shown = np.minimum(np.diff(self.starts), page_size)
+        number = np.repeat(np.arange(len(self)), shown)
+        before = np.cumsum(shown) - shown
+        return self.rows[np.arange(len(number)) + (self.starts[:-1] - before)[number]], number
+
+    def numbers(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The cluster of each row [n], -1 for one in none: int32 [n]."""
+        known = rows < len(self._by_row)
+        return np.where(known, self._by_row[np.where(known, rows, 0)], np.int32(-1))
+
+    @cached_property
+    def _by_row(self) -> NDArray[np.int32]:
+        by_row = np.full(int(self.rows.max(initial=0)) + 1, -1, np.int32)
+        by_row[self.rows] = np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.starts))
+        return by_row
 
 
 def wanted(expected_classes: int, images: int) -> int:
@@ -57,7 +68,9 @@ def seed_pages(clusters: Clusters, pool: Pool, page_size: int) -> list[Draft]:
     is undone comes back. Clusters of one or two images are left to the head.
     """
     rows, number = clusters.page_rows(page_size)
-    open_ = np.isin(rows, pool.rows[pool.kicks == 0])
+    place = pool.places(rows)
+    open_ = place >= 0
+    open_[open_] = pool.kicks[place[open_]] == 0
     size = np.bincount(number, minlength=len(clusters))
     left = np.bincount(number[open_], minlength=len(clusters))
     waiting = np.flatnonzero((2 * left > size) & (left >= _SMALLEST))
@@ -75,17 +88,16 @@ def seed_pages(clusters: Clusters, pool: Pool, page_size: int) -> list[Draft]:
 def remaining_pages(clusters: Clusters, pool: Pool, page_size: int, limit: int) -> list[Draft]:
     """Further pages of clusters, and of images in none, for as long as there is no head."""
     pages: list[Draft] = []
-    left = pool.rows
     for number in range(len(clusters)):
+        if len(pages) == limit:
+            return pages
         members = clusters.members(number)
-        members = members[np.isin(members, left)][:page_size]
-        if len(members) and len(pages) < limit:
+        members = members[pool.places(members) >= 0][:page_size]
+        if len(members):
             pages.append(_page(clusters, number, members, pool, float(len(members))))
-    left = left[~np.isin(left, clusters.rows)]
-    for start in range(0, len(left), page_size):
-        if len(pages) < limit:
-            pages.append(Draft(Kind.CLUSTER, left[start : start + page_size], 0.0))
-    return pages
+    left = pool.rows[clusters.numbers(pool.rows) < 0]
+    starts = range(0, len(left), page_size)[: limit - len(pages)]
+    return pages + [Draft(Kind.CLUSTER, left[at : at + page_size], 0.0) for at in starts]
 
 
 def _page(

@@ -1,7 +1,7 @@
 """The images that still need an answer, and what is known of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,18 +9,39 @@ from numpy.typing import NDArray
 VectorsOf = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 """From rows, int64 [n], to their vectors, float32 [n, d], length 1."""
 
+MODEL_ORIGIN = 127
+"""The origin of a label that a model gave under a certificate: no truth to learn from."""
+
 
 @dataclass(frozen=True)
 class Labels:
-    """What is labelled: `rows` int64 [n], ascending, and `class_ids` int32 [n]."""
+    """What is labelled.
+
+    Attributes:
+        rows: int64 [n], ascending.
+        class_ids: int32 [n].
+        origins: uint8 [n], how each came about (`GetLabels.origins`); empty = all from people.
+    """
 
     rows: NDArray[np.int64]
     class_ids: NDArray[np.int32]
+    origins: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
     def within(self, rows: NDArray[np.int64]) -> "Labels":
-        """The labels of some rows alone."""
-        kept = np.isin(self.rows, rows)
-        return Labels(self.rows[kept], self.class_ids[kept])
+        """The labels of some rows, int64 [m] ascending, alone."""
+        return self.at(places(rows, self.rows) >= 0)
+
+    def of_people(self) -> "Labels":
+        """Those that no model gave."""
+        return self.at(self.origins != MODEL_ORIGIN) if len(self.origins) else self
+
+    def at(self, kept: NDArray[np.bool_]) -> "Labels":
+        """Those under a mask [n]."""
+        origins = self.origins[kept] if len(self.origins) else self.origins
+        return Labels(self.rows[kept], self.class_ids[kept], origins)
 
 
 @dataclass(frozen=True)
@@ -62,9 +83,19 @@ class Pool:
             kicks=self.kicks[places],
         )
 
+    def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where rows [n] stand; -1 for one that is not here: int64 [n]."""
+        return places(self.rows, rows)
+
     def without(self, rows: NDArray[np.int64]) -> "Pool":
         """All images but some."""
-        return self.take(~np.isin(self.rows, rows)) if len(rows) else self
+        there = self.places(rows)
+        there = there[there >= 0]
+        if not len(there):
+            return self
+        kept = np.ones(len(self), np.bool_)
+        kept[there] = False
+        return self.take(kept)
 
 
 @dataclass(frozen=True)
@@ -87,11 +118,22 @@ class Said:
         labels: what is labelled.
         negative_rows: int64 [m], images that are not labelled; may repeat.
         unsure_rows: int64 [u], images that are set aside.
+        audit_rows: int64 [a], images of an open audit: nobody else offers them.
     """
 
     labels: Labels
     negative_rows: NDArray[np.int64]
     unsure_rows: NDArray[np.int64]
+    audit_rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+
+def places(among: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where rows [n] stand among others, ascending [m]; -1 for one that does not: int64 [n]."""
+    if not len(among):
+        return np.full(len(rows), -1, np.int64)
+    found = np.searchsorted(among, rows)
+    np.minimum(found, len(among) - 1, out=found)
+    return np.where(among[found] == rows, found, -1)
 
 
 def open_pool(
@@ -106,25 +148,33 @@ def open_pool(
         guesses: of a head; None before there is one. An image that it has not seen is left out: it
             is in the pool when the next head has.
     """
-    asked = ~(np.isin(rows, said.labels.rows) | np.isin(rows, said.unsure_rows))
-    if guesses is not None:
-        asked &= np.isin(rows, guesses.rows)
-    rows = rows[asked]
-    kicked, counts = np.unique(said.negative_rows, return_counts=True)
-    kicks = np.zeros(len(rows), np.int32)
-    there = np.isin(kicked, rows)
-    kicks[np.searchsorted(rows, kicked[there])] = counts[there]
+    wanted = np.ones(len(rows), np.bool_)
+    for settled in (said.labels.rows, said.unsure_rows, said.audit_rows):
+        there = places(rows, settled)
+        wanted[there[there >= 0]] = False
+    rows = rows[wanted]
     if guesses is None:
         none, zero = np.zeros(len(rows), np.int32), np.zeros(len(rows), np.float32)
-        return Pool(rows, none, none, zero, zero, kicks, vectors_of, "")
-    at = np.searchsorted(guesses.rows, rows)
+        return Pool(rows, none, none, zero, zero, _kicks(rows, said), vectors_of, "")
+    at = places(guesses.rows, rows)
+    if (at < 0).any():
+        rows, at = rows[at >= 0], at[at >= 0]
     return Pool(
         rows,
         guesses.top[at],
         guesses.second[at],
         guesses.probability[at],
         guesses.margin[at],
-        kicks,
+        _kicks(rows, said),
         vectors_of,
         guesses.model,
     )
+
+
+def _kicks(rows: NDArray[np.int64], said: Said) -> NDArray[np.int32]:
+    """How often each row [n] was kicked: int32 [n]."""
+    kicked, counts = np.unique(said.negative_rows, return_counts=True)
+    there = places(rows, kicked)
+    kicks = np.zeros(len(rows), np.int32)
+    kicks[there[there >= 0]] = counts[there >= 0]
+    return kicks

@@ -1,24 +1,32 @@
 """One round: from what is known to the pages that wait in the queue."""
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hundredfold.chassis.holdout import in_stream
 from hundredfold.selection.domain import clusters as cluster_pages
 from hundredfold.selection.domain import discovery as discovering
+from hundredfold.selection.domain import regions, scheduler
+from hundredfold.selection.domain.arranging import arrange
+from hundredfold.selection.domain.cleaning import Suspicious, review_pages
 from hundredfold.selection.domain.clusters import Clusters
 from hundredfold.selection.domain.discovery import Discovery
 from hundredfold.selection.domain.page import Draft, Kind
-from hundredfold.selection.domain.policies import Asked, Policy
+from hundredfold.selection.domain.planting import plant
+from hundredfold.selection.domain.policies import Asked, Known, Policy
+from hundredfold.selection.domain.policies.predicted import single_pages
 from hundredfold.selection.domain.pool import Labels, Pool
+from hundredfold.selection.domain.stream import due, stream_pages
 
-# Scores of policies are below these by orders of magnitude.
-_SEED_SCORE = 1e6
-_DISCOVERY_SCORE = 1e5
+PARTS = frozenset({"discovery", "planting", "cleaning", "stream"})
+"""What a round can be made without, to measure what it is worth."""
+
 _MOST_SEEDS = 128
 _SEEDS_ENOUGH = 16
+_SPARE = 3  # times as many pages are asked of a policy, for regions to choose from
 
 
 class Phase(enum.StrEnum):
@@ -28,6 +36,7 @@ class Phase(enum.StrEnum):
     SEED = "SEED"
     VERIFY = "VERIFY"
     LEFTOVERS = "LEFTOVERS"
+    AUDIT = "AUDIT"
     DONE = "DONE"
 
 
@@ -36,16 +45,22 @@ class Standing:
     """What a round starts from.
 
     Attributes:
-        pool: the images that need an answer.
+        pool: the images that need an answer, those of the random stream among them.
         labels: what is labelled.
-        clusters: for seed pages.
+        clusters: for seed pages, and the regions of the space.
         discovery: where the search for new classes stands.
+        suspicious: labels to ask about again.
+        without: parts of `PARTS` to leave out.
+        seeded: whether people are past the seed: the clusters only divide the space.
     """
 
     pool: Pool
     labels: Labels
     clusters: Clusters
     discovery: Discovery
+    suspicious: Suspicious = field(default_factory=Suspicious)
+    without: frozenset[str] = frozenset()
+    seeded: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,35 +79,106 @@ class Round:
 
 
 def compose(standing: Standing, policy: Policy, asked: Asked) -> Round:
-    """Make the pages of a round.
+    """Make the pages of a round; what comes before what is decided in `scheduler`.
 
     First the seed: a page for each cluster nobody has answered. While many of those wait nothing else
-    is offered. Then, below them, so that nobody waits for the last of them, what the policy chooses,
-    and now and then a page that looks for classes nobody has named.
+    is offered. Then, below them, so that nobody waits for the last of them, everything else.
     """
-    pool, discovery = standing.pool, standing.discovery
-    if not len(pool):
-        return Round(Phase.DONE, [], discovery)
-    seeds = cluster_pages.seed_pages(standing.clusters, pool, asked.page_size)[:_MOST_SEEDS]
-    pages = [replace(page, score=_SEED_SCORE + page.score) for page in seeds]
+    pool, stream = _apart(standing)
+    seeds = []
+    if not (standing.seeded and pool.model):
+        seeds = cluster_pages.seed_pages(standing.clusters, pool, asked.page_size)[:_MOST_SEEDS]
+    pages = scheduler.lifted(seeds, scheduler.SEED_SCORE)
+    discovery = standing.discovery
     if not pool.model:
-        rest = pool.without(_rows(pages))
-        more = cluster_pages.remaining_pages(standing.clusters, rest, asked.page_size, asked.limit)
-        return Round(Phase.SEED, pages + (more if len(pages) < _SEEDS_ENOUGH else []), discovery)
-    if len(pages) < _SEEDS_ENOUGH:
-        pool = pool.without(_rows(pages))
+        if len(seeds) < _SEEDS_ENOUGH:
+            pages += _without_a_head(standing.clusters, pool.without(_rows(pages)), stream, asked)
+    elif len(seeds) < _SEEDS_ENOUGH:
+        discovery, more = _below_seeds(standing, pool.without(_rows(pages)), stream, policy, asked)
+        pages += more
+    return Round(_phase(pages, bool(seeds) or not pool.model), pages, discovery)
+
+
+def _apart(standing: Standing) -> tuple[Pool, Pool]:
+    """The images that may be chosen, and those of the stream."""
+    pool = standing.pool
+    if "stream" in standing.without:
+        return pool, pool.take(np.empty(0, np.int64))
+    apart = in_stream(pool.rows)
+    return pool.take(~apart), pool.take(apart)
+
+
+def _without_a_head(clusters: Clusters, pool: Pool, stream: Pool, asked: Asked) -> list[Draft]:
+    """Clusters; once there are none images of the stream, since those alone never give a head."""
+    pages = cluster_pages.remaining_pages(clusters, pool, asked.page_size, asked.limit)
+    if pages:
+        return pages
+    order = np.arange(len(stream))
+    return single_pages(stream, order, np.zeros(len(order)), asked.page_size, asked.limit)
+
+
+def _below_seeds(
+    standing: Standing, pool: Pool, stream: Pool, policy: Policy, asked: Asked
+) -> tuple[Discovery, list[Draft]]:
+    """Where the search stands, and all pages but those of the seed, highest score first."""
+    discovery, found, rare = standing.discovery, [], []
+    if "discovery" not in standing.without:
         discovery, page = discovering.look(discovery, pool, standing.labels, asked.page_size)
-        chosen = [replace(page, score=_DISCOVERY_SCORE)] if page else []
-        pages += chosen + policy(pool.without(_rows(chosen)), asked)
-    return Round(_phase(seeds, pages), pages, discovery)
+        found = [page] if page else []
+        rare = scheduler.rare_pages(pool.without(_rows(found)), standing.labels, asked)
+    measured = _stream_pages(standing, stream, asked)
+    left = pool.without(_rows([*found, *rare]))
+    valued = _valued(standing, left, policy, asked)
+    valued = scheduler.interspersed(valued, scheduler.worths(rare, pool, asked.costs), asked.random)
+    pages = [
+        *scheduler.lifted(found, scheduler.DISCOVERY_SCORE),
+        *scheduler.lifted(measured, scheduler.STREAM_SCORE),
+        *scheduler.falling(valued),
+    ]
+    return discovery, _shown(standing, pages, asked)
+
+
+def _valued(standing: Standing, pool: Pool, policy: Policy, asked: Asked) -> list[Draft]:
+    """What the policy chooses and labels that look wrong, by worth."""
+    known = Known(pool, standing.labels.of_people(), standing.clusters)
+    spare = _SPARE if policy.kind is Kind.VERIFY else 1
+    chosen = policy.choose(known, replace(asked, limit=spare * asked.limit))
+    chosen = scheduler.worths(chosen, pool, asked.costs)
+    chosen = regions.spread(chosen, pool, standing.clusters, asked.limit)
+    if "cleaning" in standing.without:
+        return chosen
+    reviews = review_pages(standing.suspicious, asked.page_size, asked.costs)
+    return scheduler.merged(scheduler.falling(chosen), reviews)[: asked.limit]
+
+
+def _stream_pages(standing: Standing, stream: Pool, asked: Asked) -> list[Draft]:
+    labelled = in_stream(standing.labels.rows)
+    chosen = len(standing.pool) - len(stream)
+    settled = len(labelled) - int(labelled.sum())
+    done = settled / (settled + chosen) if settled + chosen else 1.0
+    wanted = due(stream.rows, len(stream) + int(labelled.sum()), done)
+    return stream_pages(stream.take(wanted), asked.page_size, asked.costs)
+
+
+def _shown(standing: Standing, pages: list[Draft], asked: Asked) -> list[Draft]:
+    """The pages as people see them: alike beside alike, and some odd images planted."""
+    arranged = [
+        arrange(page, standing.pool) if page.kind in (Kind.VERIFY, Kind.AUDIT) else page
+        for page in pages
+    ]
+    if "planting" in standing.without:
+        return arranged
+    doubtful = standing.suspicious.rows
+    return plant(arranged, standing.labels, doubtful, standing.pool.vectors_of, asked.random)
 
 
 def _rows(pages: list[Draft]) -> NDArray[np.int64]:
     return np.concatenate([np.empty(0, np.int64), *(page.rows for page in pages)])
 
 
-def _phase(seeds: list[Draft], pages: list[Draft]) -> Phase:
-    if seeds:
+def _phase(pages: list[Draft], seeding: bool) -> Phase:
+    if not pages:
+        return Phase.DONE
+    if seeding:
         return Phase.SEED
-    alone = all(page.kind is Kind.SINGLE for page in pages)
-    return Phase.LEFTOVERS if alone else Phase.VERIFY
+    return Phase.LEFTOVERS if scheduler.is_alone(pages) else Phase.VERIFY

@@ -1,10 +1,14 @@
-"""The pages that put most errors right in a second of a person's time."""
+"""The pages that put most errors right in a second of a person's time.
+
+Source: measured on three collections, docs/adr/0007-the-loop.md.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.selection.domain.page import Draft
-from hundredfold.selection.domain.policies.base import Asked
+from hundredfold.selection.domain import worth
+from hundredfold.selection.domain.page import Draft, Kind
+from hundredfold.selection.domain.policies.base import Asked, Known, Policy
 from hundredfold.selection.domain.policies.predicted import (
     SINGLES,
     Cuts,
@@ -12,35 +16,28 @@ from hundredfold.selection.domain.policies.predicted import (
     single_page,
     verify_page,
 )
-from hundredfold.selection.domain.pool import Pool
 
 
-def errors_per_second(pool: Pool, asked: Asked) -> list[Draft]:
+def choose(known: Known, asked: Asked) -> list[Draft]:
     """Predicted-class pages by expected errors over expected seconds.
 
     Where a label would cost more seconds on its page than alone, the images are asked about one by
     one: those of which every known class is known to be wrong, and very unsure ones on short pages.
     """
+    pool, costs = known.pool, asked.costs
     cuts = cut(pool, asked.page_size)
-    seconds = np.array(
-        [
-            asked.costs.expected_confirm(int(size), float(odd))
-            for size, odd in zip(cuts.sizes, cuts.odd, strict=True)
-        ]
-    )
-    alone = _better_alone(pool, cuts, seconds, asked)
-    score = np.where(
-        alone,
-        cuts.odd / np.maximum(cuts.sizes * asked.costs.single_seconds, 1e-9),
-        cuts.odd / np.maximum(seconds, 1e-9),
-    )
+    together = costs.expected_confirms(cuts.sizes, cuts.odd)
+    alone = _better_alone(cuts, together, costs.single_seconds)
+    seconds = np.where(alone, cuts.sizes * costs.single_seconds, together)
+    score = worth.rate(cuts.odd, seconds)
     pages: list[Draft] = []
     for number in np.argsort(-score, kind="stable")[: asked.limit]:
         places, value = cuts.page(int(number)), float(score[number])
         if alone[number]:
+            size = min(SINGLES, asked.page_size)
             pages += [
-                single_page(pool, places[start : start + SINGLES], value)
-                for start in range(0, len(places), SINGLES)
+                single_page(pool, places[start : start + size], value)
+                for start in range(0, len(places), size)
             ]
         else:
             pages.append(verify_page(pool, places, value))
@@ -48,8 +45,10 @@ def errors_per_second(pool: Pool, asked: Asked) -> list[Draft]:
 
 
 def _better_alone(
-    pool: Pool, cuts: Cuts, seconds: NDArray[np.float64], asked: Asked
+    cuts: Cuts, seconds: NDArray[np.float64], single_seconds: float
 ) -> NDArray[np.bool_]:
     labels = cuts.sizes - cuts.odd
-    nobody = pool.top[cuts.places[cuts.starts]] == 0
-    return np.asarray(nobody | (labels * asked.costs.single_seconds < seconds), np.bool_)
+    return np.asarray((cuts.classes == 0) | (labels * single_seconds < seconds), np.bool_)
+
+
+ERRORS_PER_SECOND = Policy("errors-per-second", "docs/adr/0007-the-loop.md", Kind.VERIFY, choose)

@@ -1,16 +1,19 @@
-"""Single images, the least decided first: the usual active learning, to compare with."""
+"""Single images, the least decided first: the usual active learning, to compare with.
 
-import numpy as np
+Source: Scheffer, Decomain and Wrobel 2001, Active Hidden Markov Models for Information Extraction.
+"""
 
-from hundredfold.selection.domain.page import Draft
-from hundredfold.selection.domain.policies.base import Asked
-from hundredfold.selection.domain.policies.predicted import SINGLES, single_page
-from hundredfold.selection.domain.pool import Pool
+from hundredfold.selection.domain.page import Draft, Kind
+from hundredfold.selection.domain.policies.base import Asked, Known, Policy
+from hundredfold.selection.domain.policies.candidates import least_decided
+from hundredfold.selection.domain.policies.predicted import SINGLES, single_pages
 
 
-def margin(pool: Pool, asked: Asked) -> list[Draft]:
+def choose(known: Known, asked: Asked) -> list[Draft]:
     """The images whose two likeliest classes are closest together."""
-    size = min(SINGLES, asked.page_size)
-    order = np.argsort(pool.margin, kind="stable")[: size * asked.limit]
-    pieces = [order[start : start + size] for start in range(0, len(order), size)]
-    return [single_page(pool, piece, 1 - float(pool.margin[piece].mean())) for piece in pieces]
+    order = least_decided(known.pool, SINGLES * asked.limit)
+    scores = 1 - known.pool.margin[order]
+    return single_pages(known.pool, order, scores, asked.page_size, asked.limit)
+
+
+MARGIN = Policy("margin", "Scheffer et al. 2001", Kind.SINGLE, choose)

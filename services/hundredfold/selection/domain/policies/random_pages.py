@@ -1,19 +1,24 @@
-"""Predicted-class pages in random order: what choosing is worth."""
+"""Predicted-class pages in random order: what choosing is worth.
 
-from hundredfold.selection.domain.page import Draft
-from hundredfold.selection.domain.policies.base import Asked
+Source: research/labelling-loop.md, section 2, strategy d "random order".
+"""
+
+from hundredfold.selection.domain.page import Draft, Kind
+from hundredfold.selection.domain.policies.base import Asked, Known, Policy
 from hundredfold.selection.domain.policies.predicted import SINGLES, cut, single_page, verify_page
-from hundredfold.selection.domain.pool import Pool
 
 
-def random_pages(pool: Pool, asked: Asked) -> list[Draft]:
+def choose(known: Known, asked: Asked) -> list[Draft]:
     """Any pages of one predicted class; images that have none are asked about one by one."""
-    cuts = cut(pool, asked.page_size)
+    cuts = cut(known.pool, asked.page_size)
     pages: list[Draft] = []
     for number in asked.random.permutation(len(cuts.starts))[: asked.limit]:
         places = cuts.page(int(number))
-        if pool.top[places[0]]:
-            pages.append(verify_page(pool, places, 0.0))
+        if cuts.classes[number]:
+            pages.append(verify_page(known.pool, places, 0.0))
         else:
-            pages.append(single_page(pool, places[:SINGLES], 0.0))
+            pages.append(single_page(known.pool, places[: min(SINGLES, asked.page_size)], 0.0))
     return pages
+
+
+RANDOM = Policy("random", "the usual baseline", Kind.VERIFY, choose)
