@@ -248,7 +248,11 @@ def _draw(collection: str, request_id: str, wanted: Wanted, scene: _Scene) -> tu
     steps: tuple[thresholds.Step, ...] = ()
     if wanted.find_threshold:
         found = thresholds.steps(
-            population.probabilities, drawn.probabilities, wanted.allowed_error, alpha
+            population.probabilities,
+            drawn.probabilities,
+            wanted.allowed_error,
+            alpha,
+            scene.people.miss_rate,
         )
         steps = tuple(found)
     plan = Plan(

@@ -237,7 +237,7 @@ def find(
     random = np.random.default_rng(seed)
     likely, wrong = scores(random, 20_000, sharpness)
     at = sampling.simple(len(likely), sample, random)
-    steps = thresholds.steps(likely, likely[at], allowed, ALPHA)
+    steps = thresholds.steps(likely, likely[at], allowed, ALPHA, 0.0)
     found = [int(np.sum(wrong[at] & (likely[at] >= step.threshold))) for step in steps]
     passed, bound = thresholds.passed(steps, found, allowed, ALPHA, 0.0)
     order = np.argsort(-likely)
@@ -268,7 +268,7 @@ def test_a_threshold_that_was_found_is_good_enough_and_labels_nearly_all_that_co
 
 def test_a_head_that_knows_nothing_labels_nothing() -> None:
     likely = np.full(1000, 0.9, np.float32)
-    steps = thresholds.steps(likely, likely[:100], 0.05, ALPHA)
+    steps = thresholds.steps(likely, likely[:100], 0.05, ALPHA, 0.0)
     assert len(steps) == 1
     assert steps[0].threshold == 0
     assert thresholds.passed(steps, [50], 0.05, ALPHA, 0.0)[0] == 0

@@ -38,7 +38,11 @@ class Step:
 
 
 def steps(
-    population: Probabilities, sample: Probabilities, allowed: float, alpha: float
+    population: Probabilities,
+    sample: Probabilities,
+    allowed: float,
+    alpha: float,
+    miss_rate: float,
 ) -> list[Step]:
     """The candidates in the order they are tested.
 
@@ -50,9 +54,10 @@ def steps(
         sample: of those drawn, float32 [s]; only how many there are in each set is used.
         allowed: share of errors in a set.
         alpha: of each test.
+        miss_rate: share of errors that is overlooked.
     """
     surest = np.sort(population)[::-1]
-    begin = _first(surest, len(sample) / len(surest), allowed, alpha)
+    begin = _first(surest, len(sample) / len(surest), allowed, alpha, miss_rate)
     ends = np.unique(np.ceil(np.linspace(begin, len(surest), STEPS)).astype(np.int64))
     # All images with the same probability are in or out together.
     thresholds = np.unique(surest[ends - 1])[::-1]
@@ -114,19 +119,21 @@ def sample_for_threshold(
     return min(len(surest), math.ceil(inside * len(surest) / part))
 
 
-def _first(surest: Probabilities, share: float, allowed: float, alpha: float) -> int:
+def _first(
+    surest: Probabilities, share: float, allowed: float, alpha: float, miss_rate: float
+) -> int:
     """How many of the surest images the first candidate has."""
     expected = np.cumsum(1 - surest.astype(np.float64)) * MARGIN
     sizes = np.unique(np.ceil(np.linspace(0, len(surest), _STARTS + 1)[1:]).astype(np.int64))
-    chances = [
-        _chance(int(size), float(expected[size - 1]), share, allowed, alpha) for size in sizes
-    ]
-    sure = [size for size, chance in zip(sizes, chances, strict=True) if chance >= _SURE]
+
+    def chance(size: int) -> float:
+        """The probability that the surest so many pass."""
+        drawn = math.floor(size * share)
+        limit = math.floor(allowed * (size - drawn))
+        errors = errors_allowed(size, drawn, limit, alpha) * (1 - miss_rate)
+        wrong = min(size, math.ceil(expected[size - 1]))
+        return success(size, wrong, drawn, math.floor(errors)) if errors >= 0 else 0.0
+
+    chances = [chance(size) for size in sizes.tolist()]
+    sure = [size for size, each in zip(sizes, chances, strict=True) if each >= _SURE]
     return int(sure[0] if sure else sizes[int(np.argmax(chances))])
-
-
-def _chance(size: int, expected: float, share: float, allowed: float, alpha: float) -> float:
-    """The probability that a set passes."""
-    drawn = math.floor(size * share)
-    errors = errors_allowed(size, drawn, math.floor(allowed * (size - drawn)), alpha)
-    return success(size, min(size, math.ceil(expected)), drawn, errors) if errors >= 0 else 0.0
