@@ -6,9 +6,12 @@ import sys
 from hundredfold.chassis.client import peer
 from hundredfold.chassis.config import from_env
 from hundredfold.chassis.entry import entry_point
+from hundredfold.chassis.runs import Runs
+from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.server import build_server, serve
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.training.config import TrainingConfig
+from hundredfold.training.finetune_job import KIND, FineTune, Tuner
 from hundredfold.training.fitting import Fitter
 from hundredfold.training.judging import Judge
 from hundredfold.training.peers import Ledger
@@ -16,6 +19,7 @@ from hundredfold.training.scratch import Scratch
 from hundredfold.training.servicer import TrainingServicer, training_mount
 from hundredfold.training.spaces import Spaces
 from hundredfold.training.store import HeadStore
+from hundredfold.training.threads import one_thread_a_product
 
 _SERVICE = "training"
 
@@ -23,6 +27,7 @@ _SERVICE = "training"
 @entry_point
 def main() -> int:
     """Serve until SIGTERM."""
+    one_thread_a_product()
     config = from_env(TrainingConfig, _SERVICE)
     store = ArtifactStore(config.store)
     scratch = Scratch(config.scratch, config.scratch_megabytes << 20)
@@ -37,9 +42,19 @@ def main() -> int:
     channel = peer(config, "labels")
     ledger = Ledger(channel, config.ledger_seconds)
     fitter = Fitter(store, spaces, heads, ledger)
-    servicer = TrainingServicer(store, heads, fitter, Judge(store, spaces, heads, ledger))
-    server = build_server(config, _SERVICE, [training_mount(servicer)])
-    return serve(server, on_stop=channel.close)
+    judge = Judge(store, spaces, heads, ledger)
+    job = FineTune(store, ledger, sources=config.sources, folder=config.finetune_folder)
+    # One at a time: each takes all cores, or the GPU.
+    runs = Runs(store, _SERVICE, {KIND: job}, at_once=1)
+    servicer = TrainingServicer(store, heads, fitter, judge, Tuner(job, runs))
+    server = build_server(config, _SERVICE, [training_mount(servicer), runs_mount(runs)])
+    runs.resume()
+
+    def stop() -> None:
+        runs.close()
+        channel.close()
+
+    return serve(server, on_stop=stop)
 
 
 if __name__ == "__main__":
