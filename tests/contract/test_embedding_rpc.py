@@ -31,7 +31,7 @@ from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.chassis.tensors import unpack
+from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.chassis.testing import serving
 from hundredfold.embedding.backends.base import Backend
 from hundredfold.embedding.backends.onnx import OnnxBackend
@@ -68,7 +68,7 @@ class Service:
         requests = [embedding_pb2.EmbedImagesRequest(model=model, images=m) for m in messages]
         return list(self.stub.EmbedImages(iter(requests)))
 
-    def start(self, collection: str, **fields: str) -> runs_pb2.Run:
+    def start(self, collection: str, **fields: Any) -> runs_pb2.Run:
         fields = {"request_id": str(uuid.uuid4())} | fields
         request = embedding_pb2.EmbedCollectionRequest(collection=collection, **fields)
         return self.stub.EmbedCollection(request).run
@@ -273,6 +273,38 @@ def test_another_run_on_the_collection_is_aborted(tmp_path: Path) -> None:
             gated.start("birds", duplicates="dup-1")
         gate.opened.set()
         assert gated.runs.wait(run.run_id, 30).state == "SUCCEEDED"
+
+
+def test_rows_that_are_wanted_first_are_part_of_what_was_asked(tmp_path: Path) -> None:
+    store = ArtifactStore(str(tmp_path / "store"))
+    publish_colour(store, tmp_path)
+    put_collection(store, "birds", write_images(tmp_path, {"a.png": RED, "b.png": GREEN}))
+    gate = Gate(ModelRepository(store), threads=2)
+    first = pack(np.array([1, 0, 1], np.int64))
+    with service(tmp_path, gate) as gated:
+        run = gated.start("birds", first_rows=first)
+        assert gated.start("birds", first_rows=first).run_id == run.run_id
+        with pytest.raises(Aborted):
+            gated.start("birds", first_rows=pack(np.array([0], np.int64)))
+        gate.opened.set()
+        assert gated.runs.wait(run.run_id, 30).result["vectors"] == 2
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.zeros(1, np.int32),
+        np.zeros((1, 1), np.int64),
+        np.array([3, -1]),
+        np.zeros(500_001, np.int64),
+    ],
+    ids=["int32", "two axes", "negative", "too many"],
+)
+def test_first_rows_that_are_none_are_refused(colour: Service, rows: NDArray[Any]) -> None:
+    put_collection(colour.store, "birds", [])
+    with pytest.raises(InvalidArgument) as refused:
+        colour.start("birds", first_rows=pack(rows))
+    assert refused.value.field == "first_rows"
 
 
 class Gate(OnnxBackend):

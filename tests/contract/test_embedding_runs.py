@@ -24,6 +24,7 @@ from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.embedder import Embedder
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.space_job import KIND, EmbedCollection
+from hundredfold.embedding.store import FirstRows, Space
 from tests.contract.embedding_fixtures import (
     COLOUR,
     plain,
@@ -76,21 +77,29 @@ class Bench:
         self.requests = 0
         self.runs = Runs(self.store, "embedding", {KIND: self.job})
 
-    def start(self, duplicates: str = "") -> str:
+    def start(self, duplicates: str = "", first: Sequence[int] = ()) -> str:
         self.requests += 1
         parameters = {"model": COLOUR.model, "duplicates": duplicates}
+        parameters["first_rows"] = FirstRows(self.store, "birds").put(np.array(first, np.int64))
         return self.runs.start(KIND, "birds", parameters, request_id=str(self.requests)).run_id
 
-    def run(self, duplicates: str = "") -> tuple[int, int, int]:
+    def run(self, duplicates: str = "", first: Sequence[int] = ()) -> tuple[int, int, int]:
         """Vectors, failures, and how many images the backend saw."""
         before = self.backend.images
-        run = self.runs.wait(self.start(duplicates), 60)
+        run = self.runs.wait(self.start(duplicates, first), 60)
         assert run.state == State.SUCCEEDED, run.error
         assert run.done == run.total
         return run.result["vectors"], run.result["failed"], self.backend.images - before
 
     def rows(self, part: int = 0) -> list[int]:
         self.check()
+        return self.store.read_array(f"{FOLDER}/{layout.vectors_rows(part)}").tolist()
+
+    def saved(self, part: int = 0) -> list[int]:
+        """The rows of a part that are whole in the store at this moment, none while it is replaced."""
+        manifest = Manifest.load(self.store, FOLDER)
+        if layout.vectors_part(part) not in manifest.entries or manifest.verify(self.store):
+            return []
         return self.store.read_array(f"{FOLDER}/{layout.vectors_rows(part)}").tolist()
 
     def check(self) -> None:
@@ -313,3 +322,62 @@ def test_what_a_killed_service_had_saved_within_a_part_is_not_embedded_again(
     assert after.backend.images == 140
     assert after.rows() == list(range(300))
     after.close()
+
+
+def two_parts(bench: Bench, some: Sequence[int]) -> None:
+    """A collection of two parts, of which few images can be read."""
+    uris = ["/nowhere"] * (layout.PART_ROWS + 200)
+    status = ["DECODE_FAILED"] * len(uris)
+    for row, uri in zip(some, images(bench.root, some), strict=True):
+        uris[row], status[row] = uri, "ok"
+    put_collection(bench.store, "birds", uris, status)
+
+
+def test_first_rows_of_all_parts_are_saved_before_any_other(tmp_path: Path) -> None:
+    bench, second = Bench(tmp_path, decoders=0), layout.PART_ROWS
+    readable = [*range(50), *range(second, second + 50)]
+    two_parts(bench, readable)
+    first = [second + 7, 9, second + 3, 2, 9, 4_000, second + 10_000]
+    bench.backend.waits_after = 4
+    run_id = bench.start(first=first)
+    wait_for(lambda: bench.saved(0) and bench.saved(1))
+    assert (bench.saved(0), bench.saved(1)) == ([2, 9], [second + 3, second + 7])
+    state = Space(bench.store, "birds", COLOUR).state(1)
+    assert (state.rows, state.vectors, state.failed) == (0, 2, 0)
+    bench.backend.goes_on.set()
+    run = bench.runs.wait(run_id, 30)
+    assert (run.result["vectors"], run.done, run.total) == (100, 100, 100)
+    assert bench.backend.images == 100
+    assert bench.rows(0) + bench.rows(1) == readable
+    assert not bench.store.exists(layout.first_rows("birds"))
+    bench.close()
+
+
+def test_first_rows_survive_a_kill_and_are_not_embedded_again(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, decoders=0)
+    put_collection(bench.store, "birds", images(bench.root, range(100)))
+    first = list(range(99, 35, -1))
+    bench.backend.waits_after = 32
+    bench.start(first=first)
+    wait_for(lambda: len(bench.saved()) == 32)
+    assert bench.saved() == list(range(68, 100))
+    shutil.copytree(tmp_path / "store", tmp_path / "copy", ignore=shutil.ignore_patterns(".*"))
+    bench.close()
+    after = Bench(tmp_path, "copy")
+    after.runs.resume()
+    (run,) = after.runs.list()
+    assert after.runs.wait(run.run_id, 30).state == State.SUCCEEDED
+    assert after.backend.images == 68
+    assert after.rows() == list(range(100))
+    after.close()
+
+
+def test_first_rows_that_are_there_or_can_t_be_read_change_nothing(bench: Bench) -> None:
+    uris = images(bench.root, range(20))
+    put_collection(bench.store, "birds", uris[:10])
+    bench.run()
+    Path(uris[15]).unlink()
+    put_collection(bench.store, "birds", uris)
+    assert bench.run(first=[3, 15, 12]) == (19, 1, 9)
+    assert bench.rows() == [*range(15), *range(16, 20)]
+    assert bench.run(first=[3, 4]) == (19, 1, 0)

@@ -4,11 +4,14 @@ import math
 from collections.abc import Iterator
 
 import grpc
+import numpy as np
+from numpy.typing import NDArray
 
 from hundredfold.api.common.v1 import image_pb2
 from hundredfold.api.embedding.v1 import embedding_pb2, embedding_pb2_grpc
 from hundredfold.chassis.backbones.cards import ModelCard
 from hundredfold.chassis.context import scope
+from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.chassis.paging import decode_token, encode_token, page_size
 from hundredfold.chassis.requests import check_images
 from hundredfold.chassis.runs import Runs
@@ -17,12 +20,14 @@ from hundredfold.chassis.server import Mount
 from hundredfold.chassis.storage.collections import require_collection
 from hundredfold.chassis.storage.layout import check_model
 from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.chassis.tensors import pack
+from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.embedding.embedder import Embedded, Embedder
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.space_job import KIND, representatives
+from hundredfold.embedding.store import FirstRows
 
 MOST_IMAGES = 256
+MOST_FIRST_ROWS = 500_000
 
 
 class EmbeddingServicer(embedding_pb2_grpc.EmbeddingServiceServicer):
@@ -55,13 +60,13 @@ class EmbeddingServicer(embedding_pb2_grpc.EmbeddingServiceServicer):
         """See the proto."""
         require_collection(self._store, request.collection)
         representatives(self._store, request.collection, request.duplicates)
-        model = self._models.name(request.model)
-        run = self._runs.start(
-            KIND,
-            request.collection,
-            {"model": model, "duplicates": request.duplicates},
-            request_id=request.request_id,
-        )
+        parameters = {
+            "model": self._models.name(request.model),
+            "duplicates": request.duplicates,
+        }
+        if first := FirstRows(self._store, request.collection).put(_first_rows(request)):
+            parameters["first_rows"] = first
+        run = self._runs.start(KIND, request.collection, parameters, request_id=request.request_id)
         return embedding_pb2.EmbedCollectionResponse(run=run_message(run))
 
     def ListModels(
@@ -85,6 +90,17 @@ def embedding_mount(servicer: EmbeddingServicer) -> Mount:
         embedding_pb2_grpc.add_EmbeddingServiceServicer_to_server,
         servicer,
     )
+
+
+def _first_rows(request: embedding_pb2.EmbedCollectionRequest) -> NDArray[np.int64]:
+    if not request.HasField("first_rows"):
+        return np.empty(0, np.int64)
+    rows = unpack(
+        request.first_rows, dtype=np.int64, ndim=1, field="first_rows", limit=MOST_FIRST_ROWS
+    )
+    if len(rows) and rows.min() < 0:
+        raise InvalidArgument("rows are not negative", field="first_rows")
+    return rows
 
 
 def _ends_at() -> float:

@@ -1,7 +1,7 @@
 """The run behind EmbedCollection: brings a space up to its collection, part by part."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.domain.vectors import PartVectors, wanted_rows
 from hundredfold.embedding.embedder import Embedded, Embedder
 from hundredfold.embedding.provision import Models
-from hundredfold.embedding.store import PartState, Space
+from hundredfold.embedding.store import FirstRows, PartState, Space
 
 KIND = "embed"
 SAVE_SECONDS = 30.0
@@ -86,13 +86,20 @@ class EmbedCollection:
         card = self._models.find(str(context.run.parameters["model"]))
         known = representatives(self._store, collection, duplicates)
         space = Space(self._store, collection, card)
+        first_rows = FirstRows(self._store, collection)
+        first = first_rows.take(str(context.run.parameters.get("first_rows", "")))
 
         def embed(parts: list[PartInfo]) -> list[PartState]:
             progress = _Progress(context, _total(parts, known))
             task = _Task(card, space, duplicates, known, progress)
-            return [self._part(collection, info, task) for info in parts]
+            early = {
+                info.part: self._early(collection, info, task, rows)
+                for info, rows in _by_part(parts, first)
+            }
+            return [self._part(collection, info, task, early.get(info.part, 0)) for info in parts]
 
         states = until_settled(self._store, collection, embed)
+        first_rows.drop()
         return {
             "space": card.model,
             "vectors": sum(state.vectors for state in states),
@@ -100,27 +107,38 @@ class EmbedCollection:
             "failed": sum(state.failed for state in states),
         }
 
-    def _part(self, collection: str, info: PartInfo, task: "_Task") -> PartState:
+    def _early(
+        self, collection: str, info: PartInfo, task: "_Task", rows: NDArray[np.int64]
+    ) -> int:
+        """Embed some rows of a part, in their order, before all others; how many were tried."""
+        if _is_complete(task.space.state(info.part), info, task):
+            return 0
+        images = _ok_images(self._store, collection, info.part)
+        kept, missing = _kept_and_missing(task, info, images)
+        order = rows[np.isin(rows, missing)]
+        if len(order):
+            self._embed(images, _GrowingPart(task, info, kept, missing, order))
+        return len(order)
+
+    def _part(self, collection: str, info: PartInfo, task: "_Task", early: int) -> PartState:
+        """Bring a part up to date, of which some rows were tried before."""
         state = task.space.state(info.part)
-        if state == PartState(info.rows, 0, task.duplicates, state.vectors):
-            task.progress.add(state.vectors)
+        if _is_complete(state, info, task):
+            task.progress.add(state.vectors - early)
             return state
         images = _ok_images(self._store, collection, info.part)
-        wanted = wanted_rows(images.rows, task.known)
-        before = task.space.read(info.part)
-        kept = before.only(wanted)
-        missing = kept.missing(wanted)
-        task.progress.add(len(kept.rows))
-        if kept is before and not len(missing) and state.rows:
+        kept, missing = _kept_and_missing(task, info, images)
+        task.progress.add(len(kept.rows) - early)
+        if len(kept.rows) == state.vectors and not len(missing) and state.rows:
             state = PartState(info.rows, 0, task.duplicates, len(kept.rows))
             task.space.mark(info.part, state)
             return state
-        growing = _GrowingPart(task, info, kept, missing)
+        growing = _GrowingPart(task, info, kept, missing, missing)
         self._embed(images, growing)
         return growing.state()
 
     def _embed(self, images: "_OkImages", part: "_GrowingPart") -> None:
-        chunks = [part.missing[i : i + _CHUNK] for i in range(0, len(part.missing), _CHUNK)]
+        chunks = [part.order[i : i + _CHUNK] for i in range(0, len(part.order), _CHUNK)]
         saved_at = time.monotonic()
         try:
             for chunk, embedded in zip(
@@ -160,6 +178,30 @@ def _check_reachable(embedded: Embedded) -> None:
     ]
     if len(away) == len(embedded.vectors):
         raise Unavailable(f"the images can't be reached: {away[0].message}")
+
+
+def _by_part(
+    parts: list[PartInfo], rows: NDArray[np.int64]
+) -> Iterator[tuple[PartInfo, NDArray[np.int64]]]:
+    """The parts that hold some of the rows, that of the first row first, each with its rows in order."""
+    infos = {info.part: info for info in parts}
+    numbers = rows // layout.PART_ROWS
+    for part in dict.fromkeys(numbers.tolist()):
+        if part in infos:
+            yield infos[part], rows[numbers == part]
+
+
+def _is_complete(state: PartState, info: PartInfo, task: "_Task") -> bool:
+    return state == PartState(info.rows, 0, task.duplicates, state.vectors)
+
+
+def _kept_and_missing(
+    task: "_Task", info: PartInfo, images: "_OkImages"
+) -> tuple[PartVectors, NDArray[np.int64]]:
+    """The vectors of a part that stay, and the rows, ascending, that have none yet."""
+    wanted = wanted_rows(images.rows, task.known)
+    kept = task.space.read(info.part).only(wanted)
+    return kept, kept.missing(wanted)
 
 
 @dataclass(frozen=True)
@@ -203,15 +245,29 @@ class _Task:
 
 
 class _GrowingPart:
-    """A part while vectors are added to it, in the order of `missing`."""
+    """A part while vectors are added to it.
+
+    Args:
+        task: what is embedded.
+        info: the part.
+        kept: what is there.
+        missing: int64 [m], ascending: the rows without a vector.
+        order: int64 [k], those of them to embed now, in this order.
+    """
 
     def __init__(
-        self, task: _Task, info: PartInfo, kept: PartVectors, missing: NDArray[np.int64]
+        self,
+        task: _Task,
+        info: PartInfo,
+        kept: PartVectors,
+        missing: NDArray[np.int64],
+        order: NDArray[np.int64],
     ) -> None:
         self.task = task
-        self.missing = missing
+        self.order = order
         self._info = info
         self._kept = kept
+        self._missing = missing
         self._done = 0
         self._failed = 0
         self._rows: list[NDArray[np.int64]] = []
@@ -227,9 +283,9 @@ class _GrowingPart:
 
     def state(self) -> PartState:
         """`rows` stops before the first row that is still missing."""
-        complete = self._done == len(self.missing)
+        left = self._missing[~np.isin(self._missing, self.order[: self._done])]
         first = self._info.part * layout.PART_ROWS
-        rows = self._info.rows if complete else int(self.missing[self._done]) - first
+        rows = int(left[0]) - first if len(left) else self._info.rows
         vectors = len(self._kept.rows) + self._done - self._failed
         return PartState(rows, self._failed, self.task.duplicates, vectors)
 

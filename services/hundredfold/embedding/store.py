@@ -1,6 +1,10 @@
-"""What the embedding service keeps: spaces."""
+"""What the embedding service keeps: spaces, and which rows a run embeds first."""
 
+import hashlib
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hundredfold.chassis.backbones.cards import ModelCard
 from hundredfold.chassis.errors import Aborted, Conflict, NotFound
@@ -16,7 +20,7 @@ class PartState:
 
     Attributes:
         rows: leading rows of the images part that are dealt with.
-        failed: how many of those have no vector though their image counted as readable.
+        failed: how many rows that were tried have no vector though their image counted as readable.
         duplicates: the FindDuplicates run whose representatives these are; "" = every image.
         vectors: how many vectors there are.
     """
@@ -67,3 +71,36 @@ class Space:
         entry = self._manifest.entries[name]
         self._manifest.add(name, Artifact(entry.bytes, entry.sha256), **vars(state))
         self._manifest.save()
+
+
+class FirstRows:
+    """Rows that a run embeds first: too many for its parameters, which name them by their digest."""
+
+    def __init__(self, store: ArtifactStore, collection: str) -> None:
+        self._store = store
+        self._folder = layout.first_rows(collection)
+
+    def put(self, rows: NDArray[np.int64]) -> str:
+        """Keep rows int64 [n] for a run; their digest, "" of none. Of rows that repeat the first counts."""
+        if not len(rows):
+            return ""
+        rows = rows[np.sort(np.unique(rows, return_index=True)[1])]
+        digest = hashlib.sha256(rows.tobytes()).hexdigest()
+        self._store.write_array(f"{self._folder}/{layout.first_rows_file(digest)}", rows)
+        return digest
+
+    def take(self, digest: str) -> NDArray[np.int64]:
+        """The rows, and drop those of earlier runs; none when they are gone, as an equal run has ended."""
+        wanted = layout.first_rows_file(digest) if digest else ""
+        for name in self._store.list(self._folder):
+            if name != wanted:
+                self._store.delete(f"{self._folder}/{name}")
+        try:
+            rows = self._store.read_array(f"{self._folder}/{wanted}") if digest else ()
+        except NotFound:
+            rows = ()
+        return np.asarray(rows, np.int64)
+
+    def drop(self) -> None:
+        """Let the rows go: the run has ended."""
+        self._store.delete(self._folder)

@@ -180,6 +180,16 @@ def vectors_rows(part: int) -> str:
     return f"{_part(part)}.rows.npy"
 
 
+def first_rows(collection_: str) -> str:
+    """The folder of rows that are to be embedded first, while the run is at work that was asked to."""
+    return f"{collection(collection_)}/first-rows"
+
+
+def first_rows_file(digest: str) -> str:
+    """int64 [n], each once, in the order they are wanted; named by the sha256 of their bytes."""
+    return f"{_checked(_RUN, digest, 'digest')}.npy"
+
+
 # --- index --------------------------------------------------------------------------------------
 
 

@@ -142,7 +142,7 @@ class EmbedCollectionRequest(_message.Message):
     """A UUID; the same again returns the same run."""
     @_builtins.property
     def first_rows(self) -> _tensor_pb2.Tensor:
-        """Embed these images first, and save them before the others: int64 [n], at most 1,000,000."""
+        """Embed these images first, and save them before the others: int64 [n], at most 500,000, which is what a message holds."""
 
     def __init__(
         self,

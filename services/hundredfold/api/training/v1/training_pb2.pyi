@@ -495,7 +495,7 @@ class TrainResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _runs_pb2.Run:
-        """Its result: {"model": "name@version", "labels": n, "unlabelled": n, "steps": n, "seconds": s, "loss": x}."""
+        """Its result: {"model": "name@version", "labels": n, "unlabelled": n, "steps": n, "seconds": s, "loss": x, "skipped": n}; images that can't be read are skipped."""
 
     def __init__(
         self,

@@ -94,7 +94,7 @@ class TrainingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Train(self, request, context):
-        """Starts a run that fine-tunes a backbone on the labels of a collection and puts it into the model repository as a new version. Labels of held-out images (a fixed random tenth of all rows) are not learnt from. Where it is killed or cancelled it goes on from its last checkpoint; a training that diverges fails and publishes nothing. NOT_FOUND for the collection, the space or the base; FAILED_PRECONDITION with fewer than two labels in each of two classes (TOO_FEW_LABELS), or where the extra `finetune` is not installed (NO_TORCH); ABORTED while a run with other parameters is at work on the collection.
+        """Starts a run that fine-tunes a backbone on the labels of a collection and puts it into the model repository as a new version. Labels of held-out images (a fixed random tenth of all rows) are not learnt from. Where it is killed or cancelled it goes on from its last checkpoint; a training that diverges fails and publishes nothing. NOT_FOUND for the collection, the space or the base; FAILED_PRECONDITION with fewer than two labels in each of two classes (TOO_FEW_LABELS), or where the extra `finetune` is not installed (NO_TORCH); UNAVAILABLE while the ledger is away; ABORTED while a run with other parameters is at work on the collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
