@@ -24,7 +24,7 @@ from hundredfold.training.scratch import Scratch
 from hundredfold.training.spaces import Spaces
 from hundredfold.training.store import HeadStore
 from hundredfold.training.threads import one_thread_a_product
-from tests.benchmarks.clouds import Clouds, write_clouds
+from tests.contract.cloud_spaces import Clouds, write_clouds
 from tests.contract.index_spaces import COLLECTION, SPACE
 from tests.contract.ledger_stand_in import LedgerStandIn
 
