@@ -43,6 +43,8 @@ from hundredfold.selection.loops import Loops
 from hundredfold.selection.peers import Indexer, Peers, Trainer
 from hundredfold.selection.peers import Ledger as SelectionLedger
 from hundredfold.selection.servicer import SelectionServicer, selection_mount
+from hundredfold.training.finetune_job import KIND as FINETUNE
+from hundredfold.training.finetune_job import FineTune, Tuner
 from hundredfold.training.fitting import Fitter
 from hundredfold.training.judging import Judge
 from hundredfold.training.peers import Ledger as TrainingLedger
@@ -158,7 +160,8 @@ class Everything:
         spaces = TrainingSpaces(store, dimensions=8, most=2)
         ledger = TrainingLedger(to_labels, 5.0)
         fitter, judge = (made(store, spaces, heads, ledger) for made in (Fitter, Judge))
-        yield training_mount(TrainingServicer(store, heads, fitter, judge))
+        tuner = Tuner(FineTune(store, ledger, sources=()), self._idle("training", FINETUNE))
+        yield training_mount(TrainingServicer(store, heads, fitter, judge, tuner))
 
     def _selection(self, peers: grpc.Channel) -> Mount:
         to = Peers(SelectionLedger(peers), Trainer(peers), Indexer(peers))

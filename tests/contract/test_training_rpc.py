@@ -14,11 +14,13 @@ from hundredfold.api.training.v1 import training_pb2 as pb
 from hundredfold.api.training.v1 import training_pb2_grpc
 from hundredfold.chassis.errors import Aborted, Conflict, InvalidArgument, NotFound, Unavailable
 from hundredfold.chassis.holdout import held_out, in_stream
+from hundredfold.chassis.runs import Runs
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import unpack
 from hundredfold.chassis.testing import serving, wait_for
+from hundredfold.training.finetune_job import KIND, FineTune, Tuner
 from hundredfold.training.fitting import Fitter
 from hundredfold.training.judging import Judge
 from hundredfold.training.peers import CERTIFIED, REVIEWED, Ledger
@@ -94,8 +96,12 @@ def served(tmp_path):
         spaces = Spaces(store, dimensions=8, most=4, scratch=Scratch("", 1 << 20), threads=2)
         fitter = Fitter(store, spaces, heads, Ledger(to_ledger, 5.0))
         judge = Judge(store, spaces, heads, Ledger(to_ledger, 5.0))
-        with serving(training_mount(TrainingServicer(store, heads, fitter, judge))) as channel:
+        job = FineTune(store, Ledger(to_ledger, 5.0), sources=())
+        runs = Runs(store, "training", {KIND: job}, at_once=1)
+        servicer = TrainingServicer(store, heads, fitter, judge, Tuner(job, runs))
+        with serving(training_mount(servicer)) as channel:
             yield Served(store, ledger, channel)
+        runs.close()
 
 
 def test_a_head_is_fitted_put_to_use_and_predicts_every_vector(served):

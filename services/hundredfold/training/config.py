@@ -17,6 +17,10 @@ class TrainingConfig(ServerConfig):
         scratch_megabytes: at most so many; what finds no room is projected anew each time.
         threads: that predict, each one part of a collection; 0 = as many as there are processors.
         ledger_seconds: how long to wait for the labels service.
+        sources: folders and URI prefixes that images may be read from, to fine-tune backbones; none = nothing.
+        finetune_folder: for images and checkpoints of a training, on a disk of this machine (up to 1 GB
+            for 10,000 images); empty = in the store, or, where that is no folder of this machine, the
+            system's for temporary files.
     """
 
     dimensions: int = 160
@@ -26,3 +30,5 @@ class TrainingConfig(ServerConfig):
     scratch_megabytes: int = 16_384
     threads: int = 0
     ledger_seconds: float = 30.0
+    sources: tuple[str, ...] = ()
+    finetune_folder: str = ""

@@ -33,7 +33,16 @@ KIND = "finetune"
 
 _log = logging.getLogger(__name__)
 
-_NEEDED = ("torch", "onnx", "onnxruntime", "safetensors", "PIL", "pyarrow")
+_NEEDED = (
+    "torch",
+    "torchvision",
+    "efficientnet_lite_pytorch",
+    "onnx",
+    "onnxruntime",
+    "safetensors",
+    "PIL",
+    "pyarrow",
+)
 _RESULT = "result.json"
 _LEAST_SECONDS, _MOST_SECONDS = 10, 86_400
 _STARTS = 4

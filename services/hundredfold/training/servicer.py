@@ -7,12 +7,14 @@ import grpc
 from hundredfold.api.training.v1 import training_pb2, training_pb2_grpc
 from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.chassis.paging import decode_token, encode_token, page_size
+from hundredfold.chassis.runs_servicer import run_message
 from hundredfold.chassis.server import Mount
 from hundredfold.chassis.storage.collections import require_collection
 from hundredfold.chassis.storage.layout import name_and_version
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import pack
 from hundredfold.training.domain.comparing import Quality
+from hundredfold.training.finetune_job import Tuner
 from hundredfold.training.fitting import Fitter
 from hundredfold.training.judging import Judge
 from hundredfold.training.store import Card, HeadStore, PartPredictions
@@ -30,15 +32,17 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
         heads: what is kept.
         fitter: makes heads.
         judge: of labels and spaces.
+        tuner: trains backbones.
     """
 
     def __init__(
-        self, store: ArtifactStore, heads: HeadStore, fitter: Fitter, judge: Judge
+        self, store: ArtifactStore, heads: HeadStore, fitter: Fitter, judge: Judge, tuner: Tuner
     ) -> None:
         self._store = store
         self._heads = heads
         self._fitter = fitter
         self._judge = judge
+        self._tuner = tuner
 
     def FitHead(
         self, request: training_pb2.FitHeadRequest, context: grpc.ServicerContext
@@ -53,6 +57,20 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
             without_negatives=request.without_negatives,
         )
         return training_pb2.FitHeadResponse(head=_head(card))
+
+    def Train(
+        self, request: training_pb2.TrainRequest, context: grpc.ServicerContext
+    ) -> training_pb2.TrainResponse:
+        """Start a run that fine-tunes a backbone."""
+        run = self._tuner.start(
+            request.collection,
+            request.space,
+            request.base,
+            seconds=request.seconds,
+            seed=request.seed,
+            request_id=request.request_id,
+        )
+        return training_pb2.TrainResponse(run=run_message(run))
 
     def CompareSpaces(
         self, request: training_pb2.CompareSpacesRequest, context: grpc.ServicerContext
