@@ -536,3 +536,68 @@ def test_what_a_comparison_needs(with_two_spaces):
     served.ledger.away = True
     with pytest.raises(Unavailable):
         served.call("CompareSpaces", before="clear@1", after="clear@1")
+
+
+def sound(found):
+    """Whether predictions are numbers that probabilities can be."""
+    chances, margins = found["probabilities"], found["margins"]
+    return bool(((chances >= 0) & (chances <= 1) & (margins >= 0) & (margins <= chances)).all())
+
+
+def test_one_class_is_predicted_everywhere_with_doubt(served):
+    served.ledger.say(labels={ROWS[0]: 1, ROWS[1]: 1})
+    head = served.fit()
+    assert list(head.class_ids) == [1]
+    found = served.predictions()
+    assert sound(found)
+    assert set(found["class_ids"]) == {1}
+    assert set(found["second_class_ids"]) == {0}
+    assert 0 < head.expected_error < 1
+
+
+def test_a_class_without_an_image_is_never_predicted_nor_in_the_way(served):
+    served.label(range(0, COUNT, 8))
+    served.ledger.say(negatives=[(ROWS[1], 77)])
+    assert 77 not in served.fit().class_ids
+    assert 77 not in served.predictions()["class_ids"]
+
+
+def test_an_image_that_was_kicked_from_every_class_has_no_guess(served):
+    served.label(range(0, COUNT, 8))
+    served.ledger.say(negatives=[(ROWS[1], class_id) for class_id in range(1, CLASSES + 1)])
+    served.fit()
+    found = served.predictions()
+    assert sound(found)
+    assert (found["class_ids"][1], found["probabilities"][1]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "vectors", [VECTORS[:10], np.repeat(VECTORS[:1], 10, axis=0)], ids=["ten", "alike"]
+)
+def test_ten_images_all_alike_or_not_can_be_learned_from(served, vectors):
+    write_space(served.store, vectors, np.arange(10), space="small@1")
+    served.ledger.say(labels={1: 1, 2: 2}, negatives=[(3, 1), (4, 1)])
+    head = served.fit(space="small@1")
+    assert head.labels == 2
+    found = served.predictions()
+    assert sound(found)
+    assert set(found["class_ids"]) <= {1, 2}
+    assert list(found["class_ids"][3:5]) == [2, 2]
+
+
+def test_a_class_that_was_merged_into_another_is_gone_with_the_next_head(served):
+    seq = served.label(range(0, COUNT, 8))
+    assert 2 in served.fit().class_ids
+    merged = {row: 1 for row, class_id in served.ledger.labels.items() if class_id == 2}
+    served.ledger.say(labels=merged)
+    head = served.fit(labels_seq=seq + 1)
+    assert list(head.class_ids) == [1, 3, 4]
+    assert 2 not in served.predictions()["class_ids"]
+
+
+def test_labels_at_random_are_measured_as_such(served):
+    random = np.random.default_rng(0).integers(1, CLASSES + 1, COUNT)
+    served.ledger.say(labels=dict(zip(ROWS.tolist(), random.tolist(), strict=True)))
+    head = served.fit()
+    assert head.accuracy < 0.5
+    assert sound(served.predictions())

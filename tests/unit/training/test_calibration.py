@@ -5,7 +5,7 @@ import pytest
 
 from hundredfold.training.domain.calibration import Answers, calibrate
 from hundredfold.training.domain.measures import calibration_error
-from hundredfold.training.domain.posterior import guess, posterior, softmax
+from hundredfold.training.domain.posterior import guess, lead, posterior, softmax
 
 NONE = (np.empty(0, np.int64), np.empty(0, np.int64))
 NO_KICKS = (np.empty((0, 4), np.float32), np.empty((0, 4), bool))
@@ -79,3 +79,24 @@ def test_a_kick_and_a_label_count_as_often_as_they_were_given():
     assert len(some.classes) == 25
     assert label_weight == 4.0
     assert kick_weight == 0.0
+
+
+def test_answers_count_as_often_as_images_like_them_are_in_the_rest():
+    """One temperature does not fit all: 1 where the head is sure, 6 where it is not."""
+    sure, sure_classes = drawn(3000, 1.0, seed=1)
+    unsure, unsure_classes = drawn(3000, 6.0, seed=2)
+    answers = Answers(
+        np.concatenate([3 * sure, unsure / 3]),
+        np.concatenate([sure_classes, unsure_classes]),
+        *NO_KICKS,
+    )
+    low, high = (calibrate(answers, lead(rest)).temperature for rest in (unsure / 3, 3 * sure))
+    assert low == pytest.approx(2.0, rel=0.25)
+    assert high == pytest.approx(3.0, rel=0.25)
+    assert low < calibrate(answers).temperature < high
+
+
+def test_a_handful_of_the_rest_says_nothing_of_it():
+    logits, classes = drawn(500, 4.0)
+    answers = Answers(logits, classes, *NO_KICKS)
+    assert calibrate(answers, np.zeros(10, np.float32)) == calibrate(answers)

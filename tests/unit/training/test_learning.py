@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hundredfold.training.domain.learning import Examples, can_be_measured, learn, predict
+from hundredfold.training.domain.learning import (
+    Examples,
+    can_be_measured,
+    learn,
+    predict,
+    predict_blocks,
+)
 
 NO_ROWS, NO_CLASSES = np.empty(0, np.int64), np.empty(0, np.int32)
 CLASS_IDS = np.array([3, 7, 20], np.int32)
@@ -118,3 +124,32 @@ def test_only_two_labels_in_two_classes_can_be_measured():
     assert not can_be_measured(np.array([1, 1, 1, 2]))
     assert not can_be_measured(np.array([1, 1, 1]))
     assert not can_be_measured(np.array([]))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(0, 80), st.integers(1, 5))
+@settings(max_examples=60, deadline=None)
+def test_nothing_that_people_say_leads_to_nan(seed, labels, kicks, classes):
+    """Contradictions too: images kicked from the class they are labelled with, or from all."""
+    random = np.random.default_rng(seed)
+    features = random.normal(size=(50, 5)).astype(np.float32) * random.choice([0, 1e-3, 1, 100])
+    at = random.permutation(50)[:labels]
+    negatives = random.integers(0, 50, kicks), random.integers(1, 7, kicks).astype(np.int32)
+    said = Examples(at, random.integers(1, classes + 1, labels).astype(np.int32), *negatives)
+    learned = learn(features, said)
+    found = predict(learned, features, *negatives)
+    for array in (found.probability, found.margin):
+        assert np.isfinite(array).all()
+        assert ((array >= 0) & (array <= 1)).all()
+    assert 0 <= learned.accuracy <= 1
+    assert 0 <= learned.calibration_error <= 1
+    assert not (found.top[negatives[0]] == negatives[1]).any()
+
+
+def test_blocks_are_predicted_as_one():
+    features, truth = collection(spread=1.0)
+    rows, classes = np.array([5, 100, 170]), np.array([3, 7, 20], np.int32)
+    learned = learned_from(features, truth, np.arange(0, 180, 7), (rows, classes))
+    whole = predict(learned, features, rows, classes)
+    blocks = predict_blocks(learned, np.array_split(features, 7), 180, rows, classes)
+    np.testing.assert_array_equal(blocks.top, whole.top)
+    np.testing.assert_allclose(blocks.probability, whole.probability, rtol=1e-5)
