@@ -40,6 +40,7 @@ from hundredfold.index.store import IndexStore
 from hundredfold.labels.__main__ import assemble
 from hundredfold.selection.config import SelectionConfig
 from hundredfold.selection.loops import Loops
+from hundredfold.selection.peers import Embedder as SelectionEmbedder
 from hundredfold.selection.peers import Indexer, Peers, Trainer
 from hundredfold.selection.peers import Ledger as SelectionLedger
 from hundredfold.selection.servicer import SelectionServicer, selection_mount
@@ -164,7 +165,7 @@ class Everything:
         yield training_mount(TrainingServicer(store, heads, fitter, judge, tuner))
 
     def _selection(self, peers: grpc.Channel) -> Mount:
-        to = Peers(SelectionLedger(peers), Trainer(peers), Indexer(peers))
+        to = Peers(SelectionLedger(peers), Trainer(peers), Indexer(peers), SelectionEmbedder(peers))
         loops = Loops(self.store, to, CostModel(), SelectionConfig())
         self._stack.callback(loops.close)
         return selection_mount(SelectionServicer(loops))

@@ -10,36 +10,19 @@ import pytest
 from hundredfold.api.common.v1 import page_pb2
 from hundredfold.api.labels.v1 import labels_pb2
 from hundredfold.api.selection.v1 import selection_pb2 as pb
-from hundredfold.api.selection.v1 import selection_pb2_grpc
-from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import Conflict, InvalidArgument, NotFound, Unavailable
-from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import pack, unpack
-from hundredfold.chassis.testing import serving, wait_for
-from hundredfold.selection.config import SelectionConfig
-from hundredfold.selection.loops import Loops
-from hundredfold.selection.peers import Indexer, Ledger, Peers, Trainer
-from hundredfold.selection.servicer import SelectionServicer, selection_mount
+from hundredfold.chassis.testing import wait_for
 from tests.contract.index_spaces import (
     COLLECTION,
     SPACE,
     blobs,
     make_collection,
-    scattered_rows,
     write_space,
 )
-from tests.contract.ledger_stand_in import LedgerStandIn
-from tests.contract.selection_peers import (
-    IndexStandIn,
-    Person,
-    TrainingStandIn,
-    split,
-    write_clusters,
-)
+from tests.contract.selection_system import System
 
-CONFIG = SelectionConfig(settle_seconds=0.01, check_seconds=0.1, most_wait_seconds=0.2)
 SEED, VERIFY, LEFTOVERS, DONE = (
     pb.LOOP_PHASE_SEED,
     pb.LOOP_PHASE_VERIFY,
@@ -52,81 +35,6 @@ EACH = 40
 
 def rows_of(page):
     return unpack(page.rows, dtype=np.int64, ndim=1, field="rows")
-
-
-class System:
-    """Selection and its peers on one store, and a caller."""
-
-    def __init__(self, stack, root, vectors, truth):
-        self.store = ArtifactStore(root)
-        self.rows = scattered_rows(len(vectors))
-        self.truth = dict(zip(self.rows.tolist(), truth.tolist(), strict=True))
-        make_collection(self.store)
-        write_space(self.store, vectors, self.rows)
-        self.ledger = LedgerStandIn()
-        self.training = TrainingStandIn(self.store, self.ledger, vectors, self.rows)
-        self.index = IndexStandIn(self.store, vectors, self.rows)
-        stack.callback(self.index.runs.close)
-        self.person = Person(self.ledger, self.truth)
-        to_ledger = stack.enter_context(serving(self.ledger.mount()))
-        to_training = stack.enter_context(serving(self.training.mount()))
-        to_index = stack.enter_context(serving(self.index.mount(), runs_mount(self.index.runs)))
-        self.peers = Peers(Ledger(to_ledger), Trainer(to_training), Indexer(to_index))
-        self.loops = None
-        stack.callback(lambda: self.loops and self.loops.close())
-        self.serve(stack)
-
-    def serve(self, stack):
-        """Begin, or begin again as after a kill."""
-        if self.loops:
-            self.loops.close()
-        self.loops = Loops(self.store, self.peers, CostModel(), CONFIG)
-        self.loops.resume()
-        channel = stack.enter_context(serving(selection_mount(SelectionServicer(self.loops))))
-        self.stub = selection_pb2_grpc.SelectionServiceStub(channel)
-
-    def write_clusters(self, run, count, space=SPACE):
-        assignment = split(self.training.vectors, count)
-        write_clusters(self.store, COLLECTION, run, assignment, self.rows, space=space, count=count)
-
-    def start(self, **fields):
-        fields = {"collection": COLLECTION, "request_id": str(uuid.uuid4()), **fields}
-        return self.stub.StartLoop(pb.StartLoopRequest(**fields)).loop
-
-    def get(self, collection=COLLECTION):
-        return self.stub.GetLoop(pb.GetLoopRequest(collection=collection)).loop
-
-    def propose(self, **fields):
-        request = pb.ProposePagesRequest(**{"collection": COLLECTION, **fields})
-        return self.stub.ProposePages(request).pages
-
-    def forecast(self, target=0.0):
-        return self.stub.Forecast(pb.ForecastRequest(collection=COLLECTION, target=target))
-
-    def until(self, condition, seconds=15):
-        """The loop, once it has seen all events and the condition holds."""
-
-        def state():
-            loop = self.get()
-            seen = loop.rounds and loop.seen_seq == self.ledger.seq
-            return loop if seen and condition(loop) else None
-
-        return wait_for(state, seconds)
-
-    def seen(self):
-        return self.until(lambda loop: True)
-
-    def answer_until(self, condition, most=400):
-        """Answer the best page, again and again; returns the pages answered."""
-        answered = []
-        for _ in range(most):
-            loop = self.seen()
-            if condition(loop):
-                return answered
-            page = self.ledger.offered()[0]
-            answered.append(page)
-            self.person.answer(page)
-        raise AssertionError(f"not within {most} pages: {self.get()}")
 
 
 @pytest.fixture

@@ -2,48 +2,69 @@
 
     listen -> settle -> labels -> head -> guesses -> pages -> offer -> keep the place -> listen ...
 
-It goes round when there is a newer event, when it is started anew, when the queue ran dry (a lost Redis)
-and when vectors came. When a service is away it tries again, ever more slowly; what it has done so far
-stays. Nothing is lost by killing it: the ledger is the truth, and the place is kept after the offer.
+It goes round when there is a newer event, when it is started anew, when the queue ran dry (a lost Redis),
+when vectors came and when a better space is ready. When a service is away it tries again, ever more
+slowly; what it has done so far stays. Nothing is lost by killing it: the ledger is the truth, and the
+place is kept after the offer. Beside it `backbones` looks for better spaces; the switch to one is a round
+like every other that is made in the new space.
 """
 
 import logging
 import threading
 import uuid
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import Aborted, Conflict, NotFound, ServiceError, Unavailable
+from hundredfold.chassis.holdout import in_stream
+from hundredfold.selection.audits import LATE, Audits, Checked, Known
+from hundredfold.selection.backbones import Backbones, View, ended
 from hundredfold.selection.config import SelectionConfig
-from hundredfold.selection.domain import clusters as seeding
-from hundredfold.selection.domain import forecast, rounds
+from hundredfold.selection.domain import forecast, refining, rounds
+from hundredfold.selection.domain.cleaning import Suspicious
 from hundredfold.selection.domain.clusters import Clusters
+from hundredfold.selection.domain.forecast import Far, Forecast
 from hundredfold.selection.domain.page import Draft
 from hundredfold.selection.domain.policies import POLICIES, Asked
-from hundredfold.selection.domain.pool import Guesses, Said, open_pool
+from hundredfold.selection.domain.pool import Guesses, Labels, open_pool
 from hundredfold.selection.domain.rounds import Phase, Standing
 from hundredfold.selection.ear import Ear
-from hundredfold.selection.peers import Peers
-from hundredfold.selection.state import LoopState
+from hundredfold.selection.peers import Heard, Peers
+from hundredfold.selection.place import Place
+from hundredfold.selection.reviews import Reviews
+from hundredfold.selection.seeds import Seeds
+from hundredfold.selection.state import Auditing, LoopState, Step
 from hundredfold.selection.store import SelectionStore, Vectors
 
 _FIRST_WAIT = 0.1
-_POLL_SECONDS = 0.2
 _FEW_PAGES = 4
 _DONE_CHECKS_LESS = 10
-_PACE_EVENTS = 200
+_LEAST_MEASURED = 20
+_TARGET = 0.95
 _log = logging.getLogger("hundredfold.selection.loop")
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the last round was made from."""
+    """What a round was made from.
 
+    Attributes:
+        seq: the newest event taken into account.
+        standing: what pages are composed of.
+        known: what forecasts are made of.
+        people: the labels that people gave.
+        waiting: int64 [w], rows on the pages that were offered.
+    """
+
+    seq: int
     standing: Standing
-    labelled: int
-    total: int
+    known: Known
+    people: Labels
+    waiting: NDArray[np.int64]
 
 
 class Loop:
@@ -55,6 +76,7 @@ class Loop:
         peers: other services.
         costs: of a person's actions.
         config: settings.
+        rules: when a better backbone is tried.
     """
 
     def __init__(
@@ -64,21 +86,24 @@ class Loop:
         peers: Peers,
         costs: CostModel,
         config: SelectionConfig,
+        *,
+        rules: refining.Rules,
     ) -> None:
-        self._state = state
+        self._place = Place(state, store)
         self._store = store
         self._peers = peers
         self._costs = costs
         self._config = config
-        self._changed = threading.Condition()
-        self._stopping = False
+        self._changed = self._place.changed
         self._due = True
         self._heard = 0
         self._offered = 0
         self._trouble = ""
         self._seen: Seen | None = None
-        self._clusters: Clusters | None = None
         self._vectors: Vectors | None = None
+        self._audits = Audits(self._place, peers.ledger, costs)
+        self._reviews = Reviews(peers.trainer)
+        self._seeds = Seeds(self._place, store, peers.indexer)
         # Makes the ids of this process's pages differ from those of one that was killed.
         self._nonce = uuid.uuid4().hex[:8]
         self._thread = threading.Thread(
@@ -91,37 +116,44 @@ class Loop:
             hear=self._hear,
             most_wait=config.most_wait_seconds,
         )
+        self._backbones = Backbones(
+            self._place,
+            store,
+            peers,
+            self._view,
+            rules=rules,
+            poll_seconds=config.check_seconds,
+            most_wait=config.most_wait_seconds,
+        )
 
     def start(self) -> None:
         """Begin to work."""
         self._thread.start()
         self._ear.start()
+        self._backbones.start()
 
     def stop(self) -> None:
         """Ask it to end; it does so at the latest when its call of another service ends."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
+        self._place.stop()
         self._ear.stop()
 
     def join(self) -> None:
         """Wait until it has ended."""
         self._thread.join()
         self._ear.join()
+        self._backbones.join()
 
     def place(self) -> tuple[LoopState, str]:
         """Where it stands, and what keeps it from going on (empty when nothing does)."""
         with self._changed:
-            return self._state, self._trouble
+            return self._place.now, self._trouble
 
     def restart(self, state: LoopState) -> None:
         """Go on with other settings; `rounds` goes on counting."""
         with self._changed:
-            self._state = replace(state, rounds=self._state.rounds)
-            self._store.save(self._state)
+            self._place.restart(lambda before: _carried(state, before))
             self._seen = None
             self._due = True
-            self._changed.notify_all()
 
     def propose(self, limit: int, policy: str) -> tuple[list[Draft], str]:
         """The pages that a policy (empty = the loop's) would show next, and the head they are from.
@@ -135,8 +167,10 @@ class Loop:
         pages = sorted(made.pages, key=lambda page: -page.score)[:limit]
         return pages, seen.standing.pool.model
 
-    def forecast(self, target: float) -> forecast.Forecast:
-        """The work until a target, at the pace of the people so far.
+    def forecast(self, target: float) -> Forecast:
+        """The work until a target (0 = the loop's, or 0.95), at the pace of the people so far.
+
+        Where the loop has a target that is proved, with the audits that it takes.
 
         Raises:
             Conflict: NO_HEAD; SEEDING, clusters wait to be named.
@@ -148,25 +182,41 @@ class Loop:
         if state.phase is Phase.SEED:
             # A head that knows one class of ten is sure of everything.
             raise Conflict("clusters wait to be named; ask again after them", reason="SEEDING")
-        found = forecast.forecast(
-            seen.standing.pool,
-            seen.labelled,
-            seen.total,
-            target=target,
-            page_size=state.page_size,
-            costs=self._costs,
-        )
-        after = max(0, state.seen_seq - _PACE_EVENTS)
-        answered = self._peers.ledger.answered(state.collection, after)
+        return self._work(state, seen, target or state.target_accuracy or _TARGET)
+
+    def _work(self, state: LoopState, seen: Seen, target: float) -> Forecast:
+        known = seen.known
+        if state.auditing.proved >= target:
+            return Forecast(state.expected_accuracy)
+        ledger = self._peers.ledger
+        seconds = ledger.progress(state.collection).human_seconds
+        answered = ledger.answered(state.collection, max(0, state.seen_seq - LATE))
         pace = forecast.pace(answered, self._costs)
-        return replace(found, seconds=found.seconds * pace)
+        if state.target_accuracy:
+            return self._audits.outlook(state, known, target, seconds=seconds, pace=pace)
+        far = Far(known.people + known.machine, known.total, seconds, pace)
+        return forecast.forecast(
+            known.pool, far, target=target, page_size=state.page_size, costs=self._costs
+        )
 
     def _last(self) -> tuple[LoopState, Seen]:
         with self._changed:
             if self._seen is None:
                 why = self._trouble or "it is being prepared"
                 raise Unavailable(f"the loop has no pages yet: {why}", reason="LOOP_PREPARING")
-            return self._state, self._seen
+            return self._place.now, self._seen
+
+    def _view(self) -> View | None:
+        with self._changed:
+            state, seen = self._place.now, self._seen
+        if seen is None:
+            return None
+
+        def work() -> tuple[float, float]:
+            found = self._work(state, seen, state.target_accuracy or _TARGET)
+            return self._peers.ledger.progress(state.collection).human_seconds, found.seconds
+
+        return View(seen.seq, seen.people, seen.waiting, work)
 
     def _asked(self, state: LoopState, limit: int) -> Asked:
         random = np.random.default_rng([abs(state.seed), state.rounds])
@@ -181,11 +231,11 @@ class Loop:
 
     def _newest(self) -> int:
         with self._changed:
-            return max(self._heard, self._state.seen_seq)
+            return max(self._heard, self._place.now.seen_seq)
 
     def _run(self) -> None:
         wait = _FIRST_WAIT
-        while not self._ended():
+        while not self._place.ended:
             try:
                 if self._wait_until_due():
                     self._round()
@@ -195,8 +245,8 @@ class Loop:
                 self._try_again(error, wait)
                 wait = min(2 * wait, self._config.most_wait_seconds)
             except Exception:  # noqa: BLE001  # a loop that ends for good would stop people's work
-                if not self._ended():
-                    _log.exception("the loop of %s", self._state.collection)
+                if not self._place.ended:
+                    _log.exception("the loop of %s", self._place.now.collection)
                 self._try_again(Unavailable("internal error, see the log"), wait)
                 wait = self._config.most_wait_seconds
 
@@ -204,23 +254,25 @@ class Loop:
         """Wait for a reason to go round; False when it is only time to wait again."""
         with self._changed:
             pause = self._config.check_seconds
-            if self._state.phase is Phase.DONE:
+            if self._place.now.phase is Phase.DONE:
                 pause *= _DONE_CHECKS_LESS
             self._changed.wait_for(self._is_due, pause)
-            if self._stopping:
+            if self._place.ended:
                 return False
             if self._is_due():
                 # People often answer in bursts, as do programs.
-                self._changed.wait_for(lambda: self._stopping, self._config.settle_seconds)
+                self._place.sleep(self._config.settle_seconds)
                 return True
         return self._must_refill()
 
     def _is_due(self) -> bool:
-        return self._stopping or self._due or self._heard > self._state.seen_seq
+        state = self._place.now
+        switch = state.tuning.step is Step.SWITCHING
+        return self._place.ended or self._due or switch or self._heard > state.seen_seq
 
     def _must_refill(self) -> bool:
         """Whether the queue ran dry, the ledger is another one, or vectors came."""
-        state = self._state
+        state = self._place.now
         progress = self._peers.ledger.progress(state.collection)
         dry = progress.ready_pages < min(_FEW_PAGES, self._offered)
         version = self._store.vectors_version(state.collection, state.space)
@@ -229,52 +281,139 @@ class Loop:
 
     def _round(self) -> None:
         with self._changed:
-            state = self._state
             self._due = False
-        vectors = self._read_vectors(state)
-        clusters, state = self._seed_clusters(state, len(vectors.rows))
-        seq, said = self._peers.ledger.said(state.collection)
-        guesses = self._guesses(state, seq, said)
+        self._audits.settle()
+        state = self._place.now
+        moved = self._moved(state)
+        try:
+            self._go_round(state, moved or state)
+        except (NotFound, Conflict) as error:
+            if moved is None:
+                raise
+            why = f"the switch failed: {error.message}"
+            self._place.change(state, **ended(state, state.tuning, why))
+
+    def _moved(self, state: LoopState) -> LoopState | None:
+        """The state in the better space that is ready; None when none is, or it is complete no more."""
+        tuning = state.tuning
+        if tuning.step is not Step.SWITCHING:
+            return None
+        there = self._store.rows(state.collection, tuning.after)
+        missing = int((~np.isin(self._store.rows(state.collection, state.space), there)).sum())
+        if missing:
+            back = replace(tuning, step=Step.EMBEDDING, run="", calls=tuning.calls + 1)
+            self._place.change(state, tuning=replace(back, missing=missing))
+            return None
+        # There are regions of the new space; what they are people have said.
+        return replace(state, space=tuning.after, clusters=tuning.clusters, seeded=True)
+
+    def _go_round(self, state: LoopState, view: LoopState) -> None:
+        """A round in the space of `view`, which is not that of `state` when the loop moves there."""
+        vectors = self._read_vectors(view)
+        clusters = self._clusters(state, view, len(vectors.rows))
+        heard = self._peers.ledger.heard(state.collection)
+        guesses = self._guesses(view, heard)
+        seen = self._see(view, vectors, clusters, heard, guesses)
+        proved = self._audits.proved(seen.known)
+        settled = proved or view is not state or not self._wants_audit(state, seen, heard)
+        if not settled and self._audits.start(seen.known):
+            with self._changed:
+                self._due = True  # its images are to be left out
+            return
+        asked = self._asked(state, self._config.offer_pages)
+        made = rounds.compose(seen.standing, POLICIES[state.policy], asked)
+        pages = [] if proved else made.pages
+        phase = Phase.DONE if proved else made.phase
+        if not proved and len(heard.said.audit_rows):
+            phase = Phase.AUDIT
+        measured = seen.known.checked
+        enough = measured.images >= _LEAST_MEASURED
+        fields: dict[str, Any] = {
+            "phase": phase,
+            "discovery": made.discovery,
+            "model": seen.known.pool.model,
+            "seen_seq": heard.seq,
+            "total": seen.known.total,
+            "labelled": seen.known.people + seen.known.machine,
+            "rounds": state.rounds + 1,
+            "expected_accuracy": self._expected(seen, made.phase),
+            "measured_images": measured.images,
+            "measured_accuracy": 1 - measured.wrong / measured.images if enough else 0.0,
+            "seeded": view.seeded and bool(seen.known.pool.model or not len(seen.known.pool)),
+        }
+        if view is not state:
+            fields |= {"space": view.space, "clusters": view.clusters}
+            fields |= ended(state, state.tuning, "", promoted=True)
+        self._offer(state, fields, pages, seen)
+
+    def _clusters(self, state: LoopState, view: LoopState, images: int) -> Clusters:
+        if view is state:
+            return self._seeds.read(state, images)
+        return self._store.clusters(state.collection, view.clusters)
+
+    def _see(
+        self,
+        view: LoopState,
+        vectors: Vectors,
+        clusters: Clusters,
+        heard: Heard,
+        guesses: Guesses | None,
+    ) -> Seen:
+        said = heard.said
         pool = open_pool(vectors.rows, said, vectors.of, guesses)
         labels = said.labels.within(vectors.rows)
-        standing = Standing(pool, labels, clusters, state.discovery)
-        asked = self._asked(state, self._config.offer_pages)
-        made = rounds.compose(standing, POLICIES[state.policy], asked)
-        labelled = len(labels.rows)
-        after = replace(
-            state,
-            phase=made.phase,
-            discovery=made.discovery,
-            model=pool.model,
-            seen_seq=seq,
+        people = labels.of_people()
+        known = Known(
+            pool=pool,
+            people=len(people),
+            machine=len(labels) - len(people),
+            aside=int(np.isin(said.unsure_rows, vectors.rows).sum()),
+            asked=len(said.audit_rows),
             total=len(vectors.rows),
-            labelled=labelled,
-            rounds=state.rounds + 1,
-            expected_accuracy=(
-                0.0
-                if made.phase is Phase.SEED
-                else forecast.expected_accuracy(pool, labelled, len(vectors.rows))
-            ),
+            checked=_checked(people, guesses),
         )
-        self._offer(state, after, made.pages, Seen(standing, labelled, len(vectors.rows)))
+        standing = Standing(
+            pool,
+            labels,
+            clusters,
+            view.discovery,
+            suspicious=self._reviews.current(view, people) if pool.model else Suspicious(),
+            without=frozenset(view.without) & rounds.PARTS,
+            seeded=view.seeded,
+        )
+        return Seen(heard.seq, standing, known, people, pool.rows[:0])
 
-    def _offer(self, before: LoopState, after: LoopState, pages: list[Draft], seen: Seen) -> None:
+    def _wants_audit(self, state: LoopState, seen: Seen, heard: Heard) -> bool:
+        """Whether an audit is to be thought of; one of somebody else's is left to him."""
+        return bool(
+            state.target_accuracy
+            and seen.known.pool.model
+            and state.phase not in (Phase.PREPARING, Phase.SEED)
+            and not len(heard.said.audit_rows)
+        )
+
+    def _expected(self, seen: Seen, phase: Phase) -> float:
+        known = seen.known
+        if phase is Phase.SEED:
+            return 0.0
+        far = Far(known.people + known.machine, known.total)
+        return forecast.accuracy(known.pool, far, self._audits.belief(known))
+
+    def _offer(
+        self, before: LoopState, fields: dict[str, Any], pages: list[Draft], seen: Seen
+    ) -> None:
         """Fill the queue and keep the place, unless the loop was started anew meanwhile."""
-        named = [
-            (f"{after.rounds}-{self._nonce}-{number}", page) for number, page in enumerate(pages)
-        ]
-        if self._superseded(before):
-            return
-        self._peers.ledger.offer(after.collection, named, after.model, after.total)
+        number = fields["rounds"]
+        named = [(f"{number}-{self._nonce}-{place}", page) for place, page in enumerate(pages)]
+        self._place.check(before)
+        self._peers.ledger.offer(
+            before.collection, named, seen.standing.pool.model, seen.known.total
+        )
+        rows = np.concatenate([seen.waiting, *(page.rows for page in pages)])
         with self._changed:
-            if self._superseded(before):
-                return
-            self._store.save(after)
-            self._state, self._seen, self._offered = after, seen, len(named)
+            self._place.change(before, **fields)
+            self._seen, self._offered = replace(seen, waiting=rows), len(named)
             self._trouble = ""
-
-    def _superseded(self, before: LoopState) -> bool:
-        return self._state.request_id != before.request_id
 
     def _read_vectors(self, state: LoopState) -> Vectors:
         version = self._store.vectors_version(state.collection, state.space)
@@ -283,78 +422,22 @@ class Loop:
             known = self._vectors = self._store.vectors(state.collection, state.space)
         return known
 
-    def _guesses(self, state: LoopState, seq: int, said: Said) -> Guesses | None:
+    def _guesses(self, state: LoopState, heard: Heard) -> Guesses | None:
         """What a head that knows these labels says; None before there is one."""
-        if not len(said.labels.rows):
+        if not len(heard.said.labels.of_people()):
             return None
         try:
-            model = self._peers.trainer.fit(state.collection, state.space, seq)
+            model = self._peers.trainer.fit(
+                state.collection,
+                state.space,
+                heard.seq,
+                without_negatives="negatives" in state.without,
+            )
         except Conflict as error:
             if error.reason == "NO_LABELS":
                 return None
             raise
         return self._store.guesses(state.collection, model)
-
-    # --- clusters -------------------------------------------------------------------------------
-
-    def _seed_clusters(self, state: LoopState, images: int) -> tuple[Clusters, LoopState]:
-        """The clusters of the seed; waits until they are made."""
-        known = self._clusters
-        if known is not None and known.run == state.clusters:
-            return known, state
-        try:
-            if not state.clusters:
-                state = self._find_clusters(state, images)
-            self._clusters = self._store.clusters(state.collection, state.clusters)
-        except NotFound as error:
-            # Old clusterings are dropped by the index service.
-            self._keep(replace(state, clusters="", clustering="", attempts=state.attempts + 1))
-            raise Aborted("the clusters are there no more; looking for others") from error
-        return self._clusters, state
-
-    def _find_clusters(self, state: LoopState, images: int) -> LoopState:
-        run, space, count = self._store.latest_clusters(state.collection)
-        wanted = self._clusters_wanted(state, images)
-        if run and space == state.space and wanted in (0, count):
-            return self._keep(replace(state, clusters=run, clustering=""))
-        if not state.clustering:
-            key = f"{state.attempts}-{self._store.vectors_version(state.collection, state.space)}"
-            asked = self._peers.indexer.cluster(
-                state.collection, state.space, wanted, state.seed, key
-            )
-            state = self._keep(replace(state, clustering=asked, phase=Phase.PREPARING))
-        return self._await_clusters(state)
-
-    def _clusters_wanted(self, state: LoopState, images: int) -> int:
-        """How many clusters to seed with; 0 = whatever the index service takes for right."""
-        expected = state.expected_classes
-        if not expected:
-            in_schema = self._store.schema_classes(state.collection)
-            expected = in_schema if in_schema > 1 else 0
-        return seeding.wanted(expected, images) if expected else 0
-
-    def _await_clusters(self, state: LoopState) -> LoopState:
-        while True:
-            try:
-                run = self._peers.indexer.clustering(state.clustering)
-            except NotFound:
-                self._keep(replace(state, clustering="", attempts=state.attempts + 1))
-                raise
-            if run.clusters:
-                return self._keep(replace(state, clusters=run.clusters, clustering=""))
-            if run.ended:
-                self._keep(replace(state, clustering="", attempts=state.attempts + 1))
-                raise Unavailable(f"clustering failed: {run.error}", metadata={"peer": "index"})
-            self._sleep(_POLL_SECONDS)
-            if self._ended() or self._superseded(state):
-                raise Aborted("the loop was started anew or ends")
-
-    def _keep(self, state: LoopState) -> LoopState:
-        with self._changed:
-            if not self._superseded(state):
-                self._store.save(state)
-                self._state = state
-        return state
 
     # --- waiting --------------------------------------------------------------------------------
 
@@ -367,18 +450,43 @@ class Loop:
             self._say(f"{peer}: {said}" if peer else said)
         with self._changed:
             self._due = True
-        self._sleep(seconds)
+        self._place.sleep(seconds)
 
     def _say(self, trouble: str) -> None:
         with self._changed:
             if trouble and trouble != self._trouble:
-                _log.warning("%s: %s", self._state.collection, trouble)
+                _log.warning("%s: %s", self._place.now.collection, trouble)
             self._trouble = trouble
 
-    def _sleep(self, seconds: float) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopping, seconds)
 
-    def _ended(self) -> bool:
-        with self._changed:
-            return self._stopping
+def _checked(people: Labels, guesses: Guesses | None) -> Checked:
+    """How the head does on the labelled images of the random stream, of which it has learnt nothing."""
+    if guesses is None:
+        return Checked()
+    stream = np.flatnonzero(in_stream(people.rows))
+    at = np.searchsorted(guesses.rows, people.rows[stream])
+    there = at < len(guesses.rows)
+    there[there] = guesses.rows[at[there]] == people.rows[stream[there]]
+    at, stream = at[there], stream[there]
+    wrong = int((guesses.top[at] != people.class_ids[stream]).sum())
+    expected = float((1 - guesses.probability[at].astype(np.float64)).sum())
+    return Checked(len(at), wrong, expected)
+
+
+def _carried(state: LoopState, before: LoopState) -> LoopState:
+    """New settings, with what goes on from those before."""
+    auditing = Auditing(number=before.auditing.number, look=before.auditing.look)
+    wanted = (state.target_accuracy, state.confidence)
+    proved = before.auditing.proved >= state.target_accuracy > 0
+    if wanted == (before.target_accuracy, before.confidence) or (
+        proved and state.confidence == before.confidence
+    ):
+        auditing = before.auditing
+    return replace(
+        state,
+        rounds=before.rounds,
+        seeded=before.seeded and before.space == state.space,
+        auditing=auditing,
+        tuning=before.tuning,
+        backbone_rounds=before.backbone_rounds,
+    )

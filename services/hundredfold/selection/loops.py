@@ -1,7 +1,9 @@
 """All loops of the service: started, taken up again, ended."""
 
 import logging
+import math
 import threading
+from collections.abc import Sequence
 
 from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
@@ -11,14 +13,18 @@ from hundredfold.chassis.storage.collections import require_collection
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.selection.config import SelectionConfig
 from hundredfold.selection.domain.policies import DEFAULT, POLICIES
+from hundredfold.selection.domain.refining import DEFAULT_RULES, Rules
 from hundredfold.selection.loop import Loop
 from hundredfold.selection.peers import Peers
-from hundredfold.selection.state import LoopState
+from hundredfold.selection.state import PARTS, LoopState
 from hundredfold.selection.store import SelectionStore, no_vectors
 
 PAGE_SIZE = 48
 MOST_PAGE_SIZE = 200
 MOST_CLASSES = 100_000
+CONFIDENCE = 0.95
+_LEAST_SHARE, _MOST_SHARE = 0.5, 0.9999
+_SHARE_DIGITS = 6
 _log = logging.getLogger("hundredfold.selection.loops")
 
 
@@ -30,16 +36,24 @@ class Loops:
         peers: other services.
         costs: of a person's actions.
         config: settings.
+        rules: when a better backbone is tried.
     """
 
     def __init__(
-        self, store: ArtifactStore, peers: Peers, costs: CostModel, config: SelectionConfig
+        self,
+        store: ArtifactStore,
+        peers: Peers,
+        costs: CostModel,
+        config: SelectionConfig,
+        *,
+        rules: Rules = DEFAULT_RULES,
     ) -> None:
         self._artifacts = store
         self._store = SelectionStore(store)
         self._peers = peers
         self._costs = costs
         self._config = config
+        self._rules = rules
         self._loops: dict[str, Loop] = {}
         self._lock = threading.Lock()
 
@@ -61,6 +75,10 @@ class Loops:
         policy: str,
         seed: int,
         request_id: str,
+        target_accuracy: float = 0.0,
+        confidence: float = 0.0,
+        auto_label: bool = False,
+        without: Sequence[str] = (),
     ) -> LoopState:
         """Start a loop, or start it anew with other settings.
 
@@ -72,6 +90,10 @@ class Loops:
             policy: empty = the default.
             seed: of random choices.
             request_id: the same again changes nothing.
+            target_accuracy: to be proved by an audit; 0 = none.
+            confidence: of the proof; 0 = 0.95.
+            auto_label: let the head label the rest once it is proved.
+            without: parts to leave out.
 
         Raises:
             NotFound: there is no such collection.
@@ -89,6 +111,10 @@ class Loops:
             policy=check_policy(policy or DEFAULT),
             seed=seed,
             request_id=check_request_id(request_id),
+            target_accuracy=_check_share(target_accuracy, "target_accuracy"),
+            confidence=_check_share(confidence, "confidence") or CONFIDENCE,
+            auto_label=auto_label,
+            without=_check_parts(without),
             duplicates=self._store.duplicates(collection),
         )
         if not self._store.vectors_version(collection, layout.check_model(state.space, "space")):
@@ -136,9 +162,26 @@ class Loops:
                 self._begin(state)
 
     def _begin(self, state: LoopState) -> None:
-        loop = Loop(state, self._store, self._peers, self._costs, self._config)
+        loop = Loop(state, self._store, self._peers, self._costs, self._config, rules=self._rules)
         self._loops[state.collection] = loop
         loop.start()
+
+
+def _check_share(share: float, field: str) -> float:
+    """A share, as near as a float of the wire tells it; 0 = not said."""
+    rounded = round(share, _SHARE_DIGITS) if math.isfinite(share) else share
+    if rounded and not _LEAST_SHARE <= rounded <= _MOST_SHARE:
+        raise InvalidArgument(f"{field} must be {_LEAST_SHARE} to {_MOST_SHARE}", field=field)
+    return rounded
+
+
+def _check_parts(parts: Sequence[str]) -> tuple[str, ...]:
+    unknown = sorted(set(parts) - set(PARTS))
+    if unknown:
+        raise InvalidArgument(
+            f"without must be some of {', '.join(PARTS)}; not {unknown[0][:80]!r}", field="without"
+        )
+    return tuple(part for part in PARTS if part in parts)
 
 
 def check_policy(name: str) -> str:

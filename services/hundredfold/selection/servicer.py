@@ -8,11 +8,18 @@ from hundredfold.chassis.requests import check_between
 from hundredfold.chassis.server import Mount
 from hundredfold.selection.loops import Loops, check_policy
 from hundredfold.selection.peers import page_message
-from hundredfold.selection.state import LoopState
+from hundredfold.selection.state import BackboneRound, LoopState, Step
 
 _PROPOSALS = 16
 _MOST_PROPOSALS = 256
-_TARGET = 0.95
+_STEPS = {
+    Step.IDLE: selection_pb2.BACKBONE_STEP_IDLE,
+    Step.TRAINING: selection_pb2.BACKBONE_STEP_TRAINING,
+    Step.EMBEDDING: selection_pb2.BACKBONE_STEP_EMBEDDING,
+    Step.CLUSTERING: selection_pb2.BACKBONE_STEP_CLUSTERING,
+    # The last moment of it: the loop's next round is made in the new space.
+    Step.SWITCHING: selection_pb2.BACKBONE_STEP_CLUSTERING,
+}
 
 
 class SelectionServicer(selection_pb2_grpc.SelectionServiceServicer):
@@ -33,6 +40,10 @@ class SelectionServicer(selection_pb2_grpc.SelectionServiceServicer):
             policy=request.policy,
             seed=request.seed,
             request_id=request.request_id,
+            target_accuracy=request.target_accuracy,
+            confidence=request.confidence,
+            auto_label=request.auto_label,
+            without=request.without,
         )
         return selection_pb2.StartLoopResponse(loop=_loop(state, ""))
 
@@ -66,12 +77,18 @@ class SelectionServicer(selection_pb2_grpc.SelectionServiceServicer):
         # A float of 0.999 on the wire is a little more than 0.999.
         if request.target and not 0.5 <= request.target <= 0.9991:
             raise InvalidArgument("target must be 0.5 to 0.999", field="target")
-        found = self._loops.get(request.collection).forecast(request.target or _TARGET)
+        found = self._loops.get(request.collection).forecast(round(request.target, 6))
         return selection_pb2.ForecastResponse(
             expected_accuracy=found.expected_accuracy,
             seconds=found.seconds,
             pages=found.pages,
             images=found.images,
+            seconds_low=found.seconds_low,
+            seconds_high=found.seconds_high,
+            pages_low=found.pages_low,
+            pages_high=found.pages_high,
+            audit_seconds=found.audit_seconds,
+            ready=found.ready,
         )
 
 
@@ -100,4 +117,31 @@ def _loop(state: LoopState, trouble: str) -> selection_pb2.Loop:
         expected_accuracy=state.expected_accuracy,
         trouble=trouble,
         policy=state.policy,
+        target_accuracy=state.target_accuracy,
+        confidence=state.confidence if state.target_accuracy else 0.0,
+        proved_accuracy=state.auditing.proved,
+        audit_id=state.auditing.audit_id,
+        backbone_step=_STEPS[state.tuning.step],
+        backbone_rounds=[_round(each) for each in state.backbone_rounds],
+        measured_accuracy=state.measured_accuracy,
+        measured_images=state.measured_images,
+        without=state.without,
+    )
+
+
+def _round(came: BackboneRound) -> selection_pb2.BackboneRound:
+    return selection_pb2.BackboneRound(
+        before=came.before,
+        after=came.after,
+        labels_seq=came.labels_seq,
+        labels=came.labels,
+        accuracy_before=came.compared.accuracy_before,
+        accuracy_after=came.compared.accuracy_after,
+        purity_before=came.compared.purity_before,
+        purity_after=came.compared.purity_after,
+        images=came.compared.images,
+        promoted=came.promoted,
+        reason=came.reason,
+        seconds=came.seconds,
+        ended_at=came.ended_at,
     )

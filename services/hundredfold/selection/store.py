@@ -14,10 +14,8 @@ from hundredfold.chassis.storage.latest import latest
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore, damaged
 from hundredfold.selection.domain.clusters import Clusters
-from hundredfold.selection.domain.discovery import Discovery
 from hundredfold.selection.domain.pool import Guesses
-from hundredfold.selection.domain.rounds import Phase
-from hundredfold.selection.state import LoopState
+from hundredfold.selection.state import LoopState, state_of
 
 _GUESSES = ("rows", "top", "second", "probability", "margin")
 
@@ -70,7 +68,7 @@ class SelectionStore:
         except NotFound:
             raise NotFound(f"{collection} has no loop; start it", field="collection") from None
         try:
-            return _state(document)
+            return state_of(document)
         except (TypeError, KeyError, ValueError) as error:
             raise damaged(path, "not the place of a loop") from error
 
@@ -124,6 +122,14 @@ class SelectionStore:
         starts = np.cumsum([0, *map(len, rows)])
         return Vectors(space, np.concatenate(rows), tuple(parts), starts, manifest.version)
 
+    def rows(self, collection: str, space: str) -> NDArray[np.int64]:
+        """The images that have a vector in a space: int64 [n], ascending; none when there is no such space."""
+        manifest = Manifest.load(self._store, layout.vectors(collection, space))
+        rows = [
+            manifest.read_array(self._store, layout.vectors_rows(part)) for part in _parts(manifest)
+        ]
+        return np.concatenate([np.empty(0, np.int64), *rows])
+
     def latest_clusters(self, collection: str) -> tuple[str, str, int]:
         """Run, space and count of the newest clustering; ("", "", 0) when there is none."""
         path = layout.clusters_latest(collection)
@@ -139,6 +145,13 @@ class SelectionStore:
         names = (layout.CLUSTER_ROWS, layout.CLUSTER_ORDER, layout.CLUSTER_SIZES)
         rows, order, sizes = (manifest.read_array(self._store, name) for name in names)
         return Clusters(run, rows[order], np.concatenate([[0], np.cumsum(sizes)]))
+
+    def cluster_count(self, collection: str, run: str) -> int:
+        """How many clusters a clustering has; 0 when it is there no more."""
+        try:
+            return len(self.clusters(collection, run)) if run else 0
+        except NotFound:
+            return 0
 
     def guesses(self, collection: str, model: str) -> Guesses:
         """What a head says of all images; NotFound when it is there no more."""
@@ -163,12 +176,6 @@ class SelectionStore:
 def no_vectors(collection: str) -> Conflict:
     """The error of a collection that was not embedded."""
     return Conflict(f"{collection} has no vectors; embed it first", reason="NO_VECTORS")
-
-
-def _state(document: dict[str, Any]) -> LoopState:
-    found = document["discovery"]
-    discovery = Discovery(tuple(found["rows"]), tuple(found["kicks"]), int(found["next_at"]))
-    return LoopState(**{**document, "phase": Phase(document["phase"]), "discovery": discovery})
 
 
 def _parts(manifest: Manifest) -> list[int]:

@@ -6,42 +6,130 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hundredfold.chassis.costs import CostModel
-from hundredfold.selection.domain.forecast import Answered, expected_accuracy, forecast, pace
+from hundredfold.selection.domain.forecast import (
+    Answered,
+    Far,
+    accuracy,
+    answering,
+    forecast,
+    pace,
+    proving,
+    walk,
+)
+from hundredfold.selection.domain.stopping import NO_EVIDENCE, Terms, Trust, alpha
 from tests.unit.selection.pools import make_pool, random_pool
 
 COSTS = CostModel()
+DONE = 1e12  # seconds so far: the end of the work, where a walk is taken for what it is and a little more
 
 
-def forecast_of(pool, labelled=0, target=0.95, costs=COSTS):
+def forecast_of(pool, labelled=0, target=0.95, *, costs=COSTS, seconds=0.0, pace=1.0):
+    far = Far(labelled, labelled + len(pool), seconds, pace)
+    return forecast(pool, far, target=target, page_size=12, costs=costs)
+
+
+def proving_of(pool, labelled=0, target=0.95, slips=0.0, belief=NO_EVIDENCE):
     total = labelled + len(pool)
-    return forecast(pool, labelled, total, target=target, page_size=12, costs=costs)
+    terms = Terms(total, (1 - target) * total, slips, alpha(0.95, 1))
+    return proving(pool, Far(labelled, total), terms, belief, page_size=12, costs=COSTS)
 
 
 def test_labels_count_fully_and_guesses_by_their_probability():
-    assert expected_accuracy(make_pool([1, 1], [0.5, 0.7]), 2, 4) == pytest.approx(0.8)
+    assert accuracy(make_pool([1, 1], [0.5, 0.7]), Far(2, 4)) == pytest.approx(0.8)
+
+
+def test_a_head_that_is_not_believed_counts_less():
+    pool = make_pool([1, 1], [0.5, 0.7])
+    assert accuracy(pool, Far(2, 4), Trust(1.5, 8)) == pytest.approx(0.7)
+    assert accuracy(pool, Far(2, 4), Trust(99, 8)) == pytest.approx(0.5)
 
 
 def test_of_nothing_nothing_is_expected():
-    assert expected_accuracy(make_pool([], []), 0, 0) == 0
+    assert accuracy(make_pool([], []), Far(0, 0)) == 0
+    assert proving_of(make_pool([], []), labelled=3).seconds == 0
 
 
 def test_what_is_reached_takes_no_more_work():
     found = forecast_of(make_pool([1] * 50, [0.99] * 50))
-    assert (found.seconds, found.pages, found.images) == (0, 0, 0)
+    assert (found.seconds, found.seconds_high, found.pages, found.images) == (0, 0, 0, 0)
 
 
 @given(st.integers(1, 150), st.integers(0, 200), st.integers(0, 2**32 - 1))
 @settings(max_examples=40, deadline=None)
-def test_a_higher_target_takes_no_less_work_and_never_more_than_one_by_one(count, labelled, seed):
+def test_a_higher_target_takes_no_less_work_and_hardly_more_than_one_by_one(count, labelled, seed):
     pool = random_pool(count, seed=seed)
     low, high = (forecast_of(pool, labelled, target) for target in (0.7, 0.98))
-    assert 0 <= low.seconds <= high.seconds <= count * COSTS.single_seconds + 1e-6
+    assert 0 <= low.seconds <= high.seconds <= 1.25 * count * COSTS.single_seconds
     assert low.images <= high.images <= count
+
+
+@given(st.integers(0, 150), st.integers(0, 200), st.integers(0, 2**32 - 1), st.floats(0.5, 0.999))
+@settings(max_examples=40, deadline=None)
+def test_the_interval_holds_the_forecast_and_audits_are_part_of_it(count, labelled, seed, target):
+    pool = random_pool(count, seed=seed)
+    for found in (forecast_of(pool, labelled, target), proving_of(pool, labelled, target)):
+        assert 0 <= found.seconds_low <= found.seconds <= found.seconds_high
+        assert 0 <= found.pages_low <= found.pages <= found.pages_high
+        assert 0 <= found.audit_seconds <= found.seconds
+        assert found.ready == (found.sample > 0)
 
 
 def test_doubt_takes_work():
     sure, unsure = make_pool([1] * 60, [0.9] * 60), make_pool([1] * 60, [0.5] * 60)
     assert forecast_of(unsure).seconds > forecast_of(sure).seconds > 0
+
+
+def test_while_the_head_still_learns_less_work_comes_than_is_walked():
+    pool = make_pool([1] * 60, [0.5] * 60)
+    walked, _, _ = walk(pool, 12, COSTS).until(27.0)
+    assert forecast_of(pool).seconds < 0.6 * walked
+    assert forecast_of(pool, seconds=DONE).seconds > walked
+
+
+def test_slow_people_take_longer_and_their_hours_do_not_count_as_progress():
+    pool = make_pool([1] * 60, [0.5] * 60)
+    usual, slow = forecast_of(pool, seconds=50.0), forecast_of(pool, seconds=150.0, pace=3.0)
+    assert slow.seconds == pytest.approx(3 * usual.seconds)
+    assert slow.pages == usual.pages
+
+
+def test_a_walk_ends_when_all_is_labelled():
+    pool = random_pool(77, seed=3)
+    found = walk(pool, 12, COSTS)
+    assert found.images[-1] == 77
+    assert found.righted[-1] == pytest.approx((1 - pool.probability).sum(), rel=1e-3)
+    assert (np.diff(found.seconds) >= 0).all()
+    assert walk(make_pool([], []), 12, COSTS).until(3.0) == (0, 0, 0)
+
+
+def test_a_proof_takes_more_than_the_target():
+    pool = make_pool([1] * 400, [0.9] * 400)
+    assert proving_of(pool, 400).seconds > forecast_of(pool, 400).seconds
+
+
+def test_where_the_head_is_sure_it_is_ready():
+    found = proving_of(make_pool([1] * 800, [0.99] * 800), 200)
+    assert found.ready
+    assert found.seconds_low < found.audit_seconds <= found.seconds
+    assert not proving_of(make_pool([1] * 800, [0.6] * 800), 200).ready
+    assert not proving_of(make_pool([1] * 800, [0.99] * 800), 200, slips=90).ready
+
+
+def test_evidence_against_the_head_keeps_it_from_being_ready():
+    pool = make_pool([1] * 800, [0.96] * 800)
+    assert proving_of(pool, 200, target=0.9).ready
+    assert not proving_of(pool, 200, target=0.9, belief=Trust(3.0, 60)).ready
+
+
+def test_an_open_audit_takes_its_answers():
+    pool = make_pool([1] * 100, [0.9] * 100)
+    few, many = (
+        answering(pool, Far(0, 200), asked, page_size=12, costs=COSTS) for asked in (12, 48)
+    )
+    assert few.ready
+    assert 0 < few.seconds == few.audit_seconds < many.seconds
+    assert few.seconds_low < few.seconds < few.seconds_high
+    assert answering(make_pool([], []), Far(0, 9), 9, page_size=12, costs=COSTS).seconds > 0
 
 
 def answered(seconds, odd=(), single=False, named=False, images=48):

@@ -37,7 +37,7 @@ from hundredfold.labels.__main__ import assemble
 from hundredfold.labels.config import LabelsConfig
 from hundredfold.selection.config import SelectionConfig
 from hundredfold.selection.loops import Loops
-from hundredfold.selection.peers import Indexer, Ledger, Peers, Trainer
+from hundredfold.selection.peers import Embedder, Indexer, Ledger, Peers, Trainer
 from hundredfold.selection.servicer import SelectionServicer, selection_mount
 from tests.unit.labels.servers import redis_server
 from ui.backend import client as client_of_ui
@@ -131,7 +131,7 @@ def _labels(store: ArtifactStore) -> Iterator[Server]:
 def _selection(store: ArtifactStore) -> Iterator[Server]:
     """A selection service without peers: it knows of no loop."""
     with connect(NOWHERE) as channel:
-        peers = Peers(Ledger(channel), Trainer(channel), Indexer(channel))
+        peers = Peers(Ledger(channel), Trainer(channel), Indexer(channel), Embedder(channel))
         loops = Loops(store, peers, CostModel.load(), SelectionConfig())
         with running(selection_mount(SelectionServicer(loops))) as server:
             yield server

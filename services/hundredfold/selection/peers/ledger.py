@@ -1,12 +1,6 @@
-"""The services that selection calls: labels, training and index.
+"""The labels service."""
 
-An error of theirs carries the name of the service in its metadata, as `peer`.
-"""
-
-import json
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,38 +9,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hundredfold.api.common.v1 import page_pb2
-from hundredfold.api.index.v1 import index_pb2, index_pb2_grpc
 from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
-from hundredfold.api.runs.v1 import runs_pb2, runs_pb2_grpc
-from hundredfold.api.training.v1 import training_pb2, training_pb2_grpc
-from hundredfold.chassis.errors import ServiceError
 from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.selection.domain.forecast import Answered
 from hundredfold.selection.domain.page import Draft
 from hundredfold.selection.domain.pool import Labels, Said
+from hundredfold.selection.domain.stopping import MISS_RATE
+from hundredfold.selection.peers.naming import named
 
 _STREAM_SECONDS = 60.0
-_FIT_SECONDS = 300.0
-_RUNS_NAMESPACE = uuid.UUID("6f2a4f1e-6c0e-4d3a-9c1b-2f6b8f0f7a55")
+_AUDIT_SECONDS = 120.0
 
 
-@contextmanager
-def _named(peer: str) -> Iterator[None]:
-    try:
-        yield
-    except ServiceError as error:
-        error.metadata["peer"] = peer
-        raise
+@dataclass(frozen=True)
+class Heard:
+    """What the ledger holds: the newest event, and what counts up to it."""
+
+    seq: int
+    said: Said
+
+
+@dataclass(frozen=True)
+class Audit:
+    """An audit; names as in the message. `state` is the name of its AuditState without the prefix."""
+
+    audit_id: str
+    state: str
+    bound: float
+    sample: int
+    errors: int
+    total: int
+    look: int
+    people_error: float
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the work is: images `labelled` and set aside as `unsure`, `ready_pages`, newest event."""
+    """How far the work is: `ready_pages`, the newest event, and seconds people have spent."""
 
-    labelled: int
-    unsure: int
     ready_pages: int
     head_seq: int
+    human_seconds: float
 
 
 class Ledger:
@@ -55,19 +58,26 @@ class Ledger:
     def __init__(self, channel: grpc.Channel) -> None:
         self._stub = labels_pb2_grpc.LabelsServiceStub(channel)
 
-    def said(self, collection: str) -> tuple[int, Said]:
-        """The newest event, and what people said up to it."""
-        with _named("labels"):
+    def heard(self, collection: str) -> Heard:
+        """What counts, up to the newest event."""
+        with named("labels"):
             request = labels_pb2.GetLabelsRequest(collection=collection)
             answers = list(self._stub.GetLabels(request, timeout=_STREAM_SECONDS))
         rows = _joined(answers, "rows", np.int64)
         order = np.argsort(rows)
+        origins = _joined(answers, "origins", np.uint8)
+        labels = Labels(
+            rows[order],
+            _joined(answers, "class_ids", np.int32)[order],
+            origins[order] if len(origins) else origins,
+        )
         said = Said(
-            Labels(rows[order], _joined(answers, "class_ids", np.int32)[order]),
+            labels,
             _joined(answers, "negative_rows", np.int64),
             _joined(answers, "unsure_rows", np.int64),
+            _joined(answers, "audit_rows", np.int64),
         )
-        return (answers[-1].seq if answers else 0), said
+        return Heard(answers[-1].seq if answers else 0, said)
 
     def watch(self, collection: str, after_seq: int) -> Any:
         """A running call: iterate over it for messages with `head_seq`, `cancel()` it from outside."""
@@ -76,10 +86,10 @@ class Ledger:
 
     def progress(self, collection: str) -> Progress:
         """How far the work is."""
-        with _named("labels"):
+        with named("labels"):
             request = labels_pb2.GetProgressRequest(collection=collection)
             answer = self._stub.GetProgress(request)
-        return Progress(answer.labelled, answer.unsure, answer.ready_pages, answer.head_seq)
+        return Progress(answer.ready_pages, answer.head_seq, answer.human_seconds)
 
     def offer(
         self, collection: str, pages: Sequence[tuple[str, Draft]], model: str, total: int
@@ -98,7 +108,7 @@ class Ledger:
             replace=True,
             total=total,
         )
-        with _named("labels"):
+        with named("labels"):
             self._stub.OfferPages(request)
 
     def answered(self, collection: str, after_seq: int) -> list[Answered]:
@@ -106,72 +116,57 @@ class Ledger:
         request = labels_pb2.ListDecisionsRequest(
             collection=collection, after_seq=after_seq, page_size=1000
         )
-        with _named("labels"):
+        with named("labels"):
             events = self._stub.ListDecisions(request).events
         return [_answered(each) for each in events if each.kind == labels_pb2.EVENT_KIND_DECISION]
 
+    def miss_rate(self, collection: str) -> float:
+        """The share of odd images that people overlook, by what they did."""
+        request = labels_pb2.ListAnnotatorsRequest(collection=collection, page_size=1000)
+        with named("labels"):
+            people = self._stub.ListAnnotators(request).annotators
+        images = sum(each.images for each in people)
+        if not images:
+            return MISS_RATE
+        return sum(each.images * each.miss_rate for each in people) / images
 
-class Trainer:
-    """The training service."""
+    # --- audits ---------------------------------------------------------------------------------
 
-    def __init__(self, channel: grpc.Channel) -> None:
-        self._stub = training_pb2_grpc.TrainingServiceStub(channel)
-
-    def fit(self, collection: str, space: str, labels_seq: int) -> str:
-        """Fit a head on the labels up to an event; returns its name."""
-        request = training_pb2.FitHeadRequest(
-            collection=collection, space=space, labels_seq=labels_seq
-        )
-        with _named("training"):
-            return self._stub.FitHead(request, timeout=_FIT_SECONDS).head.model
-
-
-@dataclass(frozen=True)
-class Clustering:
-    """A Cluster run: whether it has `ended`, the `clusters` it made, or its `error`."""
-
-    ended: bool
-    clusters: str
-    error: str
-
-
-class Indexer:
-    """The index service."""
-
-    def __init__(self, channel: grpc.Channel) -> None:
-        self._stub = index_pb2_grpc.IndexServiceStub(channel)
-        self._runs = runs_pb2_grpc.RunsServiceStub(channel)
-
-    def cluster(self, collection: str, space: str, clusters: int, seed: int, key: str) -> str:
-        """Start to cluster a space; returns the run. The same key again returns the same run."""
-        name = f"{collection}/{space}/{clusters}/{seed}/{key}"
-        request = index_pb2.ClusterRequest(
+    def start_audit(
+        self,
+        collection: str,
+        *,
+        request_id: str,
+        model: str,
+        allowed_error: float,
+        confidence: float,
+        sample: int,
+    ) -> Audit:
+        """Draw an audit; NotFound without the head, Conflict without an image to audit."""
+        request = labels_pb2.StartAuditRequest(
             collection=collection,
-            space=space,
-            clusters=clusters,
-            seed=seed,
-            request_id=str(uuid.uuid5(_RUNS_NAMESPACE, name)),
+            request_id=request_id,
+            model=model,
+            allowed_error=allowed_error,
+            confidence=confidence,
+            sample=sample,
         )
-        with _named("index"):
-            return self._stub.Cluster(request).run.run_id
+        with named("labels"):
+            return _audit(self._stub.StartAudit(request, timeout=_AUDIT_SECONDS).audit)
 
-    def clustering(self, run_id: str) -> Clustering:
-        """Where a Cluster run stands; NotFound."""
-        with _named("index"):
-            run = self._runs.GetRun(runs_pb2.GetRunRequest(run_id=run_id)).run
-        if run.state == runs_pb2.STATE_SUCCEEDED:
-            return Clustering(True, str(json.loads(run.result_json)["clusters"]), "")
-        ended = run.state in (runs_pb2.STATE_FAILED, runs_pb2.STATE_CANCELLED)
-        return Clustering(ended, "", run.error or "it was cancelled" if ended else "")
+    def audit(self, collection: str, audit_id: str) -> Audit:
+        """An audit; NotFound."""
+        request = labels_pb2.GetAuditRequest(collection=collection, audit_id=audit_id)
+        with named("labels"):
+            return _audit(self._stub.GetAudit(request).audit)
 
-
-@dataclass(frozen=True)
-class Peers:
-    """All of them."""
-
-    ledger: Ledger
-    trainer: Trainer
-    indexer: Indexer
+    def certify(self, collection: str, *, request_id: str, audit_id: str, auto_label: bool) -> None:
+        """Write the certificate of an audit; NotFound, Conflict."""
+        request = labels_pb2.CertifyRequest(
+            collection=collection, request_id=request_id, audit_id=audit_id, auto_label=auto_label
+        )
+        with named("labels"):
+            self._stub.Certify(request, timeout=_AUDIT_SECONDS)
 
 
 def page_message(page_id: str, draft: Draft, model: str) -> page_pb2.Page:
@@ -186,6 +181,21 @@ def page_message(page_id: str, draft: Draft, model: str) -> page_pb2.Page:
         model=model if len(draft.probability) else "",
         cluster=draft.cluster,
         score=draft.score,
+        planted=pack(draft.planted) if len(draft.planted) else None,
+        audit_id=draft.audit_id,
+    )
+
+
+def _audit(audit: labels_pb2.Audit) -> Audit:
+    return Audit(
+        audit.audit_id,
+        labels_pb2.AuditState.Name(audit.state).removeprefix("AUDIT_STATE_"),
+        audit.bound,
+        audit.sample,
+        audit.errors,
+        audit.total,
+        audit.look,
+        audit.people_error,
     )
 
 

@@ -1,0 +1,398 @@
+"""Better spaces: fine-tunes a backbone, embeds with it, measures it, and leaves the switch to the loop.
+
+    idle -> training -> embedding -> (measured: not better -> idle) -> clustering -> switching -> idle
+
+A thread beside the loop, so that people never wait for it. Each step is kept before its call is made, and
+each call has a request id made of what is kept: killed anywhere, the same call is made again. What fails
+is written down as a round that came to nothing, and people stay in the space they work in.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hundredfold.chassis.errors import (
+    Aborted,
+    AlreadyExists,
+    Conflict,
+    InvalidArgument,
+    NotFound,
+    ServiceError,
+)
+from hundredfold.chassis.holdout import held_out
+from hundredfold.selection.domain import refining
+from hundredfold.selection.domain.pool import Labels
+from hundredfold.selection.domain.rounds import Phase
+from hundredfold.selection.peers import Peers, Run, RunsOf, request_id
+from hundredfold.selection.place import Place
+from hundredfold.selection.state import (
+    MOST_ROUNDS,
+    BackboneRound,
+    Comparison,
+    LoopState,
+    Step,
+    Tuning,
+)
+from hundredfold.selection.store import SelectionStore
+
+_MOST_FIRST_ROWS = 1_000_000
+_MOST_CALLS = 3
+_MEASURABLE = 0.95  # of the labelled held-out images have vectors
+_FIRST_WAIT = 0.1
+_REFUSALS = (NotFound, Conflict, InvalidArgument, AlreadyExists)
+_log = logging.getLogger("hundredfold.selection.backbones")
+
+
+@dataclass(frozen=True)
+class View:
+    """What the loop knows that matters here.
+
+    Attributes:
+        seq: the newest event taken into account.
+        labels: that people gave.
+        waiting: int64 [w], rows on the pages that wait.
+        work: human seconds so far and those expected until the end; asked only when it matters.
+    """
+
+    seq: int
+    labels: Labels
+    waiting: NDArray[np.int64]
+    work: Callable[[], tuple[float, float]]
+
+
+@dataclass
+class _Watched:
+    """What this process has seen, to save reading it again."""
+
+    version: str = ""
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    grown: str = ""
+    too_late: int = -1
+
+
+class Backbones:
+    """The search for better spaces of one collection.
+
+    Args:
+        place: of the loop.
+        store: of artifacts.
+        peers: other services.
+        view: what the loop knows; None before its first round.
+        rules: when a round of fine-tuning is due.
+        poll_seconds: how often to look how a run does.
+        most_wait: longest pause before trying again when a service is away, in seconds.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        store: SelectionStore,
+        peers: Peers,
+        view: Callable[[], View | None],
+        *,
+        rules: refining.Rules,
+        poll_seconds: float,
+        most_wait: float,
+    ) -> None:
+        self._place = place
+        self._store = store
+        self._peers = peers
+        self._view = view
+        self._rules = rules
+        self._poll = poll_seconds
+        self._most_wait = most_wait
+        self._watched = _Watched()
+        self._thread = threading.Thread(
+            target=self._run, name=f"backbones-{place.now.collection}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait until it has ended; the place tells it to."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        wait = _FIRST_WAIT
+        while not self._place.ended:
+            try:
+                while self._step() and not self._place.ended:
+                    pass
+                wait = self._poll
+            except Aborted:
+                wait = self._poll
+            except ServiceError as error:
+                _log.warning("%s: %s", self._place.now.collection, error.message)
+                wait = min(2 * wait, self._most_wait)
+            except Exception:  # noqa: BLE001  # people go on in any case, and so does the search
+                _log.exception("the backbones of %s", self._place.now.collection)
+                wait = self._most_wait
+            self._place.sleep(wait)
+
+    def _step(self) -> bool:
+        """One step; False when there is nothing to do but to wait."""
+        state = self._place.now
+        step = state.tuning.step
+        if step is Step.IDLE:
+            return self._idle(state)
+        if why := _needless(state):
+            self._cancel(state.tuning)
+            return self._over(state, why)
+        steps = {
+            Step.TRAINING: self._train,
+            Step.EMBEDDING: self._embed,
+            Step.CLUSTERING: self._cluster,
+        }
+        try:
+            return step in steps and steps[step](state)  # the loop itself switches
+        except ServiceError as error:
+            # Plain ones are INTERNAL, UNIMPLEMENTED and the like: the next round may have more luck.
+            if isinstance(error, _REFUSALS) or type(error) is ServiceError:
+                peer = error.metadata.get("peer", "selection")
+                return self._over(state, f"{peer}: {error.message}")
+            raise
+
+    # --- steps ----------------------------------------------------------------------------------
+
+    def _idle(self, state: LoopState) -> bool:
+        view = self._view()
+        if view is None or state.phase not in (Phase.VERIFY, Phase.LEFTOVERS):
+            return False
+        self._embed_new_images(state)
+        if "fine-tuning" in state.without:
+            return False
+        there = refining.material(view.labels)
+        if not refining.enough(there, state.tuning.labels, self._rules):
+            return False
+        if self._watched.too_late == view.seq:
+            return False
+        if not refining.in_time(*view.work(), self._rules):
+            self._watched.too_late = view.seq
+            return False
+        begun = Tuning(
+            step=Step.TRAINING,
+            number=state.tuning.number + 1,
+            before=state.space,
+            labels=there.labels,
+            labels_seq=view.seq,
+            began_at=time.time(),
+        )
+        self._place.change(state, tuning=begun)
+        return True
+
+    def _train(self, state: LoopState) -> bool:
+        tuning = state.tuning
+        if not tuning.run:
+            run_id = self._peers.trainer.train(
+                state.collection, tuning.before, state.seed, self._key(state, "train")
+            )
+            return self._go(state, run=run_id)
+        run = self._run_of(state)
+        if not run.ended:
+            return False
+        if run.error:
+            return self._over(state, f"training: {run.error}")
+        return self._go(state, step=Step.EMBEDDING, after=str(run.result["model"]), run="", calls=0)
+
+    def _embed(self, state: LoopState) -> bool:
+        tuning, view = state.tuning, self._view()
+        if view is None:
+            return False
+        if not tuning.run:
+            return self._go(state, run=self._start_embedding(state, view.labels, view.waiting))
+        run = self._run_of(state)
+        if tuning.compared is None:
+            return self._compare(state, view.labels, ended=run.ended)
+        if not run.ended:
+            return False
+        return self._again(state, run.error) if run.error else self._complete(state)
+
+    def _start_embedding(self, state: LoopState, labels: Labels, waiting: NDArray[np.int64]) -> str:
+        kept = held_out(labels.rows)
+        first = np.concatenate([labels.rows[kept], labels.rows[~kept], waiting])
+        _, places = np.unique(first, return_index=True)
+        first = first[np.sort(places)][:_MOST_FIRST_ROWS]
+        try:
+            return self._peers.embedder.embed(
+                state.collection,
+                state.tuning.after,
+                duplicates=state.duplicates,
+                first_rows=first,
+                key=self._key(state, "embed"),
+            )
+        except AlreadyExists:
+            # Killed between the call and keeping its run: since then other images come first.
+            self._go(state, calls=state.tuning.calls + 1)
+            raise Aborted("the embedding is asked for anew") from None
+        except Aborted as error:
+            run_id = error.metadata.get("run_id", "")
+            if run_id and self._peers.embedder.runs.get(run_id).parameters.get("model") == (
+                state.tuning.after
+            ):
+                return run_id
+            raise
+
+    def _compare(self, state: LoopState, labels: Labels, *, ended: bool) -> bool:
+        tuning = state.tuning
+        there = self._rows(state.collection, tuning.after)
+        wanted = labels.rows[held_out(labels.rows)]
+        share = np.isin(wanted, there).mean() if len(wanted) else 0.0
+        if not ended and share < _MEASURABLE:
+            return False
+        try:
+            found = self._peers.trainer.compare(state.collection, tuning.before, tuning.after)
+        except Conflict as error:
+            if error.reason != "TOO_FEW_LABELS":
+                raise
+            if ended and share < _MEASURABLE:
+                return self._again(state, "embedding: too few held-out images have a vector")
+            return False  # people go on labelling
+        if not found.better:
+            self._cancel(tuning)
+            return self._over(replace(state, tuning=replace(tuning, compared=found)), _why(found))
+        return self._go(state, compared=found)
+
+    def _complete(self, state: LoopState) -> bool:
+        """Whether every image has a vector: those that came meanwhile are embedded too."""
+        there = self._rows(state.collection, state.tuning.after)
+        missing = int((~np.isin(self._store.rows(state.collection, state.space), there)).sum())
+        if not missing:
+            return self._go(state, step=Step.CLUSTERING, run="", calls=0)
+        if missing == state.tuning.missing and state.tuning.calls >= _MOST_CALLS:
+            return self._over(state, f"{missing} images have no vector in the new space")
+        return self._go(state, run="", calls=state.tuning.calls + 1, missing=missing)
+
+    def _cluster(self, state: LoopState) -> bool:
+        tuning = state.tuning
+        if not tuning.run:
+            count = self._store.cluster_count(state.collection, state.clusters)
+            key = f"{state.request_id}-{tuning.number}-{tuning.calls}"
+            run_id = self._peers.indexer.cluster(
+                state.collection, tuning.after, count, state.seed, key
+            )
+            return self._go(state, run=run_id)
+        run = self._run_of(state)
+        if not run.ended:
+            return False
+        if run.error:
+            return self._again(state, run.error)
+        clusters = str(run.result["clusters"])
+        return self._go(state, step=Step.SWITCHING, clusters=clusters, run="", calls=0)
+
+    # --- what steps have in common ---------------------------------------------------------------
+
+    def _go(self, state: LoopState, **fields: object) -> bool:
+        """Keep where it stands."""
+        self._place.change(state, tuning=replace(state.tuning, **fields))  # type: ignore[arg-type]
+        return True
+
+    def _again(self, state: LoopState, reason: str) -> bool:
+        """Call once more, or give up."""
+        if state.tuning.calls >= _MOST_CALLS:
+            return self._over(state, reason)
+        return self._go(state, run="", calls=state.tuning.calls + 1)
+
+    def _over(self, state: LoopState, reason: str) -> bool:
+        """The round came to nothing."""
+        _log.info("%s stays in %s: %s", state.collection, state.space, reason)
+        self._place.change(self._place.now, **ended(self._place.now, state.tuning, reason))
+        return True
+
+    def _key(self, state: LoopState, what: str) -> str:
+        tuning = state.tuning
+        return request_id(state.collection, what, tuning.began_at, tuning.number, tuning.calls)
+
+    def _runs(self, step: Step) -> RunsOf:
+        peers = self._peers
+        others = {Step.EMBEDDING: peers.embedder.runs, Step.CLUSTERING: peers.indexer.runs}
+        return others.get(step, peers.trainer.runs)
+
+    def _run_of(self, state: LoopState) -> Run:
+        """How the run of the step does; one that is there no more has failed."""
+        try:
+            return self._runs(state.tuning.step).get(state.tuning.run)
+        except NotFound:
+            return Run(True, {}, {}, "the run is there no more")
+
+    def _cancel(self, tuning: Tuning) -> None:
+        if tuning.run:
+            with suppress(NotFound):  # it is gone
+                self._runs(tuning.step).cancel(tuning.run)
+
+    def _rows(self, collection: str, space: str) -> NDArray[np.int64]:
+        version = f"{space} {self._store.vectors_version(collection, space)}"
+        if self._watched.version != version:
+            self._watched.rows = self._store.rows(collection, space)
+            self._watched.version = version
+        return self._watched.rows
+
+    def _embed_new_images(self, state: LoopState) -> None:
+        """Let the space in use have what the first one has: new images are embedded there by whoever adds them."""
+        promoted = [each for each in state.backbone_rounds if each.promoted]
+        if not promoted or promoted[0].before == state.space:
+            return
+        origin = promoted[0].before
+        version = self._store.vectors_version(state.collection, origin)
+        if not version or version == self._watched.grown:
+            return
+        missing = np.setdiff1d(
+            self._store.rows(state.collection, origin),
+            self._rows(state.collection, state.space),
+            assume_unique=True,
+        )
+        if len(missing):
+            run_id = self._peers.embedder.embed(
+                state.collection,
+                state.space,
+                duplicates=state.duplicates,
+                first_rows=missing[:0],
+                key=request_id(state.collection, state.space, version),
+            )
+            if not self._peers.embedder.runs.get(run_id).ended:
+                return
+        self._watched.grown = version
+
+
+def ended(
+    state: LoopState, tuning: Tuning, reason: str, *, promoted: bool = False
+) -> dict[str, object]:
+    """The fields of a state once a round has ended."""
+    now = time.time()
+    came = BackboneRound(
+        before=tuning.before,
+        after=tuning.after,
+        labels_seq=tuning.labels_seq,
+        labels=tuning.labels,
+        compared=tuning.compared or Comparison(),
+        promoted=promoted,
+        reason=reason,
+        seconds=max(0.0, now - tuning.began_at),
+        ended_at=now,
+    )
+    return {
+        "tuning": Tuning(number=tuning.number, labels=tuning.labels),
+        "backbone_rounds": (*state.backbone_rounds, came)[-MOST_ROUNDS:],
+    }
+
+
+def _needless(state: LoopState) -> str:
+    """Why a round is not to go on; empty when it is."""
+    if "fine-tuning" in state.without or state.tuning.before != state.space:
+        return "the loop was started anew"
+    return "the work was done before" if state.phase is Phase.DONE else ""
+
+
+def _why(found: Comparison) -> str:
+    return (
+        f"not better on {found.images} held-out images: accuracy {found.accuracy_before:.3f} -> "
+        f"{found.accuracy_after:.3f} (p = {found.p_value:.2f}), purity {found.purity_before:.3f} -> "
+        f"{found.purity_after:.3f}"
+    )
