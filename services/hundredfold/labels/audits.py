@@ -21,7 +21,7 @@ from hundredfold.labels.domain.audit import (
 )
 from hundredfold.labels.domain.event import EventKind
 from hundredfold.labels.domain.fold import Fold
-from hundredfold.labels.domain.page import NO_ROWS, Page, Rows
+from hundredfold.labels.domain.page import NO_ROWS, Mask, Page, Rows
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.audits import AuditStore
@@ -90,33 +90,33 @@ class Audits:
     def open_rows(self, collection: str) -> Rows:
         """Images of the sample of an open audit that wait for an answer: int64 [n], ascending."""
         with self._ledger.records.reading(collection) as reading:
-            waiting = self._waiting(reading)
-        return waiting[1] if waiting else NO_ROWS
+            found = self._waiting(reading)
+        if found is None:
+            return NO_ROWS
+        _, drawn, waiting = found
+        return drawn.rows[waiting]
 
     def pages(self, work: Reading) -> list[Page]:
-        """The pages of an open audit that hold images without an answer."""
+        """The pages of an open audit, with the images that wait for an answer and are in no lease."""
         found = self._waiting(work)
-        if not found or not found[1].size:
+        if found is None:
             return []
-        plan, waiting = found
-        drawn = self._sample(work.collection, plan.audit_id)
-        made = pages(plan, drawn, self._ledger.catalog.schema(work.collection))
-        left = [page.only(np.isin(page.rows, waiting)) for page in made]
-        return [page for page in left if page.rows.size]
+        plan, drawn, waiting = found
+        free = waiting & ~np.isin(drawn.rows, work.leased())
+        return pages(plan, drawn, free, self._ledger.catalog.schema(work.collection))
 
-    def _waiting(self, work: Reading) -> tuple[Plan, Rows] | None:
-        """The audit that may still be answered, and the images of its sample without an answer."""
+    def _waiting(self, work: Reading) -> tuple[Plan, Drawn, Mask] | None:
+        """The audit that may still be answered, its sample, and which of it wait for an answer."""
         known = self._read(work)
         if not known.plans:
             return None
+        plan = known.plans[max(known.plans)]
         schema = self._ledger.catalog.schema(work.collection)
         with self._ledger.fold(work.collection, work) as fold:
-            audit_id = self.newest_id(work, fold)
-            if not audit_id:
+            if self.newest_id(work, fold) != plan.audit_id:
                 return None
-            drawn = self._sample(work.collection, audit_id)
-            left = drawn.rows[~outcome(fold, schema, drawn).answered]
-        return known.plans[max(known.plans)], left
+            drawn = self._sample(work.collection, plan.audit_id)
+            return plan, drawn, ~outcome(fold, schema, drawn).answered
 
     def _audit(self, work: Reading, fold: Fold, schema: Schema, known: _Known, seq: int) -> Audit:
         plan = known.plans[seq]

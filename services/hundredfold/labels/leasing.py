@@ -109,12 +109,10 @@ class Leasing:
         """
         with self._records.reading(collection) as reading:
             pages = self._audits.pages(reading)
-            if not pages:
-                return 0
-            leased = reading.leased()
-        left = [page.only(~np.isin(page.rows, leased)) for page in pages]
+        if not pages:
+            return 0
         there = self._queue.waiting_at(collection, SCORE)
-        missing = [each for each in left if each.rows.size and each.page_id not in there]
+        missing = [page for page in pages if page.page_id not in there]
         self._queue.give_back(collection, missing)
         return len(missing)
 

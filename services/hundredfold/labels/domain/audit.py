@@ -239,10 +239,11 @@ def errors_to_leave(plan_total: int, allowed_error: float, labelled: int, people
     return math.floor(allowed_error * plan_total - people.error * labelled + 1e-9)
 
 
-def pages(plan: Plan, drawn: Drawn, schema: Schema) -> list[Page]:
-    """The pages of a sample, by predicted class, the surest images first.
+def pages(plan: Plan, drawn: Drawn, wanted: Mask, schema: Schema) -> list[Page]:
+    """The pages of a sample, by predicted class, the surest images first, with the images of a mask [s].
 
-    They are always the same, so that those that were lost can be made again beside those that were not.
+    An image is always on the page of the same id, so that those that were lost can be made again beside
+    those that were not.
     """
     made = []
     for class_id in np.unique(drawn.class_ids).tolist():
@@ -250,6 +251,9 @@ def pages(plan: Plan, drawn: Drawn, schema: Schema) -> list[Page]:
         places = places[np.argsort(-drawn.probabilities[places], kind="stable")]
         for number, begin in enumerate(range(0, len(places), PAGE_IMAGES)):
             some = places[begin : begin + PAGE_IMAGES]
+            some = some[wanted[some]]
+            if not some.size:
+                continue
             page = Page(
                 page_id=f"audit-{plan.audit_id}-{class_id}-{number}",
                 kind=PageKind.AUDIT,
