@@ -481,6 +481,9 @@ def test_what_suspicion_needs(served):
     with pytest.raises(Conflict) as caught:
         suspicious(served, space=SPACE)
     assert caught.value.reason == "TOO_FEW_LABELS"
+    with pytest.raises(Conflict) as caught:
+        suspicious(served, space="nothing@1")
+    assert caught.value.reason == "NO_VECTORS"
     for fields in ({"limit": -1}, {"limit": 100_001}, {"space": "../x"}):
         with pytest.raises(InvalidArgument) as wrong:
             suspicious(served, **fields)

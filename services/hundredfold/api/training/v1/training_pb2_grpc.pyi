@@ -34,13 +34,13 @@ class TrainingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TrainingServiceAsyncStub: ...
     FitHead: _grpc.UnaryUnaryMultiCallable[_training_pb2.FitHeadRequest, _training_pb2.FitHeadResponse]
-    """Fits a head on the labels that count, calibrates it, writes its predictions for every vector of the space into the store and puts it to use. Takes well under 2 s at 10,000 images. Idempotent: with nothing new since the last fit that head is returned. NOT_FOUND; FAILED_PRECONDITION when no image has a label (NO_LABELS), the space has no vectors (NO_VECTORS) or the ledger has no such event (LEDGER_BEHIND); UNAVAILABLE while the ledger is away, ABORTED while another fit of the collection is at work."""
+    """Fits a head on the labels that count, calibrates it, writes its predictions for every vector of the space into the store and puts it to use. Labels that a model gave under a certificate and images of the random stream (see chassis/holdout.py) are predicted and not learnt from. Takes less than 2 s at 100,000 images. Idempotent: with nothing new since the last fit that head is returned. NOT_FOUND; FAILED_PRECONDITION when no image has a label (NO_LABELS), the space has no vectors (NO_VECTORS) or the ledger has no such event (LEDGER_BEHIND); UNAVAILABLE while the ledger is away, ABORTED while another fit of the collection is at work."""
     Train: _grpc.UnaryUnaryMultiCallable[_training_pb2.TrainRequest, _training_pb2.TrainResponse]
     """Starts a run that fine-tunes a backbone on the labels of a collection and puts it into the model repository as a new version. Labels of held-out images (a fixed random tenth of all rows) are not learnt from. Where it is killed or cancelled it goes on from its last checkpoint; a training that diverges fails and publishes nothing. NOT_FOUND for the collection, the space or the base; FAILED_PRECONDITION with fewer than two labels in each of two classes (TOO_FEW_LABELS), or where the extra `finetune` is not installed (NO_TORCH); UNAVAILABLE while the ledger is away; ABORTED while a run with other parameters is at work on the collection."""
     CompareSpaces: _grpc.UnaryUnaryMultiCallable[_training_pb2.CompareSpacesRequest, _training_pb2.CompareSpacesResponse]
-    """Measures two spaces on the labelled images that were held out, a fixed random tenth of all rows. The spaces may be incomplete: only images with a vector in both count. Idempotent. NOT_FOUND; FAILED_PRECONDITION when fewer than 20 held-out images have a label and both vectors (TOO_FEW_LABELS)."""
+    """Measures two spaces on the labelled images that were held out, a fixed random tenth of all rows. The spaces may be incomplete: only images with a vector in both count. Idempotent. NOT_FOUND; FAILED_PRECONDITION when fewer than 20 held-out images, or no other, have a label and both vectors (TOO_FEW_LABELS); UNAVAILABLE while the ledger is away."""
     ListSuspicious: _grpc.UnaryUnaryMultiCallable[_training_pb2.ListSuspiciousRequest, _training_pb2.ListSuspiciousResponse]
-    """Lists labels of people that look wrong to heads that have not seen them (5 folds). Idempotent. NOT_FOUND; FAILED_PRECONDITION with fewer than two labels in each of two classes."""
+    """Lists labels of people that look wrong to heads that have not seen them (5 folds). Those confirmed on a REVIEW page are taken as right, those of the random stream are left alone. Idempotent. NOT_FOUND; FAILED_PRECONDITION with fewer than two labels in each of two classes (TOO_FEW_LABELS) or where the space has no vectors (NO_VECTORS); UNAVAILABLE while the ledger is away."""
     Evaluate: _grpc.UnaryUnaryMultiCallable[_training_pb2.EvaluateRequest, _training_pb2.EvaluateResponse]
     """Measures a head by cross-fitting. Idempotent. NOT_FOUND, FAILED_PRECONDITION with fewer than two labels in each of two classes."""
     ListHeads: _grpc.UnaryUnaryMultiCallable[_training_pb2.ListHeadsRequest, _training_pb2.ListHeadsResponse]
@@ -58,13 +58,13 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     FitHead: _aio.UnaryUnaryMultiCallable[_training_pb2.FitHeadRequest, _training_pb2.FitHeadResponse]  # type: ignore[assignment]
-    """Fits a head on the labels that count, calibrates it, writes its predictions for every vector of the space into the store and puts it to use. Takes well under 2 s at 10,000 images. Idempotent: with nothing new since the last fit that head is returned. NOT_FOUND; FAILED_PRECONDITION when no image has a label (NO_LABELS), the space has no vectors (NO_VECTORS) or the ledger has no such event (LEDGER_BEHIND); UNAVAILABLE while the ledger is away, ABORTED while another fit of the collection is at work."""
+    """Fits a head on the labels that count, calibrates it, writes its predictions for every vector of the space into the store and puts it to use. Labels that a model gave under a certificate and images of the random stream (see chassis/holdout.py) are predicted and not learnt from. Takes less than 2 s at 100,000 images. Idempotent: with nothing new since the last fit that head is returned. NOT_FOUND; FAILED_PRECONDITION when no image has a label (NO_LABELS), the space has no vectors (NO_VECTORS) or the ledger has no such event (LEDGER_BEHIND); UNAVAILABLE while the ledger is away, ABORTED while another fit of the collection is at work."""
     Train: _aio.UnaryUnaryMultiCallable[_training_pb2.TrainRequest, _training_pb2.TrainResponse]  # type: ignore[assignment]
     """Starts a run that fine-tunes a backbone on the labels of a collection and puts it into the model repository as a new version. Labels of held-out images (a fixed random tenth of all rows) are not learnt from. Where it is killed or cancelled it goes on from its last checkpoint; a training that diverges fails and publishes nothing. NOT_FOUND for the collection, the space or the base; FAILED_PRECONDITION with fewer than two labels in each of two classes (TOO_FEW_LABELS), or where the extra `finetune` is not installed (NO_TORCH); UNAVAILABLE while the ledger is away; ABORTED while a run with other parameters is at work on the collection."""
     CompareSpaces: _aio.UnaryUnaryMultiCallable[_training_pb2.CompareSpacesRequest, _training_pb2.CompareSpacesResponse]  # type: ignore[assignment]
-    """Measures two spaces on the labelled images that were held out, a fixed random tenth of all rows. The spaces may be incomplete: only images with a vector in both count. Idempotent. NOT_FOUND; FAILED_PRECONDITION when fewer than 20 held-out images have a label and both vectors (TOO_FEW_LABELS)."""
+    """Measures two spaces on the labelled images that were held out, a fixed random tenth of all rows. The spaces may be incomplete: only images with a vector in both count. Idempotent. NOT_FOUND; FAILED_PRECONDITION when fewer than 20 held-out images, or no other, have a label and both vectors (TOO_FEW_LABELS); UNAVAILABLE while the ledger is away."""
     ListSuspicious: _aio.UnaryUnaryMultiCallable[_training_pb2.ListSuspiciousRequest, _training_pb2.ListSuspiciousResponse]  # type: ignore[assignment]
-    """Lists labels of people that look wrong to heads that have not seen them (5 folds). Idempotent. NOT_FOUND; FAILED_PRECONDITION with fewer than two labels in each of two classes."""
+    """Lists labels of people that look wrong to heads that have not seen them (5 folds). Those confirmed on a REVIEW page are taken as right, those of the random stream are left alone. Idempotent. NOT_FOUND; FAILED_PRECONDITION with fewer than two labels in each of two classes (TOO_FEW_LABELS) or where the space has no vectors (NO_VECTORS); UNAVAILABLE while the ledger is away."""
     Evaluate: _aio.UnaryUnaryMultiCallable[_training_pb2.EvaluateRequest, _training_pb2.EvaluateResponse]  # type: ignore[assignment]
     """Measures a head by cross-fitting. Idempotent. NOT_FOUND, FAILED_PRECONDITION with fewer than two labels in each of two classes."""
     ListHeads: _aio.UnaryUnaryMultiCallable[_training_pb2.ListHeadsRequest, _training_pb2.ListHeadsResponse]  # type: ignore[assignment]
@@ -85,7 +85,7 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_pb2.FitHeadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_pb2.FitHeadResponse, _abc.Awaitable[_training_pb2.FitHeadResponse]]:
-        """Fits a head on the labels that count, calibrates it, writes its predictions for every vector of the space into the store and puts it to use. Takes well under 2 s at 10,000 images. Idempotent: with nothing new since the last fit that head is returned. NOT_FOUND; FAILED_PRECONDITION when no image has a label (NO_LABELS), the space has no vectors (NO_VECTORS) or the ledger has no such event (LEDGER_BEHIND); UNAVAILABLE while the ledger is away, ABORTED while another fit of the collection is at work."""
+        """Fits a head on the labels that count, calibrates it, writes its predictions for every vector of the space into the store and puts it to use. Labels that a model gave under a certificate and images of the random stream (see chassis/holdout.py) are predicted and not learnt from. Takes less than 2 s at 100,000 images. Idempotent: with nothing new since the last fit that head is returned. NOT_FOUND; FAILED_PRECONDITION when no image has a label (NO_LABELS), the space has no vectors (NO_VECTORS) or the ledger has no such event (LEDGER_BEHIND); UNAVAILABLE while the ledger is away, ABORTED while another fit of the collection is at work."""
 
     @_abc_1.abstractmethod
     def Train(
@@ -101,7 +101,7 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_pb2.CompareSpacesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_pb2.CompareSpacesResponse, _abc.Awaitable[_training_pb2.CompareSpacesResponse]]:
-        """Measures two spaces on the labelled images that were held out, a fixed random tenth of all rows. The spaces may be incomplete: only images with a vector in both count. Idempotent. NOT_FOUND; FAILED_PRECONDITION when fewer than 20 held-out images have a label and both vectors (TOO_FEW_LABELS)."""
+        """Measures two spaces on the labelled images that were held out, a fixed random tenth of all rows. The spaces may be incomplete: only images with a vector in both count. Idempotent. NOT_FOUND; FAILED_PRECONDITION when fewer than 20 held-out images, or no other, have a label and both vectors (TOO_FEW_LABELS); UNAVAILABLE while the ledger is away."""
 
     @_abc_1.abstractmethod
     def ListSuspicious(
@@ -109,7 +109,7 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_pb2.ListSuspiciousRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_pb2.ListSuspiciousResponse, _abc.Awaitable[_training_pb2.ListSuspiciousResponse]]:
-        """Lists labels of people that look wrong to heads that have not seen them (5 folds). Idempotent. NOT_FOUND; FAILED_PRECONDITION with fewer than two labels in each of two classes."""
+        """Lists labels of people that look wrong to heads that have not seen them (5 folds). Those confirmed on a REVIEW page are taken as right, those of the random stream are left alone. Idempotent. NOT_FOUND; FAILED_PRECONDITION with fewer than two labels in each of two classes (TOO_FEW_LABELS) or where the space has no vectors (NO_VECTORS); UNAVAILABLE while the ledger is away."""
 
     @_abc_1.abstractmethod
     def Evaluate(
