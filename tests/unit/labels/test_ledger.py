@@ -1,5 +1,6 @@
 """Snapshots, starts from them, replicas, and the service's own upkeep."""
 
+import io
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import text
 
@@ -156,6 +158,30 @@ def test_a_damaged_snapshot_is_passed_over(
         label(again, row)
     newest, _ = next(Snapshots(store).newest_first(BIRDS))
     assert newest.seq > 12, "and new ones are made"
+
+
+def test_a_snapshot_of_an_earlier_version_is_passed_over_for_the_ledger(
+    store: ArtifactStore, open_ledger: Callable[[], Ledger]
+) -> None:
+    """It tells neither how labels came about nor who gave them."""
+    ledger = open_ledger()
+    for row in range(12):
+        label(ledger, row)
+    with ledger.fold(BIRDS) as fold:
+        before = fold.state()
+    folder = layout.label_snapshots(BIRDS)
+    manifest = Manifest.load(store, folder)
+    name = layout.label_snapshot(10)
+    path = store.local(f"{folder}/{name}")
+    out = io.BytesIO()
+    pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["origin"]), out)
+    meta = manifest.entries[name].meta
+    manifest.add(name, store.write_bytes(f"{folder}/{name}", out.getvalue()), **meta)
+    manifest.save()
+    assert [each.seq for each, _ in Snapshots(store).newest_first(BIRDS)] == [5]
+    with open_ledger().fold(BIRDS) as fold:
+        assert fold.state().same_as(before)
+        assert fold.people["ann"].decisions == 12
 
 
 def test_a_snapshot_of_another_ledger_is_passed_over(
