@@ -63,6 +63,12 @@ def asked(limit=16, page_size=12, seed=0, costs=None):
 pools = st.builds(random_pool, st.integers(0, 150), st.integers(1, 6), st.integers(0, 2**32 - 1))
 
 
+def pool_at(rows, classes=4, seed=0):
+    """Guesses at random of some rows."""
+    pool = random_pool(len(rows), classes, seed)
+    return replace(pool, rows=np.asarray(rows, np.int64))
+
+
 def plain_pool(rows, kicks=None):
     """A pool before there is a head."""
     count = len(rows)

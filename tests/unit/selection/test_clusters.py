@@ -72,3 +72,10 @@ def test_without_a_head_pages_go_on_until_every_image_had_one():
         seen += rows.tolist()
         pool = pool.without(rows)
     assert sorted(seen) == list(range(40))
+
+
+def test_each_row_knows_its_cluster():
+    clusters = Clusters("run", np.array([7, 2, 5]), np.array([0, 1, 3]))
+    assert clusters.numbers(np.array([2, 3, 5, 7, 900])).tolist() == [1, -1, 1, 0, -1]
+    nobody = Clusters("run", ROWS[:0], np.array([0]))
+    assert nobody.numbers(np.array([0, 3])).tolist() == [-1, -1]

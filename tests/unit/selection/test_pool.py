@@ -1,8 +1,10 @@
 """The images that still need an answer."""
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hundredfold.selection.domain.pool import Guesses, Labels, Said, open_pool
+from hundredfold.selection.domain.pool import Guesses, Labels, Said, open_pool, places
 from tests.unit.selection.pools import vectors_of
 
 ROWS = np.array([2, 5, 7, 11], np.int64)
@@ -60,3 +62,29 @@ def test_an_empty_collection_is_an_empty_pool():
 def test_labels_within_some_rows_keep_their_classes():
     labels = Labels(np.array([1, 4, 9]), np.array([7, 8, 9], np.int32)).within(np.array([4, 9, 12]))
     assert (labels.rows.tolist(), labels.class_ids.tolist()) == ([4, 9], [8, 9])
+
+
+def test_images_of_an_open_audit_are_not_in_it():
+    asked = Said(
+        Labels(np.empty(0, np.int64), np.empty(0, np.int32)),
+        np.empty(0, np.int64),
+        np.empty(0, np.int64),
+        np.array([5, 7]),
+    )
+    assert open_pool(ROWS, asked, vectors_of, GUESSES).rows.tolist() == [2]
+
+
+def test_labels_of_people_are_those_that_no_model_gave():
+    labels = Labels(
+        np.array([1, 4, 9]), np.array([7, 8, 9], np.int32), np.array([2, 127, 0], np.uint8)
+    )
+    assert labels.of_people().rows.tolist() == [1, 9]
+    assert labels.within(np.array([4, 9])).origins.tolist() == [127, 0]
+    assert len(Labels(labels.rows, labels.class_ids).of_people()) == 3
+
+
+@given(st.sets(st.integers(0, 50)), st.lists(st.integers(0, 50)))
+def test_places_are_where_rows_stand(among, rows):
+    ascending = np.array(sorted(among), np.int64)
+    found = places(ascending, np.array(rows, np.int64))
+    assert found.tolist() == [sorted(among).index(row) if row in among else -1 for row in rows]

@@ -1,24 +1,28 @@
 """From what is known to the pages of a round."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hundredfold.selection.domain.clusters import Clusters
 from hundredfold.selection.domain.discovery import Discovery
 from hundredfold.selection.domain.page import Kind
-from hundredfold.selection.domain.policies import POLICIES
-from hundredfold.selection.domain.pool import Labels
+from hundredfold.selection.domain.policies import POLICIES, Policy
 from hundredfold.selection.domain.rounds import Phase, Standing, compose
-from tests.unit.selection.pools import asked, make_pool, plain_pool, random_pool
+from tests.unit.selection.policy_contract import even_clusters
+from tests.unit.selection.pools import (
+    NO_CLUSTERS,
+    NO_LABELS,
+    asked,
+    labels_of,
+    make_pool,
+    plain_pool,
+    random_pool,
+)
 
 POLICY = POLICIES["errors-per-second"]
-NO_LABELS = Labels(np.empty(0, np.int64), np.empty(0, np.int32))
-NO_CLUSTERS = Clusters("run", np.empty(0, np.int64), np.array([0]))
-
-
-def even_clusters(rows, count):
-    return Clusters("run", rows, np.linspace(0, len(rows), count + 1).astype(np.int64))
 
 
 def round_of(pool, clusters=NO_CLUSTERS, limit=16, page_size=12):
@@ -74,6 +78,86 @@ def test_often_kicked_images_bring_a_page_that_asks_what_they_are():
     assert first.kind is Kind.CLUSTER
     assert first.score > made.pages[1].score
     assert made.discovery.rows == tuple(first.rows)
+
+
+def test_odd_ones_stand_beside_their_likes():
+    # Rows near in number look alike: an order by confidence alone would mix the two groups.
+    probability = np.tile([0.9, 0.6, 0.75], 8)
+    pool = make_pool([1] * 24, probability, second=[2] * 24)
+    (page,) = round_of(pool, page_size=24).pages
+    by_confidence = np.abs(np.diff(pool.rows[np.argsort(-pool.probability)]))
+    assert np.abs(np.diff(page.rows)).mean() < by_confidence.mean() / 2
+
+
+def test_people_past_the_seed_are_shown_no_more_clusters():
+    pool = random_pool(200)
+    seeded = Standing(pool, NO_LABELS, even_clusters(pool.rows, 4), Discovery(), seeded=True)
+    made = compose(seeded, POLICY, asked())
+    assert made.phase is Phase.VERIFY
+    assert Kind.CLUSTER not in {page.kind for page in made.pages}
+
+
+def test_a_loop_without_discovery_looks_for_no_classes():
+    pool = make_pool([1] * 60, [0.8] * 60, kicks=[2] * 20 + [0] * 40)
+    labels = labels_of([1, 2], [1, 1])
+    standing = Standing(pool, labels, NO_CLUSTERS, Discovery(), without=frozenset({"discovery"}))
+    made = compose(standing, POLICY, asked())
+    assert {page.kind for page in made.pages} == {Kind.VERIFY}
+    assert made.discovery == Discovery()
+
+
+def test_labels_of_a_model_teach_no_policy():
+    pool = make_pool([1] * 40, [0.8] * 40)
+    seen = []
+    spy = Policy("spy", "none", Kind.SINGLE, lambda known, _: seen.append(known.labels) or [])
+    labels = labels_of([1, 2, 3], [1, 2, 2], [2, 127, 0])
+    compose(Standing(pool, labels, NO_CLUSTERS, Discovery()), spy, asked())
+    assert seen[0].rows.tolist() == [1, 3]
+
+
+class TestBadInput:
+    """Each ends in work that can be done."""
+
+    def test_a_schema_of_one_class_is_confirmed_page_by_page(self):
+        pool = make_pool([1] * 40, [1.0] * 40)
+        labels = labels_of([1, 2], [1, 1])
+        made = compose(Standing(pool, labels, NO_CLUSTERS, Discovery()), POLICY, asked())
+        rows = np.concatenate([page.rows for page in made.pages])
+        assert sorted(rows) == sorted(pool.rows)
+        assert {page.class_id for page in made.pages} == {1}
+
+    def test_a_class_without_an_image_gets_no_page(self):
+        pool = make_pool([1, 3] * 20, [0.8] * 40)
+        labels = labels_of([1, 2, 4], [1, 2, 3])
+        made = compose(Standing(pool, labels, NO_CLUSTERS, Discovery()), POLICY, asked())
+        assert {page.class_id for page in made.pages} == {1, 3}
+
+    @pytest.mark.parametrize("head", [False, True])
+    def test_ten_images_are_all_offered_in_the_first_round(self, head):
+        rows = np.arange(10, dtype=np.int64)
+        pool = replace(random_pool(10, seed=2), rows=rows) if head else plain_pool(rows)
+        made = round_of(pool, even_clusters(rows, 2))
+        assert sorted(np.concatenate([page.rows for page in made.pages])) == list(range(10))
+
+    def test_images_that_are_all_alike_are_worked_through(self):
+        pool = random_pool(100)
+        same = replace(pool, vectors_of=lambda rows: np.tile(np.float32([1, 0]), (len(rows), 1)))
+        labels = labels_of([1, 2], [1, 2])
+        left, rounds = same, 0
+        while len(left):
+            standing = Standing(left, labels, even_clusters(pool.rows, 1), Discovery())
+            made = compose(standing, POLICY, asked())
+            assert made.pages
+            left = left.without(np.concatenate([page.rows for page in made.pages]))
+            rounds += 1
+        assert rounds < 10
+
+    def test_images_that_people_contradict_each_other_about_end_one_by_one(self):
+        # Kicked from every class there is: nothing is left to guess.
+        pool = make_pool([0] * 5, [0.0] * 5, kicks=[3] * 5)
+        made = round_of(pool)
+        assert {page.kind for page in made.pages} == {Kind.SINGLE}
+        assert made.phase is Phase.LEFTOVERS
 
 
 @given(st.integers(0, 200), st.integers(1, 30), st.integers(0, 2**32 - 1), st.booleans())

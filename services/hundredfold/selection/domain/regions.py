@@ -40,7 +40,7 @@ def spread(pages: Sequence[Draft], pool: Pool, clusters: Clusters, limit: int) -
 
 def _next(waiting: list[int], had: Counter[int], shares: NDArray[np.float64], so_far: int) -> int:
     for at, region in enumerate(waiting):
-        if had[region] < 1 + MULTIPLE * shares[region] * (so_far + 1):
+        if had[region] <= MULTIPLE * shares[region] * (so_far + 1):
             return at
     return 0
 

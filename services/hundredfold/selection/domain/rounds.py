@@ -26,6 +26,7 @@ PARTS = frozenset({"discovery", "planting", "cleaning", "stream"})
 
 _MOST_SEEDS = 128
 _SEEDS_ENOUGH = 16
+_STREAM_PART = 4  # of so many pages at most one is of the stream, so that others wait below it
 _SPARE = 3  # times as many pages are asked of a policy, for regions to choose from
 
 
@@ -157,7 +158,8 @@ def _stream_pages(standing: Standing, stream: Pool, asked: Asked) -> list[Draft]
     settled = len(labelled) - int(labelled.sum())
     done = settled / (settled + chosen) if settled + chosen else 1.0
     wanted = due(stream.rows, len(stream) + int(labelled.sum()), done)
-    return stream_pages(stream.take(wanted), asked.page_size, asked.costs)
+    pages = stream_pages(stream.take(wanted), asked.page_size, asked.costs)
+    return pages[: max(1, asked.limit // _STREAM_PART)]
 
 
 def _shown(standing: Standing, pages: list[Draft], asked: Asked) -> list[Draft]:

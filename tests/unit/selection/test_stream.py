@@ -1,0 +1,99 @@
+"""The random stream."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hundredfold.chassis.costs import CostModel
+from hundredfold.chassis.holdout import in_stream
+from hundredfold.selection.domain.discovery import Discovery
+from hundredfold.selection.domain.page import Kind
+from hundredfold.selection.domain.policies import POLICIES
+from hundredfold.selection.domain.rounds import Phase, Standing, compose
+from hundredfold.selection.domain.stream import due, stream_pages
+from tests.unit.selection.pools import (
+    NO_CLUSTERS,
+    NO_LABELS,
+    asked,
+    labels_of,
+    make_pool,
+    plain_pool,
+    pool_at,
+)
+
+ALL = np.arange(20_000, dtype=np.int64)
+STREAM = ALL[in_stream(ALL)]
+OTHERS = ALL[~in_stream(ALL)]
+
+
+def round_of(pool, labels=NO_LABELS, without=(), policy="errors-per-second", **wanted):
+    standing = Standing(pool, labels, NO_CLUSTERS, Discovery(), without=frozenset(without))
+    return compose(standing, POLICIES[policy], asked(**wanted))
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+@settings(max_examples=50, deadline=None)
+def test_what_is_due_stays_due_and_is_about_the_share_that_is_done(one, other):
+    less, more = sorted((one, other))
+    first, later = (due(STREAM, len(STREAM), done) for done in (less, more))
+    assert not (first & ~later).any()
+    assert abs(first.mean() - less) < 0.12
+
+
+def test_at_the_end_all_of_it_is_due_and_in_the_beginning_none():
+    assert due(STREAM, len(STREAM), 1.0).all()
+    assert not due(STREAM, len(STREAM), 0.0).any()
+
+
+def test_it_falls_due_in_steps():
+    counts = {int(due(STREAM[:40], 40, done).sum()) for done in np.linspace(0, 1, 200)}
+    assert len(counts) <= 6
+
+
+def test_due_images_are_asked_about_by_predicted_class():
+    pool = make_pool([1, 2, 1, 2, 0], [0.9] * 4 + [0.0])
+    pages = stream_pages(pool, 48, CostModel())
+    kinds = sorted((page.kind, page.class_id, len(page.rows)) for page in pages)
+    assert kinds == [(Kind.AUDIT, 1, 2), (Kind.AUDIT, 2, 2), (Kind.SINGLE, 0, 1)]
+    assert {page.audit_id for page in pages} == {""}
+
+
+def test_no_policy_ever_chooses_an_image_of_the_stream():
+    pool = pool_at(ALL[:600])
+    for name in POLICIES:
+        made = round_of(pool, policy=name, limit=64)
+        chosen = [page.rows for page in made.pages if page.kind is not Kind.AUDIT]
+        assert not in_stream(np.concatenate(chosen)).any()
+
+
+def test_it_comes_as_fast_as_the_rest_gets_labels():
+    half = len(OTHERS) // 2
+    pool = pool_at(np.sort(np.concatenate([OTHERS[half:], STREAM])))
+    labels = labels_of(OTHERS[:half], [1] * half)
+    made = round_of(pool, labels, limit=400)
+    shown = np.concatenate([page.rows for page in made.pages])
+    shown = shown[in_stream(shown)]
+    assert abs(len(shown) / len(STREAM) - 0.5) < 0.12
+    # Once those are labelled no more come until the rest has more.
+    later = pool.without(shown)
+    known = labels_of([*labels.rows, *shown], [1] * (half + len(shown)))
+    assert Kind.AUDIT not in {page.kind for page in round_of(later, known, limit=400).pages}
+
+
+def test_a_loop_without_a_stream_chooses_among_all_images():
+    pool = pool_at(STREAM)
+    made = round_of(pool, without=["stream"], limit=100)
+    assert {page.kind for page in made.pages} <= {Kind.VERIFY, Kind.SINGLE}
+
+
+def test_the_last_images_are_those_of_the_stream():
+    labels = labels_of(OTHERS, [1] * len(OTHERS))
+    made = round_of(pool_at(STREAM), labels)
+    assert made.phase is not Phase.DONE
+    assert {page.kind for page in made.pages} == {Kind.AUDIT}
+
+
+def test_a_collection_of_nothing_but_the_stream_is_asked_about_image_by_image():
+    made = round_of(plain_pool(STREAM[:3]))
+    assert [page.kind for page in made.pages] == [Kind.SINGLE]
+    assert made.phase is Phase.SEED
