@@ -232,14 +232,11 @@ def _work(
     second = np.maximum(first - pool.margin[cuts.places], 0)
     accepted = np.add.reduceat(second, cuts.starts) / np.maximum(cuts.odd, 1e-9)
     accepted = np.clip(accepted, _LEAST_ACCEPTED, 1.0)
-    seconds, visits = np.empty(len(cuts.starts)), np.empty(len(cuts.starts))
-    for number, (size, odd, again) in enumerate(zip(cuts.sizes, cuts.odd, accepted, strict=True)):
-        visit = costs.expected_confirm(page_size, page_size * (1 - again)) / page_size
-        resolve = min(visit / again, costs.single_seconds)
-        page = costs.expected_confirm(int(size), float(odd)) + odd * resolve
-        seconds[number] = min(page, size * costs.single_seconds)
-        visits[number] = odd / again
-    return seconds, visits
+    refused = page_size * (1 - accepted)
+    visit = costs.expected_confirms(np.full(len(accepted), page_size), refused) / page_size
+    resolve = np.minimum(visit / accepted, costs.single_seconds)
+    together = costs.expected_confirms(cuts.sizes, cuts.odd) + cuts.odd * resolve
+    return np.minimum(together, cuts.sizes * costs.single_seconds), cuts.odd / accepted
 
 
 @dataclass(frozen=True)

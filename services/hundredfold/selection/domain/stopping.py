@@ -134,10 +134,12 @@ def least_sample(terms: Terms, population: int, wrong: float, belief: Trust) -> 
     At least 30, found to within 5 %; a sample of all images passes unless people's slips are too many.
     """
     most = min(population, MOST_SAMPLE)
-    if most < 1 or passing(terms, population, wrong, most, belief) < ENOUGH:
-        return 0
-    low, high = min(LEAST_SAMPLE, most) - 1, most
-    while high - low > max(1, high // 20):
+    low, high = 0, min(LEAST_SAMPLE, most)
+    while high and passing(terms, population, wrong, high, belief) < ENOUGH:
+        if high == most:
+            return 0
+        low, high = high, min(2 * high, most)
+    while high - low > max(1, high // 20) and high > LEAST_SAMPLE:
         middle = (low + high) // 2
         if passing(terms, population, wrong, middle, belief) >= ENOUGH:
             high = middle
@@ -212,6 +214,8 @@ def plan(course: Course, terms: Terms, belief: Trust, *, page_size: int, costs: 
     points = np.unique(np.linspace(first, len(course.seconds) - 1, _POINTS).astype(int))
     best: Plan | None = None
     for at in points.tolist():
+        if best is not None and course.seconds[at] >= _cost(best):
+            break  # dearer without any audit
         there = int(course.open[at]) + terms.aside
         wrong = float(course.wrong[at]) + terms.aside / belief.mean
         sample = least_sample(terms, there, wrong, belief) if there else 0
@@ -287,5 +291,7 @@ def _log_factorial(n: "NDArray[np.float64] | np.float64") -> NDArray[np.float64]
     x = np.asarray(n, np.float64) + 9
     series = (x - 0.5) * np.log(x) - x + 0.5 * math.log(2 * math.pi) + 1 / (12 * x)
     series += -1 / (360 * x**3) + 1 / (1260 * x**5)
-    steps = np.add.accumulate(np.log(np.stack([x - i for i in range(1, 9)])), axis=0)[-1]
-    return np.asarray(series - steps)
+    steps = np.ones_like(x)
+    for step in range(1, 9):
+        steps *= x - step
+    return np.asarray(series - np.log(steps))
