@@ -250,6 +250,23 @@ class TestNotBetter:
         assert until_round(system).space == NEW
         assert len({asked.request_id for asked in system.training.trainings}) == 1
 
+    @pytest.mark.parametrize(
+        ("fields", "space"),
+        [
+            ({}, NEW),
+            ({"space": SPACE}, NEW),
+            ({"space": SPACE, "without": ["fine-tuning"]}, SPACE),
+            ({"without": ["fine-tuning"]}, NEW),
+        ],
+    )
+    def test_who_names_the_space_he_began_with_gets_the_better_one(self, system, fields, space):
+        work_until(system, TRAINING)
+        system.training.train_gate.set()
+        until_round(system)
+        system.write_clusters("c1", 8)
+        assert system.start(expected_classes=4, page_size=12, **fields).space == space
+        assert system.until(lambda loop: loop.phase == VERIFY or space == SPACE).space == space
+
 
 class TestTrouble:
     def test_an_embedding_that_fails_is_asked_for_again(self, system):

@@ -84,7 +84,8 @@ class Loops:
 
         Args:
             collection: of which.
-            space: empty = the one it has vectors of.
+            space: empty = the one that its loop works in, or the one it has vectors of; one that a better
+                one has replaced stands for that, unless fine-tuning is left out.
             expected_classes: 0 = the schema's, or chosen from the number of images.
             page_size: 0 = 48.
             policy: empty = the default.
@@ -103,9 +104,10 @@ class Loops:
         require_collection(self._artifacts, collection)
         check_between(expected_classes, 0, MOST_CLASSES, "expected_classes")
         check_between(page_size, 0, MOST_PAGE_SIZE, "page_size")
+        parts = _check_parts(without)
         state = LoopState(
             collection=collection,
-            space=space or self._store.space(collection),
+            space=self._space(collection, space, parts),
             expected_classes=expected_classes,
             page_size=page_size or PAGE_SIZE,
             policy=check_policy(policy or DEFAULT),
@@ -114,7 +116,7 @@ class Loops:
             target_accuracy=_check_share(target_accuracy, "target_accuracy"),
             confidence=_check_share(confidence, "confidence") or CONFIDENCE,
             auto_label=auto_label,
-            without=_check_parts(without),
+            without=parts,
             duplicates=self._store.duplicates(collection),
         )
         if not self._store.vectors_version(collection, layout.check_model(state.space, "space")):
@@ -143,6 +145,19 @@ class Loops:
             loops, self._loops = list(self._loops.values()), {}
         for loop in loops:
             loop.join()
+
+    def _space(self, collection: str, named: str, without: Sequence[str]) -> str:
+        with self._lock:
+            known = self._loops.get(collection)
+        if known is None:
+            return named or self._store.space(collection)
+        before, _ = known.place()
+        space = named or before.space
+        for each in () if "fine-tuning" in without else before.backbone_rounds:
+            # Whoever continues a pipeline names the space that it began with.
+            if each.promoted and each.before == space:
+                space = each.after
+        return space
 
     def _start(self, state: LoopState) -> LoopState:
         with self._lock:
