@@ -180,8 +180,9 @@ class Leasing:
         if freed:
             _log.warning("%d rows of %s were leased without a lease", freed, collection)
         self._queue.tidy(collection)
-        dropped = self._trim_all(collection)
+        # First, so that its images are left out of other pages.
         self.restore(collection)
+        dropped = self._trim_all(collection)
         return Healed(self.progress(collection), expired, dropped)
 
     def reconcile_all(self) -> None:

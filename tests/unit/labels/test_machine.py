@@ -32,7 +32,9 @@ from hypothesis.stateful import (
 from hundredfold.chassis.errors import Conflict, NotFound
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.labels.answers import Answers, Asker, Decision
+from hundredfold.labels.auditing import Auditor, Wanted
 from hundredfold.labels.audits import Audits
+from hundredfold.labels.domain.audit import Audit, AuditState
 from hundredfold.labels.domain.event import Event, EventKind, Judgement, Verdict
 from hundredfold.labels.domain.page import Lease, Page, PageKind
 from hundredfold.labels.leasing import Leasing
@@ -43,6 +45,7 @@ from hundredfold.labels.store.database import open_database
 from hundredfold.labels.store.queue import Queue
 from hundredfold.labels.store.records import Records
 from hundredfold.labels.store.snapshots import Snapshots
+from tests.unit.labels.audit_world import HEAD, halves, write_predictions
 from tests.unit.labels.plain_fold import agrees
 from tests.unit.labels.servers import redis_server
 from tests.unit.labels.world import BIRDS, OWL, TIT, Clock, make_collection, new_id
@@ -66,6 +69,7 @@ class Machine(RuleBasedStateMachine):
         self.clock = Clock()
         self.store = ArtifactStore(str(self.folder))
         make_collection(self.store, rows=ROWS)
+        write_predictions(self.store, halves(ROWS))
         self.wipe()
         self.start()
         self.offered = 0
@@ -81,8 +85,10 @@ class Machine(RuleBasedStateMachine):
         self.queue = Queue(self.redis_url)
         catalog, snapshots = Catalog(self.store), Snapshots(self.store)
         self.ledger = Ledger(self.records, snapshots, catalog, snapshot_every=SNAPSHOT_EVERY)
-        audits = Audits(self.ledger, AuditStore(self.store))
-        self.leasing = Leasing(self.ledger, self.queue, audits)
+        drawn = AuditStore(self.store)
+        self.audits = Audits(self.ledger, drawn)
+        self.auditor = Auditor(self.ledger, self.audits, drawn)
+        self.leasing = Leasing(self.ledger, self.queue, self.audits)
         self.answers = Answers(self.ledger)
 
     def teardown(self) -> None:
@@ -121,7 +127,8 @@ class Machine(RuleBasedStateMachine):
     def got(self, lease: Lease) -> Lease:
         rows = set(lease.page.rows.tolist())
         with self.ledger.fold(BIRDS) as fold:
-            assert not fold.done(lease.page.rows).any(), "a labelled image is leased"
+            done = fold.by_people if lease.page.audit_id else fold.done
+            assert not done(lease.page.rows).any(), "a labelled image is leased"
         for other in self.held.values():
             assert not rows & set(other.page.rows.tolist()), "L6: an image is in two leases"
         assert not self.tokens or lease.token > max(self.tokens), "L5: tokens grow"
@@ -191,6 +198,36 @@ class Machine(RuleBasedStateMachine):
         self.asked.add(request_id)
         self.acknowledged[request_id] = self.answers.clear(BIRDS, Asker("ann"), request_id, "")
 
+    @rule(sample=st.integers(1, ROWS))
+    def audit(self, sample: int) -> None:
+        request_id = new_id()
+        wanted = Wanted(HEAD, "", 0, 0.4, 0.5, sample, by_class=False, find_threshold=False)
+        try:
+            audit = self.auditor.start(BIRDS, Asker("ann"), request_id, wanted)
+        except Conflict:
+            return
+        self.leasing.show_audit(BIRDS)
+        self.asked.add(request_id)
+        self.acknowledged[request_id] = audit.seq
+
+    @precondition(lambda self: self.newest() is not None)
+    @rule()
+    def certify(self) -> None:
+        newest, request_id = self.newest(), new_id()
+        assert newest is not None
+        audit_id = newest.plan.audit_id
+        if newest.state not in (AuditState.PASSED, AuditState.CERTIFIED):
+            with pytest.raises(Conflict):
+                self.auditor.certify(BIRDS, Asker("ann"), request_id, audit_id, auto_label=True)
+            return
+        done = self.auditor.certify(BIRDS, Asker("ann"), request_id, audit_id, auto_label=True)
+        self.asked.add(request_id)
+        self.acknowledged[request_id] = done.seq
+
+    def newest(self) -> Audit | None:
+        with self.records.reading(BIRDS) as reading:
+            return self.audits.find(reading, "")
+
     @rule(lease=consumes(leases))
     def release(self, lease: Lease) -> None:
         self.leasing.release(BIRDS, Asker(lease.annotator), [lease.token])
@@ -241,9 +278,13 @@ class Machine(RuleBasedStateMachine):
         )
         assert len(set(rows.tolist())) == len(rows), "an image waits on two pages"
         with self.ledger.fold(BIRDS) as fold, self.records.reading(BIRDS) as reading:
-            assert not fold.done(rows).any()
+            assert not fold.by_people(rows).any()
             assert not np.isin(rows, reading.leased()).any()
-        assert self.leasing.progress(BIRDS).ready == len(rows)
+            audited = self.audits.pages(reading)
+            # An audit asks about what a certificate has labelled, which counts as labelled.
+            ready = int((~fold.done(rows)).sum())
+        assert {row for page in audited for row in page.rows.tolist()} <= set(rows.tolist())
+        assert self.leasing.progress(BIRDS).ready == ready
 
     @invariant()
     def promises(self) -> None:
@@ -337,6 +378,8 @@ def test_a_long_life_keeps_the_promises(redis_url: str, seed: int) -> None:
         machine.crash: 1,
         machine.wipe: 1,
         machine.reconcile: 1,
+        lambda: machine.audit(dice.randint(1, ROWS)): 2,
+        lambda: machine.newest() and machine.certify(): 2,
     }
     for _ in range(150):
         dice.choices(list(steps), list(steps.values()))[0]()

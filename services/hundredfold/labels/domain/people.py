@@ -1,7 +1,7 @@
 """Those who answer pages: what they did, and how many odd images they miss."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,7 @@ MISSED_BEFORE, FOUND_BEFORE = 0.5, 19.5
 _OF_A_CLASS = (PageKind.VERIFY, PageKind.AUDIT, PageKind.REVIEW)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """What somebody did in the decisions that count.
 
     Attributes:
@@ -40,8 +39,7 @@ class Counts:
 
     def plus(self, other: "Counts", sign: int) -> "Counts":
         """Both together, or with sign -1 these without the others."""
-        pairs = zip(astuple(self), astuple(other), strict=True)
-        return Counts(*(mine + sign * theirs for mine, theirs in pairs))
+        return Counts(*[mine + sign * theirs for mine, theirs in zip(self, other, strict=True)])
 
     @property
     def miss_rate(self) -> float:
@@ -131,7 +129,7 @@ def _rows(said: Iterable[Judgement]) -> Rows:
 def table(people: Mapping[str, Counts]) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.int64]]:
     """Names [p], ascending, and what each did, int64 [p, 7]."""
     names = sorted(people)
-    rows = [astuple(people[name]) for name in names]
+    rows = [people[name] for name in names]
     return np.array(names, "U128"), np.array(rows, np.int64).reshape(-1, 7)
 
 
