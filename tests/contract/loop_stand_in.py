@@ -81,7 +81,10 @@ class LoopStandIn(
 
     def _loop(self):
         step = "TRAINING" if self._training() else "IDLE"
-        rounds = [selection_pb2.BackboneRound(before="net@1", after="net@2", ended_at=1.0)]
+        rounds = [
+            selection_pb2.BackboneRound(before="net@1", after="net@2", labels_seq=seq)
+            for seq in (0, 3)  # the first is of an earlier simulation
+        ]
         return selection_pb2.Loop(
             phase="LOOP_PHASE_DONE" if self.proved else "LOOP_PHASE_VERIFY",
             space="net@2" if self.polls else "net@1",

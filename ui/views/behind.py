@@ -64,6 +64,12 @@ def _person(who: Annotator) -> list[str]:
         f"{who.images:,}",
         duration(who.seconds),
         f"{pace:,.0f}",
-        f"{who.miss_rate:.1%} ({who.miss_rate_low:.1%} to {who.miss_rate_high:.1%}), "
-        f"{who.found:,} of {who.planted:,} planted ones found",
+        _missed(who),
     ]
+
+
+def _missed(who: Annotator) -> str:
+    if not who.planted:
+        return f"{who.miss_rate:.1%} assumed: none was planted yet"
+    between = f"{who.miss_rate_low:.1%} to {who.miss_rate_high:.1%}"
+    return f"{who.miss_rate:.1%} ({between}): {who.found:,} of {who.planted:,} planted ones found"

@@ -98,9 +98,13 @@ _PHASES = {
 
 def _tiles(progress: Progress, loop: Loop | None, forecast: Forecast | None) -> None:
     tiles = st.columns(5)
-    tiles[0].metric("Labels a minute", f"{progress.labels_per_minute:,.0f}", border=True)
-    tiles[1].metric("Labelled with copies", f"{progress.labelled_with_copies:,}", border=True)
-    tiles[2].metric("Set aside", f"{progress.unsure:,}", border=True)
+    tiles[0].metric(
+        "Labels a minute", f"{progress.labels_per_minute:,.0f}", border=True, height="stretch"
+    )
+    tiles[1].metric(
+        "Labelled with copies", f"{progress.labelled_with_copies:,}", border=True, height="stretch"
+    )
+    tiles[2].metric("Set aside", f"{progress.unsure:,}", border=True, height="stretch")
     expected, measured = _right(loop)
     tiles[3].metric(
         "Right if stopped now",
@@ -111,6 +115,7 @@ def _tiles(progress: Progress, loop: Loop | None, forecast: Forecast | None) -> 
         help="What the model expects, were it to label the rest. Below, how often it was right about images "
         "that nobody chose and that it did not learn from.",
         border=True,
+        height="stretch",
     )
     left, interval = _left(forecast)
     tiles[4].metric(
@@ -122,6 +127,7 @@ def _tiles(progress: Progress, loop: Loop | None, forecast: Forecast | None) -> 
         help="Expected time of one person until it is proved, from the pace so far; below, what it is in "
         "four of five cases. Known after the first model.",
         border=True,
+        height="stretch",
     )
 
 

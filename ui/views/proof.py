@@ -10,6 +10,7 @@ from ui.views.choice import Choice
 from ui.views.tables import percent
 
 _USUAL_TARGET = 95.0
+_BEGUN = "targets set"
 
 
 def show(choice: Choice, loop: Loop, progress: Progress) -> None:
@@ -17,7 +18,7 @@ def show(choice: Choice, loop: Loop, progress: Progress) -> None:
     audit = _audit(loop)
     with st.container(border=True, key="proof"):
         words, deeds = st.columns([4, 1], vertical_alignment="center")
-        with words:
+        with words, st.container(gap="xxsmall"):
             _tell(loop, audit, progress)
         with deeds:
             if loop.proved_accuracy and audit and audit.certificate_seq:
@@ -94,7 +95,8 @@ def _take_back(choice: Choice, audit: Audit) -> None:
 
 def _set_target(loop: Loop) -> None:
     name = "Change target" if loop.target_accuracy else "Set a target"
-    with st.popover(name, icon=":material/verified:", width="stretch"):
+    begun = st.session_state.get(_BEGUN, 0)  # with another key it is another one, and closed
+    with st.popover(name, icon=":material/verified:", width="stretch", key=f"set target {begun}"):
         share = st.number_input(
             "Share of all images that must be right, in %",
             50.0,
@@ -125,4 +127,5 @@ def _begin(loop: Loop, target: float, *, label_rest: bool) -> None:
     except ServiceError as error:
         st.error(in_words(error))
     else:
+        st.session_state[_BEGUN] = st.session_state.get(_BEGUN, 0) + 1
         st.rerun(scope="app")

@@ -250,13 +250,13 @@ class Session:
         )
         outcome.milestones.append(milestone)
         outcome.checkpoints.extend(measuring.checkpoints(self._asked, target, seconds))
-        known = {each.ended_at for each in outcome.backbone_rounds}
-        outcome.backbone_rounds.extend(
-            each for each in loop.backbone_rounds if each.ended_at not in known
-        )
 
     def _tell_the_rest(self, cleared: int) -> None:
         labels, outcome = self._client.labels, self.outcome
+        # A loop keeps what earlier simulations tried.
+        outcome.backbone_rounds = [
+            each for each in self._desk.loop().backbone_rounds if each.labels_seq > cleared
+        ]
         outcome.waiting_seconds = self._desk.waited
         outcome.backbone_seconds = self._desk.paused
         outcome.audits = [
