@@ -1,12 +1,17 @@
 """Odd images that stand on a page to see whether they are found."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from hundredfold.selection.domain.discovery import Discovery
 from hundredfold.selection.domain.page import Kind
 from hundredfold.selection.domain.planting import SHARE, plant
+from hundredfold.selection.domain.policies import POLICIES
 from hundredfold.selection.domain.policies.predicted import single_page, verify_page
-from tests.unit.selection.pools import labels_of, make_pool, vectors_of
+from hundredfold.selection.domain.rounds import Standing, compose
+from tests.unit.selection.pools import NO_CLUSTERS, asked, labels_of, make_pool, vectors_of
 
 NOBODY = np.empty(0, np.int64)
 LABELLED = 2_000 + np.arange(60)
@@ -87,3 +92,15 @@ def test_single_images_small_pages_and_pages_without_labels_are_left_alone():
 def test_the_same_seed_plants_the_same():
     first, second = (planted(pages_of(10), share=0.01, seed=4) for _ in range(2))
     assert [page.rows.tolist() for page in first] == [page.rows.tolist() for page in second]
+
+
+def test_a_round_plants_as_much_as_it_is_asked_to():
+    pool = make_pool([1] * 400, [0.8] * 400)
+    standing = Standing(pool, LABELS, NO_CLUSTERS, Discovery())
+    for share, some in ((0.0, False), (1.0, True)):
+        wanted = replace(asked(page_size=40), planted_share=share)
+        made = compose(standing, POLICIES["errors-per-second"], wanted)
+        assert any(len(page.planted) for page in made.pages) == some
+    without = replace(standing, without=frozenset({"planting"}))
+    made = compose(without, POLICIES["errors-per-second"], replace(asked(), planted_share=1.0))
+    assert not any(len(page.planted) for page in made.pages)

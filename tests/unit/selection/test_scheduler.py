@@ -1,5 +1,7 @@
 """What comes before what."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,3 +111,15 @@ def test_lifted_pages_stand_above_all_that_is_scored_by_worth():
     scores = [page.score for page in pages]
     assert scores == sorted(scores, reverse=True)
     assert min(scores) > 1e6
+
+
+def test_what_is_hardly_of_a_rare_class_is_not_shown_as_it():
+    pool = make_pool([3] * 20, [0.1] * 20)
+    assert scheduler.rare_pages(pool, labels_of([500], [3]), asked()) == []
+
+
+def test_scores_tell_the_order_even_of_pages_that_are_worth_the_same():
+    pages = scheduler.falling([*pages_at([0, 1]), *pages_at([2, 3])])
+    scores = [page.score for page in pages]
+    assert all(before > after for before, after in pairwise(scores))
+    assert scores[2] > 0.98

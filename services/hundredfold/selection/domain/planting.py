@@ -29,7 +29,7 @@ def plant(
     vectors_of: VectorsOf,
     random: np.random.Generator,
     *,
-    share: float = SHARE,
+    share: float,
 ) -> list[Draft]:
     """Put an odd image on some VERIFY pages, in place of the surest one; every page once at most.
 

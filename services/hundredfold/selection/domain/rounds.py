@@ -124,9 +124,10 @@ def _below_seeds(
     """Where the search stands, and all pages but those of the seed, highest score first."""
     discovery, found, rare = standing.discovery, [], []
     if "discovery" not in standing.without:
-        discovery, page = discovering.look(discovery, pool, standing.labels, asked.page_size)
+        people = standing.labels.of_people()
+        discovery, page = discovering.look(discovery, pool, people, asked.page_size)
         found = [page] if page else []
-        rare = scheduler.rare_pages(pool.without(_rows(found)), standing.labels, asked)
+        rare = scheduler.rare_pages(pool.without(_rows(found)), people, asked)
     measured = _stream_pages(standing, stream, asked)
     left = pool.without(_rows([*found, *rare]))
     valued = _valued(standing, left, policy, asked)
@@ -170,8 +171,14 @@ def _shown(standing: Standing, pages: list[Draft], asked: Asked) -> list[Draft]:
     ]
     if "planting" in standing.without:
         return arranged
-    doubtful = standing.suspicious.rows
-    return plant(arranged, standing.labels, doubtful, standing.pool.vectors_of, asked.random)
+    return plant(
+        arranged,
+        standing.labels,
+        standing.suspicious.rows,
+        standing.pool.vectors_of,
+        asked.random,
+        share=asked.planted_share,
+    )
 
 
 def _rows(pages: list[Draft]) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ the strongest first:
 6. No region of the space has more than its part of the first pages (`regions`).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
@@ -31,6 +32,7 @@ DISCOVERY_SCORE = 1e8
 STREAM_SCORE = 1e7
 RARE = 8
 """A class with fewer labels is rare."""
+_PLAUSIBLE = 0.25
 RARE_EVERY = 16
 """Of so many pages one is of a rare class, if there is one."""
 
@@ -56,7 +58,7 @@ def merged(first: Sequence[Draft], second: Sequence[Draft]) -> list[Draft]:
 
 
 def rare_pages(pool: Pool, labels: Labels, asked: Asked) -> list[Draft]:
-    """For each rare class the images that are surest to be of it, the rarest class first.
+    """For each rare class the images that may well be of it, the surest, the rarest class first.
 
     At most one page of `RARE_EVERY` that are asked for.
     """
@@ -66,7 +68,7 @@ def rare_pages(pool: Pool, labels: Labels, asked: Asked) -> list[Draft]:
     for class_id in rare:
         if len(pages) == -(-asked.limit // RARE_EVERY):
             break
-        places = np.flatnonzero(pool.top == class_id)
+        places = np.flatnonzero((pool.top == class_id) & (pool.probability >= _PLAUSIBLE))
         order = np.argsort(-pool.probability[places], kind="stable")[: asked.page_size]
         if len(places):
             pages.append(verify_page(pool, places[order], 0.0))
@@ -84,8 +86,11 @@ def interspersed(
 
 
 def falling(pages: Sequence[Draft]) -> list[Draft]:
-    """The same order, told by scores: one that is higher than a page's before it is lowered to that."""
-    scores = accumulate((page.score for page in pages), min)
+    """The same order, told by scores: one as high as a page's before it is lowered to just below that."""
+    scores = accumulate(
+        (page.score for page in pages),
+        lambda before, score: min(score, math.nextafter(before, -math.inf)),
+    )
     return [replace(page, score=score) for page, score in zip(pages, scores, strict=True)]
 
 

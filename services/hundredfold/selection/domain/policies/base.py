@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hundredfold.chassis.costs import CostModel
+from hundredfold.selection.domain import planting
 from hundredfold.selection.domain.clusters import Clusters
 from hundredfold.selection.domain.page import Draft, Kind
 from hundredfold.selection.domain.pool import Labels, Pool
@@ -35,12 +36,14 @@ class Asked:
         page_size: at most so many images on each.
         costs: of a person's actions.
         random: for every random choice, so that a seed repeats it.
+        planted_share: of the images shown on pages of predicted classes, those known to be odd.
     """
 
     limit: int
     page_size: int
     costs: CostModel
     random: np.random.Generator
+    planted_share: float = planting.SHARE
 
 
 @dataclass(frozen=True)
