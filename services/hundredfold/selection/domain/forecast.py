@@ -26,7 +26,9 @@ from hundredfold.selection.domain.stopping import (
 )
 
 _LEAST_ACCEPTED = 0.05
-_DRIFT = (-0.6, 0.8)  # log of true over walked seconds: at the begin, and more at the end
+# The log of true over walked seconds: at the begin, and how much more it is at the end.
+_DRIFT = (-0.6, 0.8)
+_DRIFT_TO_PROOF = (-0.45, 0.8)
 _SPREAD = 1.2816 * 0.4  # of that log, 80 %
 _WALKED = 0.6  # of the seconds walked, where only the order of costs counts
 _SLOWEST = 10.0
@@ -134,7 +136,7 @@ def forecast(pool: Pool, far: Far, *, target: float, page_size: int, costs: Cost
     if missing <= 0 or not len(pool):
         return Forecast(now)
     seconds, pages, images = walk(pool, page_size, costs).until(missing)
-    return _put_right(Forecast(now, images=math.ceil(images)), far, seconds, pages)
+    return _put_right(Forecast(now, images=math.ceil(images)), far, seconds, pages, _DRIFT)
 
 
 def proving(
@@ -153,7 +155,8 @@ def proving(
         ready=found.ready,
         sample=found.sample if found.ready else 0,
     )
-    outlook = _put_right(outlook, far, seconds, float(walked.pages[found.at]))
+    pages = float(walked.pages[found.at])
+    outlook = _put_right(outlook, far, seconds, pages, _DRIFT_TO_PROOF)
     # What is audited is known; what has to be labelled before is not.
     audit = min(found.auditing * far.pace, outlook.seconds)
     return replace(outlook, audit_seconds=audit)
@@ -205,12 +208,14 @@ def expected_wrong(pool: Pool) -> float:
     return float((1 - pool.probability.astype(np.float64)).sum())
 
 
-def _put_right(outlook: Forecast, far: Far, walked: float, pages: float) -> Forecast:
+def _put_right(
+    outlook: Forecast, far: Far, walked: float, pages: float, drifts: tuple[float, float]
+) -> Forecast:
     """With the seconds and pages that such a walk came to in truth, at people's pace."""
     if walked <= 0:
         return outlook
     done = far.seconds / far.pace
-    drift = math.exp(_DRIFT[0] + _DRIFT[1] * done / (done + walked))
+    drift = math.exp(drifts[0] + drifts[1] * done / (done + walked))
     low, high = math.exp(-_SPREAD), math.exp(_SPREAD)
     seconds, pages = walked * drift * far.pace, pages * drift
     return replace(
