@@ -585,6 +585,21 @@ class TestCertify(AuditContract):
         answer(client, truth)
         assert (get(client).answered, get(client).state) == (60, PASSED)
 
+    def test_many_labels_are_one_event_that_is_listed_without_them(
+        self, client: Client, store: ArtifactStore
+    ) -> None:
+        make_collection(store, rows=100_000)
+        write_predictions(store, halves(100_000))
+        audit = start(client, sample=150)
+        answer(client, halves(100_000))
+        certificate = certify(client, audit.audit_id)
+        assert certificate.labelled == 99_850
+        event = client.events()[-1]
+        assert (event.images, len(event.judgements)) == (99_850, 0)
+        assert client.labels() == halves(100_000)
+        client.undo(certificate.seq)
+        assert len(client.labels()) == 150
+
     def test_an_open_audit_is_refused(self, client: Client) -> None:
         audit = start(client, sample=30)
         with pytest.raises(Conflict) as told:

@@ -33,7 +33,7 @@ OWN = {
     "index": {"faiss", "sklearn", "scipy"},
     "selection": set(),
     "training": set(),
-    "labels": {"redis", "sqlalchemy"},
+    "labels": {"redis", "scipy", "sqlalchemy"},
 }
 
 
