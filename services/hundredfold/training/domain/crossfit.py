@@ -1,7 +1,7 @@
 """Heads from labels and kicks: one from all, and one for each fold that has heard nothing of it.
 
-A kicked image enters the head too: as an example of the class that is likeliest among those it was not
-kicked from, counted with the calibrated probability of that class. It is one step of classification EM
+A kicked image enters the head too, where one of the classes it was not kicked from is likelier than all
+others together: as an example of that class, counted with its calibrated probability. It is one step of classification EM
 (Celeux & Govaert 1992) on partial labels. Measured against whole posteriors, more steps, other weights
 and images that nobody has seen: docs/adr/0012-heads.md.
 """
@@ -16,6 +16,8 @@ from hundredfold.training.domain.calibration import Answers
 from hundredfold.training.domain.posterior import Calibration, guess, posterior
 
 FOLDS = 5
+
+_SURE = 0.5
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,9 @@ def _guessed(
     features, kicked_from = evidence.kicked[inside], evidence.kicked_from[inside]
     image, place = np.nonzero(kicked_from)
     found = guess(posterior(head(features), calibration, (image, place)))
-    any_left = found.top >= 0
+    sure = found.probability > _SURE
     return lda.moments(
-        features[any_left],
-        found.top[any_left],
-        kicked_from.shape[1],
-        found.probability[any_left],
+        features[sure], found.top[sure], kicked_from.shape[1], found.probability[sure]
     )
 
 
