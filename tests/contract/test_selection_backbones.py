@@ -250,22 +250,33 @@ class TestNotBetter:
         assert until_round(system).space == NEW
         assert len({asked.request_id for asked in system.training.trainings}) == 1
 
-    @pytest.mark.parametrize(
-        ("fields", "space"),
-        [
-            ({}, NEW),
-            ({"space": SPACE}, NEW),
-            ({"space": SPACE, "without": ["fine-tuning"]}, SPACE),
-            ({"without": ["fine-tuning"]}, NEW),
-        ],
-    )
-    def test_who_names_the_space_he_began_with_gets_the_better_one(self, system, fields, space):
+    @pytest.mark.parametrize(("fields", "space"), [({}, NEW), ({"space": SPACE}, SPACE)])
+    def test_it_stays_in_the_better_space_unless_another_is_named(self, system, fields, space):
         work_until(system, TRAINING)
         system.training.train_gate.set()
         until_round(system)
         system.write_clusters("c1", 8)
         assert system.start(expected_classes=4, page_size=12, **fields).space == space
-        assert system.until(lambda loop: loop.phase == VERIFY or space == SPACE).space == space
+        assert system.seen().space == space
+
+    def test_what_was_learnt_from_labels_that_were_cleared_is_not_used(self, system):
+        work_until(system, TRAINING)
+        system.ledger.clear()
+        (came,) = until_round(system).backbone_rounds
+        assert came.reason == "the labels that it learns from were cleared"
+        assert system.get().space == SPACE
+
+    def test_after_labels_were_cleared_the_first_is_due_as_ever(self, system):
+        work_until(system, TRAINING)
+        system.training.better = False
+        system.training.train_gate.set()
+        until_round(system)
+        system.ledger.clear()
+        system.seen()
+        system.training.train_gate.clear()
+        work_until(system, TRAINING)
+        system.training.train_gate.set()
+        assert len(until_round(system, 2).backbone_rounds) == 2
 
 
 class TestTrouble:

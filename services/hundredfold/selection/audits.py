@@ -93,6 +93,13 @@ class Audits:
         if after != state.auditing:
             self._place.change(state, auditing=after)
 
+    def forget(self) -> None:
+        """Begin anew: what audits found says nothing about labels that were cleared."""
+        state = self._place.now
+        after = Auditing(number=state.auditing.number)
+        if state.auditing != after:
+            self._place.change(state, auditing=after)
+
     def proved(self, known: Known) -> bool:
         """Whether the proof covers the collection as it is: if not, it is forgotten and work goes on.
 

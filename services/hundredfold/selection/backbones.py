@@ -143,7 +143,7 @@ class Backbones:
         step = state.tuning.step
         if step is Step.IDLE:
             return self._idle(state)
-        if why := _needless(state):
+        if why := needless(state):
             self._cancel(state.tuning)
             return self._over(state, why)
         steps = {
@@ -170,7 +170,8 @@ class Backbones:
         if "fine-tuning" in state.without:
             return False
         there = refining.material(view.labels)
-        if not refining.enough(there, state.tuning.labels, self._rules):
+        before = state.tuning.labels if state.tuning.labels_seq > state.cleared_seq else 0
+        if not refining.enough(there, before, self._rules):
             return False
         if self._watched.too_late == view.seq:
             return False
@@ -378,15 +379,17 @@ def ended(
         ended_at=now,
     )
     return {
-        "tuning": Tuning(number=tuning.number, labels=tuning.labels),
+        "tuning": Tuning(number=tuning.number, labels=tuning.labels, labels_seq=tuning.labels_seq),
         "backbone_rounds": (*state.backbone_rounds, came)[-MOST_ROUNDS:],
     }
 
 
-def _needless(state: LoopState) -> str:
+def needless(state: LoopState) -> str:
     """Why a round is not to go on; empty when it is."""
     if "fine-tuning" in state.without or state.tuning.before != state.space:
         return "the loop was started anew"
+    if state.tuning.labels_seq <= state.cleared_seq:
+        return "the labels that it learns from were cleared"
     return "the work was done before" if state.phase is Phase.DONE else ""
 
 

@@ -22,7 +22,7 @@ from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import Aborted, Conflict, NotFound, ServiceError, Unavailable
 from hundredfold.chassis.holdout import in_stream
 from hundredfold.selection.audits import LATE, Audits, Checked, Known
-from hundredfold.selection.backbones import Backbones, View, ended
+from hundredfold.selection.backbones import Backbones, View, ended, needless
 from hundredfold.selection.config import SelectionConfig
 from hundredfold.selection.domain import forecast, refining, rounds
 from hundredfold.selection.domain.cleaning import Suspicious
@@ -296,7 +296,7 @@ class Loop:
     def _moved(self, state: LoopState) -> LoopState | None:
         """The state in the better space that is ready; None when none is, or it is complete no more."""
         tuning = state.tuning
-        if tuning.step is not Step.SWITCHING:
+        if tuning.step is not Step.SWITCHING or needless(state):
             return None
         there = self._store.rows(state.collection, tuning.after)
         missing = int((~np.isin(self._store.rows(state.collection, state.space), there)).sum())
@@ -314,6 +314,8 @@ class Loop:
         heard = self._peers.ledger.heard(state.collection)
         guesses = self._guesses(view, heard)
         seen = self._see(view, vectors, clusters, heard, guesses)
+        if not seen.known.people:
+            self._audits.forget()
         proved = self._audits.proved(seen.known)
         settled = proved or view is not state or not self._wants_audit(state, seen, heard)
         if not settled and self._audits.start(seen.known):
@@ -333,6 +335,7 @@ class Loop:
             "discovery": made.discovery,
             "model": seen.known.pool.model,
             "seen_seq": heard.seq,
+            "cleared_seq": state.cleared_seq if seen.known.people else heard.seq,
             "total": seen.known.total,
             "labelled": seen.known.people + seen.known.machine,
             "rounds": state.rounds + 1,
@@ -485,6 +488,7 @@ def _carried(state: LoopState, before: LoopState) -> LoopState:
     return replace(
         state,
         rounds=before.rounds,
+        cleared_seq=before.cleared_seq,
         seeded=before.seeded and before.space == state.space,
         auditing=auditing,
         tuning=before.tuning,

@@ -84,8 +84,7 @@ class Loops:
 
         Args:
             collection: of which.
-            space: empty = the one that its loop works in, or the one it has vectors of; one that a better
-                one has replaced stands for that, unless fine-tuning is left out.
+            space: empty = the one that its loop works in, or else the one it has vectors of.
             expected_classes: 0 = the schema's, or chosen from the number of images.
             page_size: 0 = 48.
             policy: empty = the default.
@@ -104,10 +103,9 @@ class Loops:
         require_collection(self._artifacts, collection)
         check_between(expected_classes, 0, MOST_CLASSES, "expected_classes")
         check_between(page_size, 0, MOST_PAGE_SIZE, "page_size")
-        parts = _check_parts(without)
         state = LoopState(
             collection=collection,
-            space=self._space(collection, space, parts),
+            space=space or self._space(collection),
             expected_classes=expected_classes,
             page_size=page_size or PAGE_SIZE,
             policy=check_policy(policy or DEFAULT),
@@ -116,7 +114,7 @@ class Loops:
             target_accuracy=_check_share(target_accuracy, "target_accuracy"),
             confidence=_check_share(confidence, "confidence") or CONFIDENCE,
             auto_label=auto_label,
-            without=parts,
+            without=_check_parts(without),
             duplicates=self._store.duplicates(collection),
         )
         if not self._store.vectors_version(collection, layout.check_model(state.space, "space")):
@@ -146,18 +144,11 @@ class Loops:
         for loop in loops:
             loop.join()
 
-    def _space(self, collection: str, named: str, without: Sequence[str]) -> str:
+    def _space(self, collection: str) -> str:
+        """The space to work in when nobody named one: that of the loop may be a better one by now."""
         with self._lock:
             known = self._loops.get(collection)
-        if known is None:
-            return named or self._store.space(collection)
-        before, _ = known.place()
-        space = named or before.space
-        for each in () if "fine-tuning" in without else before.backbone_rounds:
-            # Whoever continues a pipeline names the space that it began with.
-            if each.promoted and each.before == space:
-                space = each.after
-        return space
+        return known.place()[0].space if known else self._store.space(collection)
 
     def _start(self, state: LoopState) -> LoopState:
         with self._lock:

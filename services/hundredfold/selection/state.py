@@ -155,6 +155,7 @@ class LoopState:
         phase: where the loop stands.
         model: the head in use; empty before the first.
         seen_seq: the newest event that the queue takes into account.
+        cleared_seq: the newest event after which people had labelled nothing.
         total: images to label.
         labelled: of them.
         rounds: so far, also those before it was started anew: page ids are made of it.
@@ -186,6 +187,7 @@ class LoopState:
     phase: Phase = Phase.PREPARING
     model: str = ""
     seen_seq: int = 0
+    cleared_seq: int = 0
     total: int = 0
     labelled: int = 0
     rounds: int = 0

@@ -1,8 +1,9 @@
 """How much work is left: today's pages walked through, put right by how such forecasts did before.
 
 The walk takes the head as it is now: while the head still learns it finds too much work, later a little
-too little. How far off it was depends on how much of the work is done (docs/adr/0015-backbone-rounds-and-stopping.md), which `_drift`
-puts right. How far off it was earlier in the same run says nothing more: tried, and left out.
+too little. How far off it is depends on how much of the work is done, which `_DRIFT` puts right
+(docs/adr/0015-backbone-rounds-and-stopping.md). How far off it was earlier in the same run says nothing
+more: tried, and left out.
 """
 
 import math

@@ -296,7 +296,7 @@ class StartLoopRequest(_message.Message):
     collection: _builtins.str
     """On which collection."""
     space: _builtins.str
-    """`name@version` of the backbone; empty = that of its loop, or the one it has vectors of. One that a better one has replaced stands for that, unless `fine-tuning` is left out."""
+    """`name@version` of the backbone; empty = the one that its loop works in, or else the one it has vectors of."""
     expected_classes: _builtins.int
     """Classes expected, for the number of seed clusters: 2 a class; 0 = the schema's, or chosen from the number of images."""
     page_size: _builtins.int
