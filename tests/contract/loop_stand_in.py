@@ -179,12 +179,19 @@ class LoopStandIn(
         self.released += request.tokens
         return labels_pb2.ReleaseLeasesResponse()
 
+    def GetAudit(self, request, context):
+        state = "CERTIFIED" if self.proved else "OPEN"
+        audit = labels_pb2.Audit(audit_id=request.audit_id, state=f"AUDIT_STATE_{state}")
+        return labels_pb2.GetAuditResponse(audit=audit)
+
     def ListAudits(self, request, context):
-        audits = [
-            labels_pb2.Audit(audit_id="old", seq=1),
-            labels_pb2.Audit(audit_id="audit", seq=7),
-        ]
-        return labels_pb2.ListAuditsResponse(audits=audits)
+        certified = "AUDIT_STATE_CERTIFIED"
+        error = 1 - self.proved
+        old = labels_pb2.Audit(audit_id="old", seq=1, state=certified)
+        audit = labels_pb2.Audit(audit_id="audit", seq=7, allowed_error=error, bound=error)
+        if self.proved:
+            audit.state = certified
+        return labels_pb2.ListAuditsResponse(audits=[audit, old])
 
     def ListAnnotators(self, request, context):
         people = [labels_pb2.Annotator(annotator="simulated-0", planted=3)]

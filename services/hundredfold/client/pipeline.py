@@ -69,7 +69,8 @@ def bootstrap(
     loop = patiently(
         lambda: client.selection.start(
             collection,
-            space=space,
+            # A loop that is there may work in a better space by now: without a wish it stays there.
+            space=space if options.model else "",
             expected_classes=options.expected_classes or len(options.classes),
         )
     )

@@ -13,6 +13,8 @@ from hundredfold.client.types import Lease, Loop
 
 _LEASE_SECONDS = 30
 _AHEAD_LEASE_SECONDS = 600
+_PROOF_SECONDS = 10.0
+_PROVING = ("PASSED", "CERTIFIED")
 _AT_REST = ("IDLE", "UNSPECIFIED")
 
 
@@ -103,6 +105,16 @@ class Desk:
         loop = self._wait(lambda loop: loop.seen_seq >= seq, self._settings.stall_seconds, 0.02)
         self.waited += time.monotonic() - begun
         return loop
+
+    def wait_for_proof(self, audit_id: str) -> None:
+        """Wait a moment for the certificate of an audit that has passed: nothing else is needed then."""
+        begun = time.monotonic()
+        while time.monotonic() - begun < _PROOF_SECONDS:
+            audit = patiently(lambda: self._client.labels.audit(self._collection, audit_id))
+            if audit.state not in _PROVING or self.loop().phase == "DONE":
+                break
+            time.sleep(0.05)
+        self.waited += time.monotonic() - begun
 
     def pause_for_backbone(self) -> Loop:
         """The loop, as soon as no backbone is in the making."""

@@ -8,6 +8,7 @@ import { Away, patience, Server } from "./server.js";
 const AHEAD = 3;             // pages leased before they are needed
 const RENEW_MS = 60_000;
 const REFRESH_MS = 10_000;
+const PROOF_MS = 1500;       // a proof takes about so long after the last answer of a check
 const LOOK_AGAIN_MS = 400;   // while no page is ready
 const REMEMBERED = 200;      // answers that can be undone without asking the ledger which was the last
 const MOST_WAITING_KEYS = 100;
@@ -141,6 +142,7 @@ export class Session extends EventTarget {
 
   async #read() {
     const state = await this.server.call("state");
+    const ended = this.phase !== "DONE" && state.phase === "DONE" && state.proved;
     this.classes = state.schema.classes;
     this.progress = state.progress;
     this.phase = state.phase;
@@ -148,7 +150,17 @@ export class Session extends EventTarget {
     this.trouble = state.trouble;
     this.away = "";
     this.known = true;
+    if (ended) this.#letGo();
     this.#tell("classes");
+  }
+
+  // It is proved: what is still held need not be answered any more.
+  #letGo() {
+    this.release();
+    this.held.clear();
+    this.pages = [];
+    this.keys = [];
+    this.#tell("page");
   }
 
   // While there is no loop, or it has no clusters yet, other services are at work.
@@ -244,6 +256,7 @@ export class Session extends EventTarget {
       const entry = this.outbox.put(this.collection, answer);
       this.history.push({ page, entry, undoId: uuid() });
       if (this.history.length > REMEMBERED) this.history.shift();
+      if (page.kind === "AUDIT") setTimeout(() => this.open && this.#refresh(), PROOF_MS); // it may have been the last
       this.#next();
     });
   }
