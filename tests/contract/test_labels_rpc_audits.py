@@ -1,6 +1,7 @@
 """LabelsService: audits and certificates. Every error that the comment of an RPC names."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,24 @@ import pytest
 
 from hundredfold.api.common.v1 import page_pb2
 from hundredfold.api.labels.v1 import labels_pb2
-from hundredfold.chassis.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
+from hundredfold.chassis.errors import (
+    Aborted,
+    AlreadyExists,
+    Conflict,
+    InvalidArgument,
+    NotFound,
+)
 from hundredfold.chassis.paging import encode_token
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.testing import serving
-from hundredfold.labels.__main__ import assemble
+from hundredfold.labels.__main__ import Assembled, assemble
+from hundredfold.labels.answers import Asker
+from hundredfold.labels.auditing import Auditor, Wanted
+from hundredfold.labels.audits import Audits
 from hundredfold.labels.config import LabelsConfig
+from hundredfold.labels.store.audits import AuditStore
 from tests.unit.labels.audit_world import (
     HEAD,
     answer,
@@ -80,6 +91,11 @@ class AuditContract(LabelsContract):
         started = start(client, sample=200)
         answer(client, truth)
         return get(client, started.audit_id)
+
+
+def ledger_events(assembled: Assembled) -> list[Any]:
+    with assembled.ledger.records.reading(BIRDS) as reading:
+        return list(reading.events(0, 100))
 
 
 class TestStartAudit(AuditContract):
@@ -281,6 +297,31 @@ class TestStartAudit(AuditContract):
         write_clusters(store, [0] * MANY)
         with pytest.raises(NotFound):
             start(client, **fields)
+
+    def test_one_that_others_outrun_again_and_again_is_aborted(
+        self, assembled: Assembled, store: ArtifactStore
+    ) -> None:
+        class Outrun(AuditStore):
+            """Somebody else starts an audit whenever this one is about to."""
+
+            def save(self, *args: Any) -> None:
+                super().save(*args)
+                other.start(BIRDS, Asker("bob"), new_id(), wanted)
+
+        wanted = Wanted(HEAD, "", 0, 0.05, 0.95, 30, by_class=False, find_threshold=False)
+        ledger, kept = assembled.ledger, AuditStore(store)
+        audits = Audits(ledger, kept)
+        other = Auditor(ledger, audits, kept)
+        with pytest.raises(Aborted):
+            Auditor(ledger, audits, Outrun(store)).start(BIRDS, Asker("ann"), new_id(), wanted)
+        assert len(ledger_events(assembled)) == 3
+
+    def test_two_at_once_are_two_looks(self, client: Client) -> None:
+        with ThreadPoolExecutor(2) as pool:
+            started = [
+                pool.submit(start, client, sample=30, request_id=name) for name in ("a", "b")
+            ]
+            assert sorted(each.result().look for each in started) == [1, 2]
 
     def test_without_a_queue_the_pages_come_later(self, client: Client, redis: RedisServer) -> None:
         redis.kill()

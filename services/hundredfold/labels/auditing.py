@@ -256,7 +256,7 @@ def _draw(collection: str, request_id: str, wanted: Wanted, scene: _Scene) -> tu
         )
         steps = tuple(found)
     plan = Plan(
-        audit_id=hashlib.sha256(f"{collection} {request_id}".encode()).hexdigest()[:20],
+        audit_id=_audit_id(request_id, scene),
         model=wanted.model,
         cluster=wanted.cluster,
         allowed_error=wanted.allowed_error,
@@ -274,6 +274,15 @@ def _draw(collection: str, request_id: str, wanted: Wanted, scene: _Scene) -> tu
         abandons=scene.before,
     )
     return plan, drawn
+
+
+def _audit_id(request_id: str, scene: _Scene) -> str:
+    """Another one where another sample is drawn: a request repeated while it is at work replaces nothing."""
+    population = scene.population
+    digest = hashlib.sha256(f"{scene.audits} {request_id}".encode())
+    for array in (population.rows, population.class_ids, population.probabilities):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:20]
 
 
 def _size(wanted: Wanted, scene: _Scene, alpha: float) -> int:
