@@ -256,7 +256,7 @@ def _draw(collection: str, request_id: str, wanted: Wanted, scene: _Scene) -> tu
         )
         steps = tuple(found)
     plan = Plan(
-        audit_id=_audit_id(request_id, scene),
+        audit_id=_audit_id(request_id, scene, drawn),
         model=wanted.model,
         cluster=wanted.cluster,
         allowed_error=wanted.allowed_error,
@@ -276,11 +276,11 @@ def _draw(collection: str, request_id: str, wanted: Wanted, scene: _Scene) -> tu
     return plan, drawn
 
 
-def _audit_id(request_id: str, scene: _Scene) -> str:
+def _audit_id(request_id: str, scene: _Scene, drawn: Drawn) -> str:
     """Another one where another sample is drawn: a request repeated while it is at work replaces nothing."""
     population = scene.population
     digest = hashlib.sha256(f"{scene.audits} {request_id}".encode())
-    for array in (population.rows, population.class_ids, population.probabilities):
+    for array in (population.rows, population.class_ids, population.probabilities, drawn.rows):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:20]
 
