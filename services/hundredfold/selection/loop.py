@@ -12,16 +12,14 @@ like every other that is made in the new space.
 import logging
 import threading
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import Aborted, Conflict, NotFound, ServiceError, Unavailable
-from hundredfold.chassis.holdout import in_stream
-from hundredfold.selection.audits import LATE, Audits, Checked, Known
+from hundredfold.selection.audits import LATE, Audits, Known
 from hundredfold.selection.backbones import Backbones, View, ended, needless
 from hundredfold.selection.config import SelectionConfig
 from hundredfold.selection.domain import forecast, refining, rounds
@@ -30,14 +28,15 @@ from hundredfold.selection.domain.clusters import Clusters
 from hundredfold.selection.domain.forecast import Far, Forecast
 from hundredfold.selection.domain.page import Draft
 from hundredfold.selection.domain.policies import POLICIES, Asked
-from hundredfold.selection.domain.pool import Guesses, Labels, open_pool
+from hundredfold.selection.domain.pool import Guesses, open_pool
 from hundredfold.selection.domain.rounds import Phase, Standing
 from hundredfold.selection.ear import Ear
 from hundredfold.selection.peers import Heard, Peers
 from hundredfold.selection.place import Place
 from hundredfold.selection.reviews import Reviews
 from hundredfold.selection.seeds import Seeds
-from hundredfold.selection.state import Auditing, LoopState, Step
+from hundredfold.selection.seen import Seen, checked
+from hundredfold.selection.state import LoopState, Step, carried
 from hundredfold.selection.store import SelectionStore, Vectors
 
 _FIRST_WAIT = 0.1
@@ -46,25 +45,6 @@ _DONE_CHECKS_LESS = 10
 _LEAST_MEASURED = 20
 _TARGET = 0.95
 _log = logging.getLogger("hundredfold.selection.loop")
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a round was made from.
-
-    Attributes:
-        seq: the newest event taken into account.
-        standing: what pages are composed of.
-        known: what forecasts are made of.
-        people: the labels that people gave.
-        waiting: int64 [w], rows on the pages that were offered.
-    """
-
-    seq: int
-    standing: Standing
-    known: Known
-    people: Labels
-    waiting: NDArray[np.int64]
 
 
 class Loop:
@@ -151,7 +131,7 @@ class Loop:
     def restart(self, state: LoopState) -> None:
         """Go on with other settings; `rounds` goes on counting."""
         with self._changed:
-            self._place.restart(lambda before: _carried(state, before))
+            self._place.restart(lambda before: carried(state, before))
             self._seen = None
             self._due = True
 
@@ -373,7 +353,7 @@ class Loop:
             aside=int(np.isin(said.unsure_rows, vectors.rows).sum()),
             asked=len(said.audit_rows),
             total=len(vectors.rows),
-            checked=_checked(people, guesses),
+            checked=checked(people, guesses),
         )
         standing = Standing(
             pool,
@@ -460,37 +440,3 @@ class Loop:
             if trouble and trouble != self._trouble:
                 _log.warning("%s: %s", self._place.now.collection, trouble)
             self._trouble = trouble
-
-
-def _checked(people: Labels, guesses: Guesses | None) -> Checked:
-    """How the head does on the labelled images of the random stream, of which it has learnt nothing."""
-    if guesses is None:
-        return Checked()
-    stream = np.flatnonzero(in_stream(people.rows))
-    at = np.searchsorted(guesses.rows, people.rows[stream])
-    there = at < len(guesses.rows)
-    there[there] = guesses.rows[at[there]] == people.rows[stream[there]]
-    at, stream = at[there], stream[there]
-    wrong = int((guesses.top[at] != people.class_ids[stream]).sum())
-    expected = float((1 - guesses.probability[at].astype(np.float64)).sum())
-    return Checked(len(at), wrong, expected)
-
-
-def _carried(state: LoopState, before: LoopState) -> LoopState:
-    """New settings, with what goes on from those before."""
-    auditing = Auditing(number=before.auditing.number, look=before.auditing.look)
-    wanted = (state.target_accuracy, state.confidence)
-    proved = before.auditing.proved >= state.target_accuracy > 0
-    if wanted == (before.target_accuracy, before.confidence) or (
-        proved and state.confidence == before.confidence
-    ):
-        auditing = before.auditing
-    return replace(
-        state,
-        rounds=before.rounds,
-        cleared_seq=before.cleared_seq,
-        seeded=before.seeded and before.space == state.space,
-        auditing=auditing,
-        tuning=before.tuning,
-        backbone_rounds=before.backbone_rounds,
-    )

@@ -1,7 +1,7 @@
 """The place of a loop: what is kept so that a restart goes on."""
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hundredfold.selection.domain.discovery import Discovery
@@ -198,6 +198,26 @@ class LoopState:
     auditing: Auditing = field(default_factory=Auditing)
     tuning: Tuning = field(default_factory=Tuning)
     backbone_rounds: tuple[BackboneRound, ...] = ()
+
+
+def carried(state: LoopState, before: LoopState) -> LoopState:
+    """New settings, with what goes on from those before."""
+    auditing = Auditing(number=before.auditing.number, look=before.auditing.look)
+    wanted = (state.target_accuracy, state.confidence)
+    proved = before.auditing.proved >= state.target_accuracy > 0
+    if wanted == (before.target_accuracy, before.confidence) or (
+        proved and state.confidence == before.confidence
+    ):
+        auditing = before.auditing
+    return replace(
+        state,
+        rounds=before.rounds,
+        cleared_seq=before.cleared_seq,
+        seeded=before.seeded and before.space == state.space,
+        auditing=auditing,
+        tuning=before.tuning,
+        backbone_rounds=before.backbone_rounds,
+    )
 
 
 def state_of(document: dict[str, Any]) -> LoopState:

@@ -1,0 +1,44 @@
+"""What a round of a loop has seen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hundredfold.chassis.holdout import in_stream
+from hundredfold.selection.audits import Checked, Known
+from hundredfold.selection.domain.pool import Guesses, Labels
+from hundredfold.selection.domain.rounds import Standing
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a round was made from.
+
+    Attributes:
+        seq: the newest event taken into account.
+        standing: what pages are composed of.
+        known: what forecasts are made of.
+        people: the labels that people gave.
+        waiting: int64 [w], rows on the pages that were offered.
+    """
+
+    seq: int
+    standing: Standing
+    known: Known
+    people: Labels
+    waiting: NDArray[np.int64]
+
+
+def checked(people: Labels, guesses: Guesses | None) -> Checked:
+    """How the head does on the labelled images of the random stream, of which it has learnt nothing."""
+    if guesses is None:
+        return Checked()
+    stream = np.flatnonzero(in_stream(people.rows))
+    at = np.searchsorted(guesses.rows, people.rows[stream])
+    there = at < len(guesses.rows)
+    there[there] = guesses.rows[at[there]] == people.rows[stream[there]]
+    at, stream = at[there], stream[there]
+    wrong = int((guesses.top[at] != people.class_ids[stream]).sum())
+    expected = float((1 - guesses.probability[at].astype(np.float64)).sum())
+    return Checked(len(at), wrong, expected)
