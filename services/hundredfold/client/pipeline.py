@@ -4,10 +4,10 @@ Each step is idempotent: running the pipeline again continues where it ended, or
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hundredfold.chassis.errors import Conflict
+from hundredfold.chassis.errors import Conflict, NotFound
 from hundredfold.client.client import SERVICES, Client
 from hundredfold.client.patience import patiently
 from hundredfold.client.runs import OnProgress
@@ -37,6 +37,11 @@ class Options:
     model: str = ""
     find_copies: bool = True
 
+    @property
+    def expected(self) -> int:
+        """Classes expected; 0 = nobody said."""
+        return self.expected_classes or len(self.classes)
+
 
 @dataclass(frozen=True)
 class Bootstrapped:
@@ -53,7 +58,7 @@ def bootstrap(
     options: Options,
     on_progress: OnProgress = lambda _: None,
 ) -> Bootstrapped:
-    """Run the whole pipeline and start the loop.
+    """Run the whole pipeline and start the loop; one that was started before goes on as it is.
 
     A service that goes away and comes back within five minutes does not end it.
 
@@ -66,15 +71,47 @@ def bootstrap(
     space = next(run.result["space"] for run in runs if run.service == "embedding")
     if options.classes:
         patiently(lambda: client.catalog.add_classes(collection, options.classes))
-    loop = patiently(
-        lambda: client.selection.start(
-            collection,
-            # A loop that is there may work in a better space by now: without a wish it stays there.
-            space=space if options.model else "",
-            expected_classes=options.expected_classes or len(options.classes),
+    loop = _loop(client, collection)
+    if loop is None or not goes_on(loop, space, options):
+        loop = patiently(
+            lambda: client.selection.start(
+                collection, space=space, expected_classes=options.expected
+            )
+        )
+    elif loop.space != space:
+        runs.append(_embed_better(client, loop, runs, on_progress))
+    return Bootstrapped(tuple(runs), loop)
+
+
+def _loop(client: Client, collection: str) -> Loop | None:
+    try:
+        return patiently(lambda: client.selection.get(collection))
+    except NotFound:
+        return None
+
+
+def goes_on(loop: Loop, space: str, options: Options) -> bool:
+    """Whether a loop stays as it is, with its target and with a better space that it has found.
+
+    Args:
+        loop: that was started before.
+        space: in which the pipeline has embedded.
+        options: of the pipeline.
+    """
+    before = {each.before for each in loop.backbone_rounds if each.promoted}
+    return space in {loop.space, *before} and options.expected in {0, loop.expected_classes}
+
+
+def _embed_better(client: Client, loop: Loop, runs: Sequence[Run], on_progress: OnProgress) -> Run:
+    """Give images that are new a vector in the space that the loop works in by now."""
+    duplicates = next((run.result["duplicates"] for run in runs if run.kind == "duplicates"), "")
+    request_id = str(uuid.uuid4())
+    run = patiently(
+        lambda: client.embedding.embed_collection(
+            loop.collection, model=loop.space, duplicates=duplicates, request_id=request_id
         )
     )
-    return Bootstrapped(tuple(runs), loop)
+    return client.embedding.runs.wait(run.run_id, on_progress)
 
 
 def ingest(
@@ -113,10 +150,12 @@ def _steps(
     run = patiently(lambda: client.index.build(collection, space, request_id=ids[1]))
     yield client.index.runs.wait(run.run_id, on_progress)
 
-    expected = options.expected_classes or len(options.classes)
     run = patiently(
         lambda: client.index.cluster(
-            collection, space, clusters=SEED_CLUSTERS_PER_CLASS * expected, request_id=ids[2]
+            collection,
+            space,
+            clusters=SEED_CLUSTERS_PER_CLASS * options.expected,
+            request_id=ids[2],
         )
     )
     yield client.index.runs.wait(run.run_id, on_progress)

@@ -13,7 +13,7 @@ from hundredfold.client.types import Lease, Loop
 
 _LEASE_SECONDS = 30
 _AHEAD_LEASE_SECONDS = 600
-_PROOF_SECONDS = 10.0
+_PROOF_SECONDS = 3.0
 _PROVING = ("PASSED", "CERTIFIED")
 _AT_REST = ("IDLE", "UNSPECIFIED")
 
