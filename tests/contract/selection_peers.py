@@ -165,7 +165,7 @@ class AuditingLedger(LedgerStandIn):
         audit.state = labels_pb2.AUDIT_STATE_CERTIFIED
         if auto_label:
             for row, class_id in self.guesses[audit.audit_id].items():
-                if row not in self.labels:
+                if row not in self.labels and (row, class_id) not in self.negatives:
                     self.labels[row], self.origins[row] = class_id, MACHINE
         self._event()
 

@@ -103,19 +103,17 @@ class Audits:
     def proved(self, known: Known) -> bool:
         """Whether the proof covers the collection as it is: if not, it is forgotten and work goes on.
 
-        It does not when images were added, when labels that people had given were taken away, or when
-        there are images without a label though the head was to label them.
+        It does not when images were added, or when more of them need an answer than before: labels were
+        taken away.
         """
         state = self._place.now
         auditing = state.auditing
         if not auditing.proved:
             return False
         left = len(known.pool)
-        expected = 0 if state.auto_label else auditing.left
-        if auditing.left < 0 and not state.auto_label:
-            expected = left
-            self._place.change(state, auditing=replace(auditing, left=left))
-        if known.total <= auditing.total and left <= expected:
+        if known.total <= auditing.total and (auditing.left < 0 or left <= auditing.left):
+            if left != auditing.left:
+                self._place.change(state, auditing=replace(auditing, left=left))
             return True
         lapsed = replace(auditing, lapsed=True, proved=0.0, wrong=0.0, left=-1)
         self._place.change(state, auditing=lapsed)

@@ -112,7 +112,7 @@ class Auditing:
         proved: share of all images that is proved to be right; 0 = no proof stands.
         lapsed: whether the proof covers the collection no more.
         total: images of the collection when it was proved.
-        left: images in the pool after it was proved; -1 = not known yet.
+        left: images that have needed an answer since, the fewest so far; -1 = not known yet.
     """
 
     number: int = 0
