@@ -123,6 +123,12 @@ def test_a_proof_is_stated_with_its_confidence() -> None:
     assert "Every image has a label" not in words
 
 
+def test_a_proof_from_before_the_last_answers_is_told_as_such() -> None:
+    words = said(a_loop(phase="DONE"), an_audit(state="CERTIFIED", bound=0.04, certificate_seq=9))
+    assert "Every image is labelled or set aside" in words
+    assert "Before the last answers at least 96 % were proved to be right" in words
+
+
 def test_networks_are_told_with_what_they_were_worth_or_why_not() -> None:
     better = BackboneRound(
         before="net@1",

@@ -55,7 +55,10 @@ def _tell(loop: Loop, audit: Audit | None, progress: Progress) -> None:
             f"{_found(audit)} That is not enough. People go on; the next check comes by itself."
         )
     elif loop.phase == "DONE":
-        st.markdown("**Every image is labelled or set aside.** Nothing was left to check.")
+        st.markdown("**Every image is labelled or set aside.**")
+        if audit and audit.state == "CERTIFIED":
+            then = wire.proved(1 - audit.bound)
+            st.caption(f"Before the last answers {then} were proved to be right. {_found(audit)}")
     else:
         st.markdown(f"**Target: {target} of all images right**")
         st.caption("A random check begins by itself as soon as a proof is likely.")

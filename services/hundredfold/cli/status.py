@@ -86,7 +86,7 @@ def certify(name: str, target: float, confidence: float, label_rest: bool, as_js
         )
         forecast = _or_none(lambda: client.selection.forecast(name, target=target))
     found = {"loop": loop, "forecast": forecast}
-    left = f": {_left(forecast)}" if forecast else ""
+    left = f", {_left(forecast)}" if forecast and forecast.seconds else ""
     output.show(
         found,
         as_json=as_json,
@@ -157,14 +157,21 @@ def _left(forecast: Forecast | None) -> str:
 def _certificate(loop: Loop | None, audit: Audit | None) -> str:
     if loop and loop.proved_accuracy:
         seq = f", event {audit.certificate_seq}" if audit and audit.certificate_seq else ""
-        # Rounded down: no more is proved. A float on the way may have lost a millionth.
-        proved = math.floor(1e4 * loop.proved_accuracy + 1e-2) / 1e4
-        return f"at least {proved:.2%} right, sure to {loop.confidence:.4g}{seq}"
+        return f"at least {_down(loop.proved_accuracy)} right, sure to {loop.confidence:.4g}{seq}"
     if audit and audit.state == "OPEN":
         return f"audit {audit.look}: {audit.answered:,} of {audit.sample:,} answered, {audit.errors:,} wrong"
     if audit and audit.state == "FAILED":
         return f"audit {audit.look} failed: {audit.errors:,} of {audit.sample:,} wrong"
+    if audit and audit.state == "CERTIFIED":
+        return (
+            f"event {audit.certificate_seq}: at least {_down(1 - audit.bound)} right as it was then"
+        )
     return "none" if loop and loop.target_accuracy else "none; `hundredfold certify` sets a target"
+
+
+def _down(share: float) -> str:
+    """A share that promises no more than was proved; a float on the way may have lost a millionth."""
+    return f"{math.floor(1e4 * share + 1e-2) / 1e4:.2%}"
 
 
 def _backbone(loop: Loop) -> str:

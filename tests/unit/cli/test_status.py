@@ -37,6 +37,11 @@ def test_what_is_proved_is_not_rounded_up(proved: float, words: str) -> None:
     assert _certificate(loop, certified) == f"at least {words} right, sure to 0.95, event 77"
 
 
+def test_a_certificate_that_no_longer_covers_everything_is_still_told() -> None:
+    certified = replace(AUDIT, state="CERTIFIED", certificate_seq=77, bound=0.0881)
+    assert _certificate(LOOP, certified) == "event 77: at least 91.19% right as it was then"
+
+
 def test_what_is_left_has_an_interval() -> None:
     forecast = wire.forecast(
         selection_pb2.ForecastResponse(seconds=600, seconds_low=480, seconds_high=900)

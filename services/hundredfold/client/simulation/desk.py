@@ -111,7 +111,8 @@ class Desk:
         begun = time.monotonic()
         while time.monotonic() - begun < _PROOF_SECONDS:
             audit = patiently(lambda: self._client.labels.audit(self._collection, audit_id))
-            if audit.state not in _PROVING or self.loop().phase == "DONE":
+            loop = self.loop()
+            if audit.state not in _PROVING or loop.phase == "DONE" or loop.proved_accuracy:
                 break
             time.sleep(0.05)
         self.waited += time.monotonic() - begun
