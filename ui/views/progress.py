@@ -7,6 +7,7 @@ import streamlit as st
 
 from hundredfold.chassis.errors import ServiceError
 from hundredfold.client.types import Forecast, Loop, Progress, Schema
+from ui import wire
 from ui.backend import client, in_words
 from ui.views import behind, proof
 from ui.views.choice import Choice
@@ -132,9 +133,11 @@ def _tiles(progress: Progress, loop: Loop | None, forecast: Forecast | None) -> 
 
 
 def _right(loop: Loop | None) -> tuple[str, str | None]:
-    """The accuracy that is expected, and the one measured on the random stream."""
+    """The accuracy that is proved, else expected, and the one measured on the random stream."""
     if not loop:
         return "-", None
+    if loop.proved_accuracy:
+        return wire.proved(loop.proved_accuracy).replace("at least", "≥"), None
     measured = f"measured {loop.measured_accuracy:.1%} of {loop.measured_images:,}"
     return (
         f"{loop.expected_accuracy:.1%}" if loop.expected_accuracy else "-",

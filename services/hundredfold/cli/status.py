@@ -135,6 +135,8 @@ def _tell_status(
 
 
 def _expected(loop: Loop | None) -> str:
+    if loop and loop.proved_accuracy:
+        return f"at least {_down(loop.proved_accuracy)} (proved)"
     if not loop or not loop.expected_accuracy:
         return "-"
     measured = (

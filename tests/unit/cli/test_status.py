@@ -54,6 +54,7 @@ def test_what_is_expected_stands_beside_what_was_measured() -> None:
     loop = replace(LOOP, expected_accuracy=0.9, measured_accuracy=0.87, measured_images=40)
     assert _expected(loop) == "90.0% (expected; 87.0% measured on 40 random images)"
     assert _expected(LOOP) == "-"
+    assert _expected(replace(loop, proved_accuracy=0.95)) == "at least 95.00% (proved)"
 
 
 def test_the_target_is_that_of_the_loop() -> None:
