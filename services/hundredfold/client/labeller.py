@@ -62,7 +62,8 @@ class SimulatedLabeller:
         if page.kind is PageKind.SINGLE:
             return self._singles(page, truth)
         named = page.class_id if page.kind in _NAMED_PAGES else _majority(truth)
-        return self._confirm(page, truth, named, naming=page.kind is PageKind.CLUSTER)
+        # A cluster that already bears the right name is confirmed with one key like any page.
+        return self._confirm(page, truth, named, naming=page.class_id != named)
 
     def _believed(self, page: Page) -> NDArray[np.int32]:
         """What the labeller takes the images of a page for: class ids int32 [n], 0 = can't say."""

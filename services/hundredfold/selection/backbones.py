@@ -41,7 +41,7 @@ from hundredfold.selection.state import (
 )
 from hundredfold.selection.store import SelectionStore
 
-_MOST_FIRST_ROWS = 1_000_000
+_MOST_FIRST_ROWS = 500_000
 _MOST_CALLS = 3
 _MEASURABLE = 0.95  # of the labelled held-out images have vectors
 _FIRST_WAIT = 0.1

@@ -49,6 +49,14 @@ def test_a_cluster_gets_the_name_of_its_majority_at_the_cost_of_naming() -> None
     assert answer.seconds == 1.0 + 4 * 0.0625 + 2.0 + 1.0
 
 
+def test_a_cluster_that_bears_the_right_name_already_is_not_named_again() -> None:
+    suggested = labeller(3, 3, 3, 1).answer(page(PageKind.CLUSTER, 4, class_id=3))
+    assert suggested.seconds == 1.0 + 4 * 0.0625 + 1.0
+    wrong = labeller(3, 3, 3, 1).answer(page(PageKind.CLUSTER, 4, class_id=1))
+    assert {each.class_id for each in wrong.judgements} == {3}
+    assert wrong.seconds == suggested.seconds + 2.0
+
+
 def test_odd_images_that_stand_together_are_kicked_with_one_drag() -> None:
     answer = labeller(1, 2, 2, 2, 1, 1, 1, 1).answer(page(PageKind.VERIFY, 8, class_id=1))
     assert answer.seconds == 1.0 + 8 * 0.0625 + 1.5

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.holdout import in_stream
 from hundredfold.selection.domain.discovery import Discovery
-from hundredfold.selection.domain.page import Kind
+from hundredfold.selection.domain.page import Draft, Kind
 from hundredfold.selection.domain.policies import POLICIES
 from hundredfold.selection.domain.rounds import Phase, Standing, compose
-from hundredfold.selection.domain.stream import due, stream_pages
+from hundredfold.selection.domain.stream import due, riding, stream_pages
 from tests.unit.selection.pools import (
     NO_CLUSTERS,
     NO_LABELS,
@@ -97,3 +97,22 @@ def test_a_collection_of_nothing_but_the_stream_is_asked_about_image_by_image():
     made = round_of(plain_pool(STREAM[:3]))
     assert [page.kind for page in made.pages] == [Kind.SINGLE]
     assert made.phase is Phase.SEED
+
+
+def verify(rows, class_id):
+    second, probability = np.zeros(len(rows), np.int32), np.full(len(rows), 0.5, np.float32)
+    return Draft(Kind.VERIFY, np.array(rows), 1.0, class_id, second, probability)
+
+
+def test_a_few_due_images_stand_on_the_first_page_of_their_class_in_place_of_its_surest():
+    pages = [verify([1, 2, 3], 7), verify([4, 5, 6], 8), verify([7, 8, 9], 7)]
+    ridden = riding(pages, [verify([100, 101], 7), verify([102], 9)], 4)
+    assert [page.rows.tolist() for page in ridden] == [[2, 3, 100, 101], [4, 5, 6], [7, 8, 9]]
+    assert all(len(page.rows) == len(page.second) == len(page.probability) for page in ridden)
+
+
+def test_no_page_is_made_of_a_few_images_of_the_stream_while_there_are_others():
+    labels = labels_of(OTHERS[:500], [1] * 500)
+    pool = pool_at(np.sort(np.concatenate([OTHERS[500:1000], STREAM[:12]])))
+    made = round_of(pool, labels)
+    assert all(len(page) >= 6 for page in made.pages if page.kind is Kind.AUDIT)

@@ -19,7 +19,7 @@ from hundredfold.selection.domain.planting import plant
 from hundredfold.selection.domain.policies import Asked, Known, Policy
 from hundredfold.selection.domain.policies.predicted import single_pages
 from hundredfold.selection.domain.pool import Labels, Pool
-from hundredfold.selection.domain.stream import due, stream_pages
+from hundredfold.selection.domain.stream import due, is_few, riding, stream_pages
 
 PARTS = frozenset({"discovery", "planting", "cleaning", "stream"})
 """What a round can be made without, to measure what it is worth."""
@@ -131,6 +131,9 @@ def _below_seeds(
     measured = _stream_pages(standing, stream, asked)
     left = pool.without(_rows([*found, *rare]))
     valued = _valued(standing, left, policy, asked)
+    if valued:
+        valued = riding(valued, [page for page in measured if is_few(page)], asked.page_size)
+        measured = [page for page in measured if not is_few(page)]
     valued = scheduler.interspersed(valued, scheduler.worths(rare, pool, asked.costs), asked.random)
     pages = [
         *scheduler.lifted(found, scheduler.DISCOVERY_SCORE),

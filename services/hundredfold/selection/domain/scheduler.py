@@ -8,7 +8,8 @@ the strongest first:
 1. Pages of an audit come before everything; labels queues those itself.
 2. Seed pages, while the head does not know the classes: its probabilities mean nothing then.
 3. The page that looks for classes nobody has named: its images are wrong under every class there is.
-4. The random stream keeps pace with the rest (`stream`), so that there is always something to measure by.
+4. The random stream keeps pace with the rest (`stream`), so that there is always something to measure by;
+   its few images of a class ride along on a page of that class.
 5. One page of sixteen, at random places of the queue, is of a class that has hardly any labels.
 6. No region of the space has more than its part of the first pages (`regions`).
 """

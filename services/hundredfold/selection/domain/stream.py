@@ -2,10 +2,12 @@
 
 People see its images on pages of their predicted class, as they see all others. They come about as fast
 as the rest gets its labels. The order in which they fall due is fixed and has nothing to do with what
-they show, so that those that are due and labelled are a random sample of all images. They fall due in
-steps of some images, as a page of one image costs a whole look.
+they show, so that those that are due and labelled are a random sample of all images. A page of a few
+images costs a whole look: where fewer than `FEW` of a class are due they stand on the next page of that
+class, among its other images.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +20,7 @@ from hundredfold.selection.domain.page import Draft, Kind
 from hundredfold.selection.domain.policies.predicted import SINGLES, cut, single_page, verify_page
 from hundredfold.selection.domain.pool import Pool
 
+FEW = 6
 _STEP = 8
 _MOST_STEPS = 50
 
@@ -55,3 +58,38 @@ def stream_pages(pool: Pool, page_size: int, costs: CostModel) -> list[Draft]:
             starts = range(0, len(places), size)
             pages += [single_page(pool, places[at : at + size], 0.0) for at in starts]
     return sorted(pages, key=lambda page: -page.score)
+
+
+def is_few(page: Draft) -> bool:
+    """Whether a page of the stream is too small to be shown by itself."""
+    return page.class_id > 0 and len(page) < FEW
+
+
+def riding(pages: Sequence[Draft], due_pages: Sequence[Draft], page_size: int) -> list[Draft]:
+    """Pages of a policy, the few images that are due of each class on the first page of that class.
+
+    They take the places of its surest images. Those of a class that has no page wait for one.
+
+    Args:
+        pages: best first.
+        due_pages: of the stream, one a class, each smaller than `FEW`.
+        page_size: most images a page.
+    """
+    waiting = {page.class_id: page for page in due_pages}
+    return [
+        _with_riders(page, waiting.pop(page.class_id), page_size)
+        if page.kind is Kind.VERIFY and page.class_id in waiting
+        else page
+        for page in pages
+    ]
+
+
+def _with_riders(page: Draft, riders: Draft, page_size: int) -> Draft:
+    """A page, the surest first as policies make them, with further images at its end."""
+    kept = slice(max(0, len(page) + len(riders) - page_size), None)
+    return replace(
+        page,
+        rows=np.concatenate([page.rows[kept], riders.rows]),
+        second=np.concatenate([page.second[kept], riders.second]),
+        probability=np.concatenate([page.probability[kept], riders.probability]),
+    )

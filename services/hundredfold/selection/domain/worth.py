@@ -41,7 +41,8 @@ def _seconds(
         return len(page) * costs.single_seconds
     if page.kind is Kind.CLUSTER:
         odd = len(page) - _largest_share(pool, places)
-        return costs.expected_confirm(len(page), odd) + costs.naming_seconds
+        naming = 0.0 if page.class_id else costs.naming_seconds
+        return costs.expected_confirm(len(page), odd) + naming
     return costs.expected_confirm(len(page), wrong)
 
 

@@ -220,6 +220,12 @@ def _answered(event: labels_pb2.Event) -> Answered:
     return Answered(
         event.seconds,
         odd,
-        named=kind == page_pb2.PAGE_KIND_CLUSTER,
+        named=kind == page_pb2.PAGE_KIND_CLUSTER and _was_named(event),
         single=kind == page_pb2.PAGE_KIND_SINGLE,
     )
+
+
+def _was_named(event: labels_pb2.Event) -> bool:
+    """Whether the class of a cluster page was chosen by the person, not confirmed as suggested."""
+    said = {each.class_id for each in event.judgements if each.verdict == labels_pb2.VERDICT_IS}
+    return said != {event.page.class_id}

@@ -134,6 +134,19 @@ def uris_of(store: ArtifactStore, collection: str, rows: NDArray[np.int64]) -> d
     return found
 
 
+def short_side(store: ArtifactStore, collection: str, rows: NDArray[np.int64]) -> float:
+    """The median of the shorter sides, in pixels, of the images of some rows, at least one."""
+    sides: list[NDArray[np.int64]] = []
+    for info in parts(store, collection):
+        first = info.part * layout.PART_ROWS
+        wanted = rows[(rows >= first) & (rows < first + info.rows)]
+        if len(wanted):
+            table = read_images_part(store, collection, info.part, ["width", "height"])
+            table = table.take(wanted - first)
+            sides.append(np.minimum(table["width"].to_numpy(), table["height"].to_numpy()))
+    return float(np.median(np.concatenate(sides)))
+
+
 def rows_at_random(
     store: ArtifactStore,
     collection: str,

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+_STRIDE = 32  # of the backbones' last layer
+
 
 @dataclass(frozen=True)
 class FineTuneRecipe:
@@ -18,8 +20,9 @@ class FineTuneRecipe:
     see docs/adr/0013-fine-tuning.md for what was measured.
 
     Attributes:
-        pixels: a side of the input when trained on a processor.
-        pixels_on_gpu: the same on a CUDA device.
+        pixels: a side of the input.
+        enlargement: at most so many times the shorter side of the images (their median): more pixels
+            would cost time and show nothing.
         frozen: share of the network's pieces, counted from the input, that stay as they are.
         batch: images a step.
         epochs: how often the first stage sees each label.
@@ -41,8 +44,8 @@ class FineTuneRecipe:
         checkpoint_seconds: how much training a kill can cost.
     """
 
-    pixels: int = 160
-    pixels_on_gpu: int = 224
+    pixels: int = 224
+    enlargement: float = 4.0
     frozen: float = 0.5
     batch: int = 64
     epochs: float = 12.0
@@ -62,3 +65,8 @@ class FineTuneRecipe:
     most_unlabelled: int = 20_000
     least_gain: float = 0.1
     checkpoint_seconds: float = 20.0
+
+    def pixels_for(self, short_side: float) -> int:
+        """A side of the input for images whose shorter side has so many pixels: a multiple of 32."""
+        most = max(_STRIDE, int(self.enlargement * short_side) // _STRIDE * _STRIDE)
+        return min(self.pixels, most)

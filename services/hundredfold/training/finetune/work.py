@@ -14,7 +14,7 @@ from hundredfold.chassis.errors import Conflict
 from hundredfold.chassis.holdout import held_out
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.training.finetune.data import Squares, rows_at_random, uris_of
+from hundredfold.training.finetune.data import Squares, rows_at_random, short_side, uris_of
 from hundredfold.training.finetune.loop import Tell, Trainer
 from hundredfold.training.finetune.model import Tunable, network_of
 from hundredfold.training.finetune.objective import (
@@ -78,8 +78,6 @@ class FineTuning:
         self._repository = ModelRepository(self._store)
         self._seconds = float(self._task.seconds or self._recipe.seconds)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        on_gpu = self._device.type == "cuda"
-        self._pixels = self._recipe.pixels_on_gpu if on_gpu else self._recipe.pixels
 
     def __call__(self) -> dict[str, Any]:
         """Do it; the run's result.
@@ -181,6 +179,12 @@ class FineTuning:
         classes = np.searchsorted(self._class_ids, class_ids)
         targets = one_hot(classes, len(self._class_ids), self._recipe.smoothing)
         return Targets(squares, places, targets, sampling(classes))
+
+    @cached_property
+    def _pixels(self) -> int:
+        """A side of the input."""
+        side = short_side(self._store, self._task.collection, self._rows)
+        return self._recipe.pixels_for(side)
 
     @cached_property
     def _class_ids(self) -> NDArray[np.int32]:
