@@ -108,6 +108,7 @@ class Backbones:
         self._poll = poll_seconds
         self._most_wait = most_wait
         self._watched = _Watched()
+        self._deciding = threading.Lock()
         self._thread = threading.Thread(
             target=self._run, name=f"backbones-{place.now.collection}", daemon=True
         )
@@ -162,11 +163,21 @@ class Backbones:
 
     # --- steps ----------------------------------------------------------------------------------
 
+    def consider(self) -> bool:
+        """Begin a round of fine-tuning if one is due; the loop asks after each of its own rounds."""
+        with self._deciding:
+            state, view = self._place.now, self._view()
+            if view is None or state.tuning.step is not Step.IDLE or not _people_verify(state):
+                return False
+            return self._begin_if_due(state, view)
+
     def _idle(self, state: LoopState) -> bool:
-        view = self._view()
-        if view is None or state.phase not in (Phase.VERIFY, Phase.LEFTOVERS):
+        if not _people_verify(state):
             return False
         self._embed_new_images(state)
+        return self.consider()
+
+    def _begin_if_due(self, state: LoopState, view: View) -> bool:
         if "fine-tuning" in state.without:
             return False
         there = refining.material(view.labels)
@@ -360,6 +371,10 @@ class Backbones:
             if not self._peers.embedder.runs.get(run_id).ended:
                 return
         self._watched.grown = version
+
+
+def _people_verify(state: LoopState) -> bool:
+    return state.phase in (Phase.VERIFY, Phase.LEFTOVERS)
 
 
 def ended(

@@ -399,6 +399,7 @@ class Loop:
             self._place.change(before, **fields)
             self._seen, self._offered = replace(seen, waiting=rows), len(named)
             self._trouble = ""
+        self._backbones.consider()
 
     def _read_vectors(self, state: LoopState) -> Vectors:
         version = self._store.vectors_version(state.collection, state.space)
