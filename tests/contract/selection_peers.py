@@ -396,6 +396,10 @@ def rows_with_vectors(store, request, space):
     return np.concatenate([np.empty(0, np.int64), *rows])
 
 
+def _no_result(context):
+    return {}
+
+
 class IndexStandIn(index_pb2_grpc.IndexServiceServicer):
     """Clusters by first coordinate: real runs, simple clusters."""
 
@@ -405,7 +409,8 @@ class IndexStandIn(index_pb2_grpc.IndexServiceServicer):
         self.rows = rows
         self.asked = []
         self.failures = 0
-        self.runs = Runs(store, "index", {"cluster": self._cluster})
+        self.built = []
+        self.runs = Runs(store, "index", {"cluster": self._cluster, "index": _no_result})
 
     def mount(self):
         return Mount(
@@ -421,6 +426,16 @@ class IndexStandIn(index_pb2_grpc.IndexServiceServicer):
             "cluster", request.collection, parameters, request_id=request.request_id
         )
         return index_pb2.ClusterResponse(run=run_message(run))
+
+    def BuildIndex(self, request, context):
+        self.built.append(request.space)
+        run = self.runs.start(
+            "index",
+            request.collection,
+            {"space": request.space},
+            request_id=request.request_id,
+        )
+        return index_pb2.BuildIndexResponse(run=run_message(run))
 
     def _cluster(self, context):
         if self.failures:

@@ -87,6 +87,7 @@ class TestTheWay:
         assert system.training.requests[-1].space == NEW
         assert system.index.asked[-1].space == NEW
         assert system.index.asked[-1].clusters == system.index.asked[0].clusters
+        assert system.index.built == [NEW]
         finish(system)
 
     def test_the_queue_is_never_empty_and_every_page_is_of_one_space(self, system):
@@ -225,6 +226,7 @@ class TestNotBetter:
 
     def test_when_the_work_is_done_before_it_ends(self, system):
         work_until(system, TRAINING)
+        wait_for(system.training.runs.list)
         finish(system)
         (came,) = until_round(system).backbone_rounds
         assert came.reason == "the work was done before"
@@ -234,6 +236,7 @@ class TestNotBetter:
     @pytest.mark.parametrize("fields", [{"without": ["fine-tuning"]}, {"space": "other@1"}])
     def test_a_loop_that_is_started_anew_without_it_ends_it(self, system, fields):
         work_until(system, TRAINING)
+        wait_for(system.training.runs.list)
         write_space(
             system.store, system.training.vectors.astype(np.float16), system.rows, space="other@1"
         )

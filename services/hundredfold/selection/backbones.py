@@ -136,7 +136,7 @@ class Backbones:
             except Exception:  # noqa: BLE001  # people go on in any case, and so does the search
                 _log.exception("the backbones of %s", self._place.now.collection)
                 wait = self._most_wait
-            self._place.sleep(wait)
+            self._place.sleep(wait, or_until=_beyond(self._place.now.tuning.step))
 
     def _step(self) -> bool:
         """One step; False when there is nothing to do but to wait."""
@@ -297,6 +297,10 @@ class Backbones:
         if run.error:
             return self._again(state, run.error)
         clusters = str(run.result["clusters"])
+        # Search follows the loop into the new space. Nobody waits for that.
+        self._peers.indexer.build(
+            state.collection, tuning.after, f"{state.request_id}-{tuning.number}"
+        )
         return self._go(state, step=Step.SWITCHING, clusters=clusters, run="", calls=0)
 
     # --- what steps have in common ---------------------------------------------------------------
@@ -371,6 +375,10 @@ class Backbones:
             if not self._peers.embedder.runs.get(run_id).ended:
                 return
         self._watched.grown = version
+
+
+def _beyond(step: Step) -> Callable[[LoopState], bool]:
+    return lambda state: state.tuning.step is not step
 
 
 def _people_verify(state: LoopState) -> bool:

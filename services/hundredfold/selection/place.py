@@ -75,7 +75,9 @@ class Place:
             self._stopping = True
             self.changed.notify_all()
 
-    def sleep(self, seconds: float) -> None:
-        """Wait, until it ends at the longest."""
+    def sleep(
+        self, seconds: float, or_until: Callable[[LoopState], bool] = lambda _: False
+    ) -> None:
+        """Wait, until it ends or the state is a certain one at the longest."""
         with self.changed:
-            self.changed.wait_for(lambda: self._stopping, seconds)
+            self.changed.wait_for(lambda: self._stopping or or_until(self._state), seconds)

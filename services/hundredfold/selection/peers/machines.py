@@ -168,3 +168,13 @@ class Indexer:
         )
         with named("index"):
             return self._stub.Cluster(request).run.run_id
+
+    def build(self, collection: str, space: str, key: str) -> None:
+        """Start to build the search index of a space. The same key again starts nothing."""
+        request = index_pb2.BuildIndexRequest(
+            collection=collection,
+            space=space,
+            request_id=request_id(collection, space, "build", key),
+        )
+        with named("index"):
+            self._stub.BuildIndex(request)
