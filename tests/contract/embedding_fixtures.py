@@ -86,9 +86,14 @@ def write_images(folder: Path, images: Mapping[str, bytes]) -> list[str]:
 
 
 def put_collection(
-    store: ArtifactStore, name: str, uris: Sequence[str], status: Sequence[str] = ()
+    store: ArtifactStore,
+    name: str,
+    uris: Sequence[str],
+    status: Sequence[str] = (),
+    sides: Sequence[tuple[int, int]] = (),
 ) -> None:
-    """What the catalog leaves of a collection, as far as embedding reads it; again = grown."""
+    """What the catalog leaves of a collection, as far as embedding and training read it; again = grown."""
+    sides = list(sides) or [(400, 300)] * len(uris)
     store.write_json(layout.collection_record(name), {"collection": name})
     statuses = list(status) or ["ok"] * len(uris)
     manifest = Manifest(store, layout.images(name))
@@ -100,6 +105,8 @@ def put_collection(
             "row": pa.array(rows, pa.int64()),
             "uri": uris[begin : rows.stop],
             "status": some,
+            "width": pa.array([width for width, _ in sides[begin : rows.stop]], pa.int32()),
+            "height": pa.array([height for _, height in sides[begin : rows.stop]], pa.int32()),
         }
         out = io.BytesIO()
         pq.write_table(pa.table(columns), out)

@@ -11,7 +11,7 @@ from hundredfold.chassis.errors import Unavailable
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.training.finetune.data import Squares, rows_at_random, uris_of
+from hundredfold.training.finetune.data import Squares, rows_at_random, short_side, uris_of
 from hundredfold.training.finetune.recipe import FineTuneRecipe
 from hundredfold.training.finetune.task import Task, TaskLabels
 from tests.contract.embedding_fixtures import put_collection
@@ -150,3 +150,12 @@ def test_labels_survive_their_file(tmp_path):
     again = TaskLabels.read(tmp_path)
     for name, array in vars(labels).items():
         np.testing.assert_array_equal(getattr(again, name), array)
+
+
+def test_the_short_side_of_some_images_is_the_median_of_theirs(tmp_path):
+    store = ArtifactStore(str(tmp_path))
+    put_collection(
+        store, "photos", ["a", "b", "c", "d"], sides=[(10, 20), (90, 30), (32, 32), (9, 9)]
+    )
+    assert short_side(store, "photos", np.array([0, 1, 2])) == 30
+    assert short_side(store, "photos", np.array([3])) == 9
