@@ -151,7 +151,8 @@ def training_runs(root: Path, ledger: Ledger, recipe: FineTuneRecipe) -> Runs:
 @contextmanager
 def bench_in(root: Path, lite0: ArtifactStore) -> Iterator[Bench]:
     """A collection whose images are all in the space, nothing labelled."""
-    shutil.copytree(Path(lite0.root) / "models", root / "store" / "models")
+    backbone = Path("models") / "efficientnet-lite0"
+    shutil.copytree(Path(lite0.root) / backbone, root / "store" / backbone)
     (root / "images").mkdir()
     store = ArtifactStore(str(root / "store"))
     images = write_images(root / "images", {f"{row}.png": shirt(row) for row in range(COUNT)})
