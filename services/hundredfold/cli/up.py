@@ -89,8 +89,10 @@ def _environ(store: Path, base_port: int, sources: list[Path], socket: Path) -> 
         "PYTHONPATH": str(Path(hundredfold.__file__).parents[2]),
     }
     for name, number in ports.items():
-        settings[f"HUNDREDFOLD_{name.upper()}_BIND"] = f"127.0.0.1:{number}"
-        settings[f"HUNDREDFOLD_{name.upper()}_ADDRESS"] = f"127.0.0.1:{number}"
+        # A service is started where its callers will look for it.
+        variable = f"HUNDREDFOLD_{name.upper()}_ADDRESS"
+        address = os.environ.get(variable, f"127.0.0.1:{number}")
+        settings |= {variable: address, f"HUNDREDFOLD_{name.upper()}_BIND": address}
     return inherited(**settings)
 
 
