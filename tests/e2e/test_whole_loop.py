@@ -15,7 +15,7 @@ def test_a_folder_is_labelled_to_the_target_and_exported(system: System, digits:
     system.run("bootstrap", str(digits), "--collection", "simulated", "--expected-classes", "10")
     report = system.run(
         *("simulate", "simulated", "--truth", str(digits / "labels.csv")),
-        *("--target", "0.9", "--stop", "truth"),
+        *("--target", "0.9", "--stop", "truth", "--without", "fine-tuning"),
     )
     assert report["reached"]
     assert report["targets"][0]["speedup"] > 1
