@@ -68,7 +68,7 @@ class TestTheWay:
     def test_a_better_space_is_taken_into_use_in_one_step(self, system):
         work_until(system, TRAINING)
         before = system.get()
-        asked = system.training.trainings[0]
+        (asked,) = wait_for(lambda: system.training.trainings)
         assert (asked.collection, asked.space) == (COLLECTION, SPACE)
         system.training.train_gate.set()
         loop = until_round(system)
