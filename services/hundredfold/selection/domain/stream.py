@@ -4,7 +4,7 @@ People see its images on pages of their predicted class, as they see all others.
 as the rest gets its labels. The order in which they fall due is fixed and has nothing to do with what
 they show, so that those that are due and labelled are a random sample of all images. A page of a few
 images costs a whole look: where fewer than `FEW` of a class are due they stand on the next page of that
-class, among its other images.
+class, among its other images. Until the end those that are labelled lean to classes that have pages.
 """
 
 from collections.abc import Sequence

@@ -1,11 +1,12 @@
 """Images to learn from, decoded once: squares in a file that is mapped into memory."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from hundredfold.chassis.backbones.decoding import decode_for_training
@@ -122,13 +123,7 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> "np.memmap[tuple[int, ...], n
 def uris_of(store: ArtifactStore, collection: str, rows: NDArray[np.int64]) -> dict[int, str]:
     """Where those of the rows are whose image can be read, by row."""
     found: dict[int, str] = {}
-    for info in parts(store, collection):
-        first = info.part * layout.PART_ROWS
-        wanted = rows[(rows >= first) & (rows < first + info.rows)]
-        if not len(wanted):
-            continue
-        table = read_images_part(store, collection, info.part, ["row", "uri", "status"])
-        table = table.take(wanted - first)
+    for table in _images(store, collection, rows, ["row", "uri", "status"]):
         columns = (table[name].to_pylist() for name in ("row", "uri", "status"))
         found |= {row: uri for row, uri, status in zip(*columns, strict=True) if status == "ok"}
     return found
@@ -136,15 +131,22 @@ def uris_of(store: ArtifactStore, collection: str, rows: NDArray[np.int64]) -> d
 
 def short_side(store: ArtifactStore, collection: str, rows: NDArray[np.int64]) -> float:
     """The median of the shorter sides, in pixels, of the images of some rows, at least one."""
-    sides: list[NDArray[np.int64]] = []
+    sides = [
+        np.minimum(table["width"].to_numpy(), table["height"].to_numpy())
+        for table in _images(store, collection, rows, ["width", "height"])
+    ]
+    return float(np.median(np.concatenate(sides)))
+
+
+def _images(
+    store: ArtifactStore, collection: str, rows: NDArray[np.int64], columns: list[str]
+) -> Iterator[pa.Table]:
+    """Columns of some rows, part by part."""
     for info in parts(store, collection):
         first = info.part * layout.PART_ROWS
         wanted = rows[(rows >= first) & (rows < first + info.rows)]
         if len(wanted):
-            table = read_images_part(store, collection, info.part, ["width", "height"])
-            table = table.take(wanted - first)
-            sides.append(np.minimum(table["width"].to_numpy(), table["height"].to_numpy()))
-    return float(np.median(np.concatenate(sides)))
+            yield read_images_part(store, collection, info.part, columns).take(wanted - first)
 
 
 def rows_at_random(
