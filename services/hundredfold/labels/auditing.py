@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hundredfold.chassis.errors import Aborted, Conflict, InvalidArgument, NotFound
+from hundredfold.chassis.stages import stages
 from hundredfold.labels.answers import Asker, replayed
 from hundredfold.labels.audits import Audits
 from hundredfold.labels.domain import sampling, sequential, thresholds
@@ -240,7 +241,7 @@ def _draw(collection: str, request_id: str, wanted: Wanted, scene: _Scene) -> tu
     alpha = look_alpha(wanted.confidence, scene.looks + 1)
     classes = len(np.unique(population.class_ids))
     size = min(count, wanted.sample or _size(wanted, scene, alpha, classes))
-    stages, level = _stages(wanted, scene, size, alpha, classes)
+    sizes, level = _stages(wanted, scene, size, alpha, classes)
     random = sampling.generator(f"{collection} {request_id}")
     strata = [Stratum(count, size)]
     if wanted.find_threshold:
@@ -277,7 +278,7 @@ def _draw(collection: str, request_id: str, wanted: Wanted, scene: _Scene) -> tu
         strata=tuple(strata),
         steps=steps,
         abandons=scene.before,
-        stages=stages,
+        stages=sizes,
         level=level,
     )
     return plan, drawn
@@ -298,7 +299,7 @@ def _stages(
     """The stages of a sample of all images together, and their nominal level."""
     if wanted.by_class or wanted.find_threshold:
         return (), 0.0
-    sizes = sequential.stages(size, classes)
+    sizes = stages(size, classes)
     # However few slips people turn out to have made: no more than these may be claimed to be left.
     limit = math.floor(wanted.allowed_error * scene.total + 1e-9)
     return sizes, sequential.level(len(scene.population.rows), sizes, limit, alpha)

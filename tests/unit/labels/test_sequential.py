@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, hypergeom
 
+from hundredfold.chassis.stages import MOST_STAGES, stages
 from hundredfold.labels.domain.bounds import errors_allowed, most_wrong
-from hundredfold.labels.domain.sequential import MOST_STAGES, level, stages
+from hundredfold.labels.domain.sequential import level
 
 
 def limits(population: int, sizes: tuple[int, ...], limit: int, nominal: float) -> list[int]:

@@ -16,11 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-GROWTH = 1.5
-MOST_STAGES = 4
-CLASS_IMAGES = 5
-LEAST_STAGE = 30
-
 _REACH = 9.0  # standard deviations to each side, and some images where there is hardly any
 _MORE = 14
 _MOST_ERRORS = 300  # of larger audits the level is alpha / K: there a share of it hardly matters
@@ -28,18 +23,6 @@ _POINTS = 400
 _CLOSE = 1.01
 Numbers = npt.NDArray[np.int64]
 Chances = npt.NDArray[np.float64]
-
-
-def stages(most: int, classes: int) -> tuple[int, ...]:
-    """How many images have been looked at after each stage; the last is `most`.
-
-    Each stage is 1.5 times the one before, and adds enough for pages that are each of one class.
-    """
-    for count in range(MOST_STAGES, 1, -1):
-        first = most / GROWTH ** (count - 1)
-        if first >= LEAST_STAGE and first * (GROWTH - 1) >= CLASS_IMAGES * classes:
-            return (*(math.ceil(first * GROWTH**each) for each in range(count - 1)), most)
-    return (most,)
 
 
 def level(population: int, sizes: Sequence[int], limit: int, alpha: float) -> float:
