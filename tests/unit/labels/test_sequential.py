@@ -1,6 +1,5 @@
 """Audits in stages: how often they claim what is not so, against brute force, and what they save."""
 
-import math
 from functools import lru_cache
 
 import numpy as np
@@ -133,6 +132,4 @@ def test_it_takes_fewer_images_than_a_fixed_sample_of_the_same_power(wrong: int)
         if hypergeom.cdf(errors_allowed(population, size, limit, alpha), population, wrong, size)
         >= min(power, 0.999)
     )
-    print(f"{wrong} wrong: power {power:.3f}, {looked:.0f} on average, fixed {fixed}")  # noqa: T201
     assert looked < fixed
-    assert math.isfinite(power)
