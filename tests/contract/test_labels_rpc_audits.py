@@ -86,7 +86,7 @@ class AuditContract(LabelsContract):
 
     @pytest.fixture
     def passed(self, client: Client, truth: dict[int, int]) -> Any:
-        """An audit of 200 images without an error."""
+        """An audit of at most 200 images without an error."""
         client.offer(total=MANY)
         started = start(client, sample=200)
         answer(client, truth)
@@ -140,9 +140,9 @@ class TestStartAudit(AuditContract):
         assert not manifest.verify(store)
         rows = manifest.read_array(store, layout.AUDIT_ROWS)
         assert rows.tolist() == list(range(MANY))
-        assert manifest.read_array(store, layout.AUDIT_SAMPLE).tolist() == rows_of(
-            client.pieces()[0].audit_rows
-        )
+        drawn = manifest.read_array(store, layout.AUDIT_SAMPLE).tolist()
+        assert len(set(drawn)) == audit.most_sample == 50
+        assert sorted(drawn[: audit.sample]) == rows_of(client.pieces()[0].audit_rows)
         (event,) = client.events()
         assert (event.kind, event.audit_id) == (labels_pb2.EVENT_KIND_AUDIT, audit.audit_id)
         assert (audit.seq, event.seq, event.images) == (1, 1, 0)
@@ -218,7 +218,7 @@ class TestStartAudit(AuditContract):
         leases = answer(client, dict.fromkeys(range(MANY), OWL))
         assert all(lease.page.cluster == "c1/0" for lease in leases)
         assert get(client).state == PASSED
-        assert certify(client, audit.audit_id).labelled == 230
+        assert certify(client, audit.audit_id).labelled == 380 - get(client).sample
         assert client.labels() == dict.fromkeys(range(400), OWL)
         assert start(client, cluster="c1/1", class_id=TIT, sample=30).look == 1
 
@@ -341,7 +341,7 @@ class TestPagesOfAnAudit(AuditContract):
         }
 
     def test_they_survive_the_replacement_of_all_pages(self, client: Client) -> None:
-        start(client, sample=100)
+        start(client, sample=400)
         drawn = set(rows_of(client.pieces()[0].audit_rows))
         assert client.offer(page_message("new", [1], score=1e12), replace=True) >= 4
         assert self.shown(client) == drawn
@@ -350,7 +350,7 @@ class TestPagesOfAnAudit(AuditContract):
     def test_they_survive_a_lost_queue(
         self, client: Client, redis: RedisServer, truth: dict[int, int], heal: str
     ) -> None:
-        audit = start(client, sample=150)
+        audit = start(client, sample=600)
         answer(client, truth, pages=1)
         (held,) = client.lease("bob")
         redis.kill()
@@ -393,7 +393,7 @@ class TestPagesOfAnAudit(AuditContract):
         assert passed.state == PASSED
         lease = client.undo(lease_again=True).lease
         assert get(client).state == OPEN
-        assert get(client).answered == 200 - len(rows_of(lease.page.rows))
+        assert get(client).answered == passed.answered - len(rows_of(lease.page.rows))
         client.submit(lease.token, said(lease.page.class_id, IS, *rows_of(lease.page.rows)))
         assert get(client) == passed
 
@@ -433,6 +433,108 @@ class TestPagesOfAnAudit(AuditContract):
         assert np.frombuffer(piece.origins.data, "u1").tolist() == [AUDIT, AUDIT]
         client.offer(page_message("again", [1, 2], kind=AUDIT, class_id=TIT))
         assert not client.lease()
+
+
+class TestStages(AuditContract):
+    """An audit of 300 of 1,000 images: 89, 134, 200 or 300 of them are looked at."""
+
+    @pytest.fixture
+    def truth(self) -> dict[int, int]:
+        """A little of what the head says is wrong."""
+        return {row: 3 - each if row % 35 == 0 else each for row, each in halves(MANY).items()}
+
+    def waiting(self, client: Client) -> set[int]:
+        return set(rows_of(client.pieces()[0].audit_rows))
+
+    def stage(self, client: Client, truth: dict[int, int]) -> Any:
+        """Answer the images that are asked for now, and no others."""
+        while rows := self.waiting(client):
+            (lease,) = client.lease()
+            asked = rows_of(lease.page.rows)
+            assert set(asked) <= rows
+            right = [row for row in asked if truth[row] == lease.page.class_id]
+            odd = [row for row in asked if truth[row] != lease.page.class_id]
+            said_so = said(lease.page.class_id, IS, *right), said(lease.page.class_id, IS_NOT, *odd)
+            client.submit(lease.token, *said_so)
+            if not rows & self.waiting(client):
+                break
+        return get(client)
+
+    def test_they_are_asked_for_one_after_the_other_until_one_passes(
+        self, client: Client, truth: dict[int, int]
+    ) -> None:
+        first = start(client, sample=300, allowed_error=0.06)
+        assert (first.sample, first.most_sample, first.bound) == (89, 300, 1)
+        seen = self.waiting(client)
+        assert len(seen) == 89
+        sizes, audit = [first.sample], self.stage(client, truth)
+        while audit.state == OPEN:
+            assert audit.allowed_error < audit.bound < 1, "that of the stage before"
+            assert len(self.waiting(client)) == audit.sample - audit.answered
+            assert not seen & self.waiting(client)
+            seen |= self.waiting(client)
+            sizes.append(audit.sample)
+            audit = self.stage(client, truth)
+        assert sizes == [89, 134, 200, 300][: len(sizes)]
+        assert len(sizes) > 1
+        assert (audit.state, audit.answered) == (PASSED, sizes[-1])
+        assert not self.waiting(client)
+        assert not client.lease()
+        assert certify(client, audit.audit_id).labelled == MANY - len(seen)
+
+    @pytest.mark.parametrize("heal", ["lease", "reconcile", "restart"])
+    def test_a_later_one_survives_a_lost_queue_and_a_restart(
+        self,
+        client: Client,
+        redis: RedisServer,
+        truth: dict[int, int],
+        heal: str,
+        config: LabelsConfig,
+    ) -> None:
+        start(client, sample=300)
+        assert self.stage(client, truth).sample == 134
+        waiting = self.waiting(client)
+        redis.kill()
+        redis.start()
+        if heal == "reconcile":
+            client.stub.Reconcile(labels_pb2.ReconcileRequest(collection=BIRDS))
+            assert client.progress().ready == len(waiting)
+        if heal == "restart":
+            again = assemble(config)
+            with serving(*again.mounts, config=config) as channel:
+                assert self.waiting(Client(channel)) == waiting
+                assert self.stage(Client(channel), truth).answered == 134
+            again.close()
+        else:
+            assert self.stage(client, truth).answered == 134
+
+    def test_an_answer_of_an_earlier_one_that_is_taken_back_opens_that_one(
+        self, client: Client, truth: dict[int, int]
+    ) -> None:
+        start(client, sample=300)
+        assert self.stage(client, truth).sample == 134
+        lease = client.undo(lease_again=True).lease
+        assert (get(client).state, get(client).sample) == (OPEN, 89)
+        assert self.waiting(client) == set(rows_of(lease.page.rows))
+
+    def test_it_fails_after_the_last(self, client: Client, truth: dict[int, int]) -> None:
+        audit = start(client, sample=300, allowed_error=0.035)
+        while audit.state == OPEN:
+            audit = self.stage(client, truth)
+        assert (audit.state, audit.answered) == (FAILED, audit.sample)
+        assert not self.waiting(client)
+
+    def test_a_largest_sample_is_found_that_allows_for_bad_luck(self, client: Client) -> None:
+        audit = start(client, allowed_error=0.1)
+        assert 30 <= audit.sample < audit.most_sample < MANY
+
+    @pytest.mark.parametrize("kind", ["by_class", "find_threshold"])
+    def test_where_each_class_or_a_threshold_is_proved_there_is_one(
+        self, client: Client, kind: str
+    ) -> None:
+        audit = start(client, sample=300, **{kind: True})
+        assert audit.sample == audit.most_sample == 300
+        assert len(self.waiting(client)) == 300
 
 
 class TestGetAudit(AuditContract):
@@ -515,7 +617,10 @@ class TestGetAudit(AuditContract):
         audit = start(client, sample=60)
         answer(client, dict.fromkeys(truth, 0))
         audit = get(client, audit.audit_id)
-        assert (audit.state, audit.answered, audit.errors) == (FAILED, 60, 60)
+        assert (audit.state, audit.answered, audit.errors) == (FAILED, 40, 40), (
+            "nothing can help it"
+        )
+        assert audit.most_sample == 60
         assert audit.bound > 0.9
         assert not client.labels()
 
@@ -558,17 +663,20 @@ class TestCertify(AuditContract):
         self, client: Client, passed: Any, truth: dict[int, int]
     ) -> None:
         certificate = certify(client, passed.audit_id)
-        assert certificate.labelled == MANY - 200
+        assert certificate.labelled == MANY - passed.sample
         assert certificate.audit.state == CERTIFIED
         assert certificate.audit.certificate_seq == certificate.seq == client.progress().head_seq
-        assert (certificate.audit.bound, certificate.audit.answered) == (passed.bound, 200)
+        assert (certificate.audit.bound, certificate.audit.sample) == (passed.bound, passed.sample)
         assert client.labels() == truth
         (piece,) = client.pieces()
         origins = np.frombuffer(piece.origins.data, "u1")
-        assert np.bincount(origins, minlength=128)[[AUDIT, 127]].tolist() == [200, 800]
+        assert np.bincount(origins, minlength=128)[[AUDIT, 127]].tolist() == [
+            passed.sample,
+            MANY - passed.sample,
+        ]
         event = client.events()[-1]
         assert event.kind == labels_pb2.EVENT_KIND_CERTIFICATE
-        assert (event.audit_id, event.images) == (passed.audit_id, 800)
+        assert (event.audit_id, event.images) == (passed.audit_id, MANY - passed.sample)
         progress = client.progress()
         assert (progress.labelled, progress.total) == (MANY, MANY)
         assert balanced(progress)
@@ -577,14 +685,15 @@ class TestCertify(AuditContract):
         certificate = certify(client, passed.audit_id, auto_label=False)
         assert certificate.labelled == 0
         assert get(client).state == CERTIFIED
-        assert len(client.labels()) == 200
-        assert certify(client, passed.audit_id).labelled == 800, "later, if that is wanted"
+        assert len(client.labels()) == passed.sample
+        rest = MANY - passed.sample
+        assert certify(client, passed.audit_id).labelled == rest, "later, if that is wanted"
 
     def test_undo_takes_it_back(self, client: Client, passed: Any) -> None:
         seq = certify(client, passed.audit_id).seq
         undone = client.undo(seq)
         assert undone.undone.audit_id == passed.audit_id
-        assert len(client.labels()) == 200
+        assert len(client.labels()) == passed.sample
         assert get(client) == passed
 
     def test_the_same_again_returns_the_same_answer(self, client: Client, passed: Any) -> None:
@@ -604,7 +713,7 @@ class TestCertify(AuditContract):
         (lease,) = client.lease()
         client.submit(lease.token, said(0, UNSURE, free[1]), said(truth[free[2]], IS_NOT, free[2]))
         before = client.labels()
-        assert certify(client, passed.audit_id).labelled == 800 - 3
+        assert certify(client, passed.audit_id).labelled == MANY - passed.sample - 3
         after = client.labels()
         assert after[free[0]] == before[free[0]] != truth[free[0]]
         assert not {free[1], free[2]} & after.keys()
@@ -624,7 +733,8 @@ class TestCertify(AuditContract):
         certify(client, passed.audit_id)
         assert len(client.labels()) == MANY
         answer(client, truth)
-        assert (get(client).answered, get(client).state) == (60, PASSED)
+        assert (get(client).answered, get(client).state) == (get(client).sample, PASSED)
+        assert get(client).sample < 60
 
     def test_many_labels_are_one_event_that_is_listed_without_them(
         self, client: Client, store: ArtifactStore
@@ -634,12 +744,13 @@ class TestCertify(AuditContract):
         audit = start(client, sample=150)
         answer(client, halves(100_000))
         certificate = certify(client, audit.audit_id)
-        assert certificate.labelled == 99_850
+        left = 100_000 - get(client).sample
+        assert certificate.labelled == left > 99_850
         event = client.events()[-1]
-        assert (event.images, len(event.judgements)) == (99_850, 0)
+        assert (event.images, len(event.judgements)) == (left, 0)
         assert client.labels() == halves(100_000)
         client.undo(certificate.seq)
-        assert len(client.labels()) == 150
+        assert len(client.labels()) == 100_000 - left
 
     def test_an_open_audit_is_refused(self, client: Client) -> None:
         audit = start(client, sample=30)

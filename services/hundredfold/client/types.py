@@ -222,7 +222,8 @@ class Audit:
 
     `state` is OPEN, PASSED, FAILED, CERTIFIED or ABANDONED. `bound` is the upper bound on the share of
     wrong labels among all images, `allowed_error` the largest that the certificate takes,
-    `people_error` the estimated share of wrong ones among people's labels.
+    `people_error` the estimated share of wrong ones among people's labels. `sample` counts the images of
+    the stages begun so far, `most_sample` those of all.
     """
 
     audit_id: str
@@ -245,6 +246,7 @@ class Audit:
     seq: int
     certificate_seq: int
     people_error: float
+    most_sample: int = 0
 
 
 @dataclass(frozen=True)

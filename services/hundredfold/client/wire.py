@@ -177,6 +177,7 @@ def audit(message: labels_pb2.Audit) -> types.Audit:
         seq=message.seq,
         certificate_seq=message.certificate_seq,
         people_error=message.people_error,
+        most_sample=message.most_sample,
     )
 
 

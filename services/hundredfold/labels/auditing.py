@@ -1,6 +1,7 @@
 """Drawing audits and writing certificates."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from hundredfold.chassis.errors import Aborted, Conflict, InvalidArgument, NotFound
+from hundredfold.chassis.stages import stages
 from hundredfold.labels.answers import Asker, replayed
 from hundredfold.labels.audits import Audits
-from hundredfold.labels.domain import sampling, thresholds
+from hundredfold.labels.domain import sampling, sequential, thresholds
 from hundredfold.labels.domain.audit import (
     Audit,
     AuditState,
@@ -202,7 +204,7 @@ class Auditor:
         if audit is None:
             raise NotFound(f"{work.collection} has no audit {audit_id}", field="audit_id")
         if audit.state is AuditState.OPEN:
-            left = audit.plan.sample - audit.proof.answered
+            left = audit.proof.sample - audit.proof.answered
             raise Conflict(f"{left} images of the audit wait for an answer", reason="AUDIT_OPEN")
         if audit.state is AuditState.ABANDONED:
             raise Conflict("the audit was abandoned", reason="AUDIT_ABANDONED")
@@ -237,13 +239,17 @@ def _draw(collection: str, request_id: str, wanted: Wanted, scene: _Scene) -> tu
     """Draw a sample. The same request draws the same from the same population."""
     population, count = scene.population, len(scene.population.rows)
     alpha = look_alpha(wanted.confidence, scene.looks + 1)
-    size = min(count, wanted.sample or _size(wanted, scene, alpha))
+    classes = len(np.unique(population.class_ids))
+    size = min(count, wanted.sample or _size(wanted, scene, alpha, classes))
+    sizes, level = _stages(wanted, scene, size, alpha, classes)
     random = sampling.generator(f"{collection} {request_id}")
     strata = [Stratum(count, size)]
-    if wanted.by_class and not wanted.find_threshold:
+    if wanted.find_threshold:
+        places = sampling.simple(count, size, random)
+    elif wanted.by_class:
         places, strata = sampling.stratified(population.class_ids, size, random)
     else:
-        places = sampling.simple(count, size, random)
+        places = sampling.in_order(count, size, random)
     drawn = population.at(places)
     steps: tuple[thresholds.Step, ...] = ()
     if wanted.find_threshold:
@@ -272,6 +278,8 @@ def _draw(collection: str, request_id: str, wanted: Wanted, scene: _Scene) -> tu
         strata=tuple(strata),
         steps=steps,
         abandons=scene.before,
+        stages=sizes,
+        level=level,
     )
     return plan, drawn
 
@@ -285,7 +293,19 @@ def _audit_id(request_id: str, scene: _Scene, drawn: Drawn) -> str:
     return digest.hexdigest()[:20]
 
 
-def _size(wanted: Wanted, scene: _Scene, alpha: float) -> int:
+def _stages(
+    wanted: Wanted, scene: _Scene, size: int, alpha: float, classes: int
+) -> tuple[tuple[int, ...], float]:
+    """The stages of a sample of all images together, and their nominal level."""
+    if wanted.by_class or wanted.find_threshold:
+        return (), 0.0
+    sizes = stages(size, classes)
+    # However few slips people turn out to have made: no more than these may be claimed to be left.
+    limit = math.floor(wanted.allowed_error * scene.total + 1e-9)
+    return sizes, sequential.level(len(scene.population.rows), sizes, limit, alpha)
+
+
+def _size(wanted: Wanted, scene: _Scene, alpha: float, classes: int) -> int:
     """As many images as likely prove the bound, if the head is right about its errors."""
     sure, people = scene.population.probabilities, scene.people
     if wanted.find_threshold:
@@ -293,4 +313,19 @@ def _size(wanted: Wanted, scene: _Scene, alpha: float) -> int:
     count = len(sure)
     expected = float(np.sum(1 - sure.astype(np.float64)))
     limit = errors_to_leave(scene.total, wanted.allowed_error, scene.total - count, people)
-    return sampling.smallest_sample(count, expected, limit, alpha, people.miss_rate)
+    if wanted.by_class:
+        return sampling.smallest_sample(count, expected, limit, alpha, people.miss_rate)
+    level, size = alpha, 0
+    # The level follows from the stages and they from the size, which it hardly moves.
+    for _ in range(2):
+        size = sampling.smallest_sample(
+            count,
+            expected,
+            limit,
+            level,
+            people.miss_rate,
+            margin=sampling.STAGED_MARGIN,
+            chance=sampling.STAGED_SURE_ENOUGH,
+        )
+        _, level = _stages(wanted, scene, size, alpha, classes)
+    return size

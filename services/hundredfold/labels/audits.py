@@ -14,11 +14,11 @@ from hundredfold.labels.domain.audit import (
     Proof,
     certified,
     outcome,
-    pages,
     people_of,
     prove,
     state_of,
 )
+from hundredfold.labels.domain.audit_pages import pages
 from hundredfold.labels.domain.event import EventKind
 from hundredfold.labels.domain.fold import Fold
 from hundredfold.labels.domain.page import NO_ROWS, Mask, Page, Rows
@@ -116,7 +116,10 @@ class Audits:
             if self.newest_id(work, fold) != plan.audit_id:
                 return None
             drawn = self._sample(work.collection, plan.audit_id)
-            return plan, drawn, ~outcome(fold, schema, drawn).answered
+            found = outcome(fold, schema, drawn)
+            # A later stage is asked about when those before are answered and have not decided.
+            begun = drawn.first(prove(plan, drawn, found, people_of(fold)).sample)
+            return plan, drawn, begun & ~found.answered
 
     def _audit(self, work: Reading, fold: Fold, schema: Schema, known: _Known, seq: int) -> Audit:
         plan = known.plans[seq]

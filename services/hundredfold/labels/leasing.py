@@ -11,7 +11,7 @@ from hundredfold.chassis.errors import ServiceError, Unavailable
 from hundredfold.labels.answers import Asker
 from hundredfold.labels.audits import Audits
 from hundredfold.labels.domain.asking import knows_classes, still_open
-from hundredfold.labels.domain.audit import SCORE
+from hundredfold.labels.domain.audit_pages import SCORE
 from hundredfold.labels.domain.fold import Fold
 from hundredfold.labels.domain.page import NO_ROWS, Lease, LeaseState, Page
 from hundredfold.labels.domain.progress import Outside, Progress, progress

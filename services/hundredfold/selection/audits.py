@@ -177,7 +177,9 @@ class Audits:
         allowed = (1 - state.target_accuracy) * known.total
         # A sample of all images that are left passes also when more are wrong: found ones are put right.
         few = len(known.pool) + known.aside <= 2 * state.page_size
-        return (wrong <= allowed or few) and stopping.may_look_again(wrong, state.auditing.wrong)
+        return (wrong <= stopping.OVER * allowed or few) and stopping.may_look_again(
+            wrong, state.auditing.wrong
+        )
 
     def _terms(self, state: LoopState, known: Known, target: float) -> Terms:
         return Terms(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from hundredfold.labels.domain import sampling
+from hundredfold.labels.domain import sampling, sequential
 from hundredfold.labels.domain.audit import (
     AuditState,
     Drawn,
@@ -19,11 +19,11 @@ from hundredfold.labels.domain.audit import (
     Plan,
     Proof,
     groups_of,
-    pages,
     people_of,
     prove,
     state_of,
 )
+from hundredfold.labels.domain.audit_pages import pages
 from hundredfold.labels.domain.bounds import Stratum, look_alpha
 from hundredfold.labels.domain.event import Event, EventKind, Judgement, Verdict, labels_by_class
 from hundredfold.labels.domain.fold import Fold
@@ -160,6 +160,41 @@ def test_a_plan_and_a_proof_survive_the_ledger() -> None:
     drawn = drawn_of(class_ids[:2])
     proof = prove(plan, drawn, Outcome(np.ones(2, bool), np.zeros(2, bool)), PERFECT)
     assert Proof.of(json.loads(json.dumps(asdict(proof)))) == proof
+
+
+def test_plans_and_proofs_of_before_there_were_stages_are_read() -> None:
+    class_ids = np.ones(1000, np.int32)
+    plan, drawn = plan_of(class_ids, class_ids[:300]), drawn_of(class_ids[:300])
+    document = {k: v for k, v in plan.document().items() if k not in {"stages", "level"}}
+    assert Plan.of(document) == plan
+    proof = prove(plan, drawn, Outcome(np.ones(300, bool), np.zeros(300, bool)), PERFECT)
+    assert (proof.sample, state_of(plan, proof)) == (300, AuditState.PASSED)
+    old = {k: v for k, v in asdict(proof).items() if k not in {"sample", "hopeless"}}
+    assert Proof.of(old) == replace(proof, sample=0)
+
+
+def staged(errors: Sequence[int]) -> tuple[AuditState, Proof]:
+    """What comes of 300 images in stages of 89, 134, 200 and 300 when those drawn at some turns are wrong."""
+    class_ids = np.ones(1000, np.int32)
+    sizes = (89, 134, 200, 300)
+    nominal = sequential.level(1000, sizes, 50, look_alpha(0.95, 1))
+    plan = plan_of(class_ids, class_ids[:300], stages=sizes, level=nominal)
+    turns = np.random.default_rng(1).permutation(300)
+    drawn = replace(drawn_of(class_ids[:300]), turns=turns)
+    proof = prove(plan, drawn, Outcome(np.ones(300, bool), np.isin(turns, errors)), PERFECT)
+    return state_of(plan, proof), proof
+
+
+def test_the_first_stage_that_can_decides() -> None:
+    state, proof = staged([])
+    assert (state, proof.sample, proof.answered) == (AuditState.PASSED, 89, 89)
+    state, proof = staged([3, 10, 20])
+    assert (state, proof.errors) == (AuditState.PASSED, 3)
+    assert 89 < proof.sample < 300
+    state, proof = staged(range(0, 300, 10))
+    assert (state, proof.sample) == (AuditState.FAILED, proof.answered)
+    state, proof = staged(range(60))
+    assert (state, proof.sample, proof.hopeless) == (AuditState.FAILED, 89, True)
 
 
 def test_slips_of_people_raise_the_bound_and_errors_found_are_put_right() -> None:

@@ -21,6 +21,7 @@ from hundredfold.selection.domain.stopping import (
     passing,
     plan,
     slips,
+    staged_seconds,
     trust,
 )
 
@@ -159,3 +160,32 @@ def test_slips_are_the_odd_images_that_were_overlooked():
     assert slips(1000, 100, 1000, 0.0) == 0
     assert slips(1000, 100, 1000, 0.05) == pytest.approx(1000 * 0.1 * 0.05 / 0.95)
     assert slips(1000, 0, 0, 0.05) == 0
+
+
+def expected(asked, population, wrong, sample):
+    return staged_seconds(asked, population, wrong, sample, NO_EVIDENCE, page_size=48, costs=COSTS)
+
+
+def test_stages_cost_less_than_the_whole_sample_where_an_early_one_likely_passes():
+    whole = audit_seconds(terms(), 2000, 60, 600, page_size=48, costs=COSTS)
+    assert expected(terms(), 2000, 60, 600) < 0.6 * whole
+    assert expected(terms(), 2000, 190, 600) > expected(terms(), 2000, 60, 600)
+
+
+def test_a_small_sample_has_one_stage_and_its_whole_cost():
+    one = audit_seconds(terms(), 2000, 20, 40, page_size=48, costs=COSTS)
+    chance = passing(terms(), 2000, 20, 40, NO_EVIDENCE)
+    assert expected(terms(), 2000, 20, 40) == pytest.approx(one / max(chance, 0.5))
+
+
+def test_it_is_due_about_when_as_many_are_expected_to_be_wrong_as_may_be():
+    """Each wrong image takes four seconds to put right, of 2,600 that are left at first."""
+    steps = np.arange(120)
+    wrong, left = np.linspace(450, 0, 120), np.linspace(2600, 0, 120).astype(int)
+    asked = Terms(3781, 189, 20, alpha(0.95, 1), classes=10)
+    ready = next(
+        at
+        for at in range(0, 120, 4)
+        if planned(course(15.0 * steps[at:] - 15.0 * at, left[at:], wrong[at:]), asked).ready
+    )
+    assert 0.75 * 189 < wrong[ready] < 1.25 * 189

@@ -3,7 +3,7 @@
 import enum
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,10 @@ from hundredfold.labels.domain.bounds import (
     most_wrong_stratified,
 )
 from hundredfold.labels.domain.fold import Fold
-from hundredfold.labels.domain.page import Ids, Mask, Page, PageKind, Rows
+from hundredfold.labels.domain.page import NO_ROWS, Ids, Mask, Rows
 from hundredfold.labels.domain.people import miss_rate, wrong_labels
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.domain.thresholds import Step
-
-PAGE_IMAGES = 48
-SCORE = 1e300
-"""Of the pages of an audit: above all others."""
 
 
 class AuditState(enum.IntEnum):
@@ -60,13 +56,15 @@ class Plan:
         alpha: the probability of error that this look spends.
         total: images to label, labelled ones counted.
         population: images nobody had labelled.
-        sample: drawn of them.
+        sample: drawn of them, all stages together.
         by_class: also bound each class by itself.
         find_threshold: find the lowest probability at which the labels are good enough.
         groups: the predicted classes.
         strata: within which the sample is a simple random one; more than one only with by_class.
         steps: with find_threshold the candidates, in the order they are tested.
         abandons: the audit that was open before, or "".
+        stages: images of the sample looked at after each stage; none = there is only one.
+        level: the nominal probability of error of each stage; 0 = alpha.
     """
 
     audit_id: str
@@ -85,6 +83,13 @@ class Plan:
     strata: tuple[Stratum, ...]
     steps: tuple[Step, ...]
     abandons: str = ""
+    stages: tuple[int, ...] = ()
+    level: float = 0.0
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Images of the sample looked at after each stage."""
+        return self.stages or (self.sample,)
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
@@ -98,6 +103,7 @@ class Plan:
             "groups": tuple(Group(**each) for each in document["groups"]),
             "strata": tuple(Stratum(**each) for each in document["strata"]),
             "steps": tuple(steps),
+            "stages": tuple(document.get("stages", ())),
         }
         return cls(**{**document, **parts})
 
@@ -110,11 +116,23 @@ class Drawn:
         rows: int64 [s], ascending.
         class_ids: int32 [s]: the class each would get.
         probabilities: float32 [s].
+        turns: int64 [s]: when each was drawn, from 0; empty where the order does not matter.
     """
 
     rows: Rows
     class_ids: Ids
     probabilities: npt.NDArray[np.float32]
+    turns: Rows = field(default_factory=lambda: NO_ROWS)
+
+    def between(self, begin: int, end: int) -> Mask:
+        """Which of the sample were drawn as number `begin` to `end` - 1: bool [s]."""
+        turns = self.turns if self.turns.size else np.arange(len(self.rows))
+        inside: Mask = (turns >= begin) & (turns < end)
+        return inside
+
+    def first(self, count: int) -> Mask:
+        """Which of the sample were drawn first: bool [s]."""
+        return self.between(0, count)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,7 +168,7 @@ class Proof:
     """What an audit comes to; what the CERTIFICATE event holds.
 
     Attributes:
-        answered: of the sample.
+        answered: of the sample, the stages begun so far.
         errors: of those.
         bound: on wrong labels among all images, or with find_threshold among those the model labels.
         threshold: the lowest probability that is labelled; 0 = all are.
@@ -158,6 +176,8 @@ class Proof:
         group_answered: of the sample of each group.
         group_errors: of those.
         group_bounds: on the share of errors among the images of each group that were not drawn.
+        sample: images of the stages begun so far; 0 = all, in certificates of before there were stages.
+        hopeless: no later stage could pass.
     """
 
     answered: int
@@ -168,6 +188,8 @@ class Proof:
     group_answered: tuple[int, ...]
     group_errors: tuple[int, ...]
     group_bounds: tuple[float, ...]
+    sample: int = 0
+    hopeless: bool = False
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Proof":
@@ -211,27 +233,45 @@ def outcome(fold: Fold, schema: Schema, drawn: Drawn) -> Outcome:
 
 
 def prove(plan: Plan, drawn: Drawn, found: Outcome, people: People) -> Proof:
-    """What the answers come to; bounds are 1 before all are answered."""
+    """What the answers come to.
+
+    The bound is that of the last stage of which all are answered, 1 before there is one. The stages are gone
+    through from the first each time, up to one that passes, so that an answer that is taken back opens
+    its own stage again.
+    """
     groups = [_group(plan, each, drawn, found, people) for each in plan.groups]
-    complete = bool(found.answered.all())
-    bound, threshold = _bound(plan, drawn, found, people) if complete else (1.0, 0.0)
+    bound, threshold, hopeless, size = 1.0, 0.0, False, 0
+    for size in plan.sizes:
+        if not found.answered[drawn.first(size)].all():
+            break
+        bound, threshold = _bound(plan, drawn, found, people, size)
+        if bound <= plan.allowed_error:
+            break
+        if hopeless := not _may_pass(plan, drawn, found, people, size):
+            break
+    begun = drawn.first(size)
     return Proof(
-        answered=int(found.answered.sum()),
-        errors=int(found.wrong.sum()),
+        answered=int(found.answered[begun].sum()),
+        errors=int(found.wrong[begun].sum()),
         bound=bound,
         threshold=threshold,
         people_error=people.error,
         group_answered=tuple(each[0] for each in groups),
         group_errors=tuple(each[1] for each in groups),
         group_bounds=tuple(each[2] for each in groups),
+        sample=size,
+        hopeless=hopeless,
     )
 
 
 def state_of(plan: Plan, proof: Proof) -> AuditState:
     """Where an audit stands that was neither abandoned nor certified."""
-    if proof.answered < plan.sample:
+    if proof.answered < proof.sample:
         return AuditState.OPEN
-    return AuditState.PASSED if proof.bound <= plan.allowed_error else AuditState.FAILED
+    if proof.bound <= plan.allowed_error:
+        return AuditState.PASSED
+    last = proof.sample == plan.sample or proof.hopeless
+    return AuditState.FAILED if last else AuditState.OPEN
 
 
 def errors_to_leave(plan_total: int, allowed_error: float, labelled: int, people: People) -> int:
@@ -239,48 +279,32 @@ def errors_to_leave(plan_total: int, allowed_error: float, labelled: int, people
     return math.floor(allowed_error * plan_total - people.error * labelled + 1e-9)
 
 
-def pages(plan: Plan, drawn: Drawn, wanted: Mask, schema: Schema) -> list[Page]:
-    """The pages of a sample, by predicted class, the surest images first, with the images of a mask [s].
-
-    An image is always on the page of the same id, so that those that were lost can be made again beside
-    those that were not.
-    """
-    made = []
-    for class_id in np.unique(drawn.class_ids).tolist():
-        places = np.flatnonzero(drawn.class_ids == class_id)
-        places = places[np.argsort(-drawn.probabilities[places], kind="stable")]
-        for number, begin in enumerate(range(0, len(places), PAGE_IMAGES)):
-            some = places[begin : begin + PAGE_IMAGES]
-            some = some[wanted[some]]
-            if not some.size:
-                continue
-            page = Page(
-                page_id=f"audit-{plan.audit_id}-{class_id}-{number}",
-                kind=PageKind.AUDIT,
-                rows=drawn.rows[some],
-                class_id=schema.in_use(class_id),
-                probability=drawn.probabilities[some],
-                model=plan.model,
-                cluster=plan.cluster,
-                score=SCORE,
-                audit_id=plan.audit_id,
-            )
-            made.append(page)
-    return made
-
-
-def _bound(plan: Plan, drawn: Drawn, found: Outcome, people: People) -> tuple[float, float]:
-    """The bound and the threshold when all are answered."""
+def _bound(
+    plan: Plan, drawn: Drawn, found: Outcome, people: People, size: int
+) -> tuple[float, float]:
+    """The bound and the threshold when all of the first so many are answered."""
     if plan.find_threshold:
         return _threshold_bound(plan, drawn, found, people)
-    errors = as_found_by_all(int(found.wrong.sum()), plan.sample, people.miss_rate)
+    return _whole_bound(plan, int(found.wrong[drawn.first(size)].sum()), people, size), 0.0
+
+
+def _whole_bound(plan: Plan, wrong: int, people: People, size: int) -> float:
+    """The bound when so many of the first `size` of a sample are wrong."""
+    errors = as_found_by_all(wrong, size, people.miss_rate)
     if len(plan.strata) > 1:
         most = most_wrong_stratified(plan.strata, errors, plan.alpha)
     else:
-        most = most_wrong(plan.population, plan.sample, errors, plan.alpha)
+        most = most_wrong(plan.population, size, errors, plan.level or plan.alpha)
     # The sample has labels of people by now.
-    by_people = people.error * (plan.total - plan.population + plan.sample)
-    return min(1.0, (most - errors + by_people) / plan.total), 0.0
+    by_people = people.error * (plan.total - plan.population + size)
+    return min(1.0, (most - errors + by_people) / plan.total)
+
+
+def _may_pass(plan: Plan, drawn: Drawn, found: Outcome, people: People, size: int) -> bool:
+    """Whether a later stage passes when nothing more is wrong."""
+    wrong = int(found.wrong[drawn.first(size)].sum())
+    later = [each for each in plan.sizes if each > size]
+    return any(_whole_bound(plan, wrong, people, each) <= plan.allowed_error for each in later)
 
 
 def _threshold_bound(

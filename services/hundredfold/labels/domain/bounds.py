@@ -7,6 +7,7 @@ least the confidence that is stated.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from scipy.stats import beta, hypergeom
 
@@ -38,6 +39,7 @@ def clopper_pearson(sample: int, wrong: int, alpha: float) -> float:
     return float(beta.ppf(1 - alpha, wrong + 1, sample - wrong))
 
 
+@lru_cache(maxsize=4096)
 def most_wrong(population: int, sample: int, wrong: int, alpha: float) -> int:
     """Upper bound on the errors in a population of which a simple random sample was drawn.
 

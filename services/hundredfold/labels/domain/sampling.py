@@ -18,6 +18,9 @@ SURE_ENOUGH = 0.8
 MARGIN = 1.2
 """Heads are a little too sure of themselves: so many times the errors they expect are planned for."""
 
+STAGED_MARGIN, STAGED_SURE_ENOUGH = 1.3, 0.9
+"""For the last of several stages, which is seldom reached."""
+
 LEAST_QUOTA = 5
 _GROWTH = 1.25
 Places = npt.NDArray[np.int64]
@@ -32,6 +35,11 @@ def generator(request_id: str) -> np.random.Generator:
 def simple(population: int, sample: int, random: np.random.Generator) -> Places:
     """int64 [sample], ascending: places in a population, all subsets equally likely."""
     return np.sort(random.choice(population, sample, replace=False, shuffle=False))
+
+
+def in_order(population: int, sample: int, random: np.random.Generator) -> Places:
+    """int64 [sample]: places in a population in a random order, so that the first of them are a simple sample."""
+    return random.choice(population, sample, replace=False, shuffle=True)
 
 
 def strata_of(class_ids: Ids, sample: int) -> Ids:
@@ -79,26 +87,35 @@ def stratified(
 
 
 def smallest_sample(
-    population: int, expected: float, limit: int, alpha: float, miss_rate: float
+    population: int,
+    expected: float,
+    limit: int,
+    alpha: float,
+    miss_rate: float,
+    *,
+    margin: float = MARGIN,
+    chance: float = SURE_ENOUGH,
 ) -> int:
     """The smallest sample that likely proves that at most `limit` errors are left in a population.
 
     Args:
         population: images.
-        expected: errors among them, as the head sees it; `MARGIN` times as many are planned for.
+        expected: errors among them, as the head sees it.
         limit: errors that may be left outside of the sample; negative when nothing can prove it.
         alpha: of the bound.
         miss_rate: the share of errors that is overlooked, see `as_found_by_all`.
+        margin: so many times as many errors are planned for.
+        chance: of success.
 
     Returns:
-        At which the probability of success is `SURE_ENOUGH`; `LEAST_SAMPLE` when there is none, so that
+        At which there is the chance of success; `LEAST_SAMPLE` when there is none, so that
         an audit that must fail costs little.
     """
-    wrong = min(population, math.ceil(expected * MARGIN))
+    wrong = min(population, math.ceil(expected * margin))
 
     def succeeds(sample: int) -> bool:
         allowed = math.floor(errors_allowed(population, sample, limit, alpha) * (1 - miss_rate))
-        return allowed >= 0 and success(population, wrong, sample, allowed) >= SURE_ENOUGH
+        return allowed >= 0 and success(population, wrong, sample, allowed) >= chance
 
     least = min(LEAST_SAMPLE, population)
     return _smallest(succeeds, least, min(population, MOST_SAMPLE)) or least

@@ -37,8 +37,10 @@ class Population:
         return Population(self.rows[kept], self.class_ids[kept], self.probabilities[kept])
 
     def at(self, places: Rows) -> Drawn:
-        """Those at some places, which ascend."""
-        return Drawn(self.rows[places], self.class_ids[places], self.probabilities[places])
+        """Those at some places, in the order in which they were drawn."""
+        turns = np.argsort(places, kind="stable")
+        places = places[turns]
+        return Drawn(self.rows[places], self.class_ids[places], self.probabilities[places], turns)
 
 
 class AuditStore:
@@ -103,7 +105,7 @@ class AuditStore:
             layout.AUDIT_ROWS: population.rows,
             layout.AUDIT_CLASSES: population.class_ids,
             layout.AUDIT_PROBABILITIES: population.probabilities,
-            layout.AUDIT_SAMPLE: drawn.rows,
+            layout.AUDIT_SAMPLE: drawn.rows[np.argsort(drawn.turns)],
         }
         for name, array in arrays.items():
             manifest.add(name, self._store.write_array(f"{manifest.folder}/{name}", array))

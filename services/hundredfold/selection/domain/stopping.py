@@ -8,8 +8,10 @@ one expected, the count of wrong ones is negative binomial, and the posterior me
 towards what the head says.
 
 Looking early takes a large sample, for the proof has little room; looking late takes more labelling.
-`least_sample` says how large a sample makes it likely enough to pass; `plan` weighs its cost at every
-point of the work to come, and the audit is due when no later point is cheaper.
+A sample is looked at in stages, and the first that proves the bound ends the audit, so that a large one is
+paid for only with bad luck. `least_sample` says how large a sample makes it likely enough to pass; `plan`
+weighs what its stages are expected to cost at every point of the work to come, and the audit is due when
+no later point is cheaper.
 """
 
 import math
@@ -20,9 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hundredfold.chassis.costs import CostModel
+from hundredfold.chassis.stages import stages
 
-ENOUGH = 0.8
-"""How likely an audit must be to pass."""
+ENOUGH = 0.9
+"""How likely the last stage of an audit must be to pass."""
+
+OVER = 1.25
+"""An audit may be due while so many times the wrong images that are allowed are expected: found ones are put right."""
 
 MISS_RATE = 0.025
 """Share of odd images that people are taken to overlook before anything is known of them."""
@@ -32,7 +38,9 @@ _PRIOR = 8.0  # wrong guesses that the head's own expectation is worth: a ratio 
 _QUANTILES = (-1.2816, -0.5244, 0.0, 0.5244, 1.2816)
 _LOOK_SHARES = (3 / 4, 1 / 4)
 _POINTS = 10
-_MARGIN = 1.02
+_MARGIN = 1.05  # what a sample costs goes up and down by that much: limits are whole numbers
+# The nominal level of the stages, for 1 to 4 of them, as a share of the look's: the ledger finds it anew for each audit.
+_LEVELS = (1.0, 0.64, 0.5, 0.4)
 LEAST_SAMPLE, MOST_SAMPLE = 30, 100_000
 
 
@@ -107,7 +115,9 @@ def alpha(confidence: float, look: int) -> float:
     return float((1 - confidence) * most * rest ** (look - 1))
 
 
-def passing(terms: Terms, population: int, wrong: float, sample: int, belief: Trust) -> float:
+def passing(
+    terms: Terms, population: int, wrong: float, sample: int, belief: Trust, *, level: float = 1.0
+) -> float:
     """The probability that an audit passes.
 
     Args:
@@ -116,9 +126,10 @@ def passing(terms: Terms, population: int, wrong: float, sample: int, belief: Tr
         wrong: how many of them the head takes wrongly, as it expects itself.
         sample: images drawn.
         belief: in the head.
+        level: share of alpha that a test of this sample may spend.
     """
     room = math.floor(terms.allowed - terms.slips)
-    errors = _most_errors(population, sample, room, terms.alpha)
+    errors = _most_errors(population, sample, room, level * terms.alpha)
     if errors < 0:
         return 0.0
     chances = [
@@ -129,19 +140,24 @@ def passing(terms: Terms, population: int, wrong: float, sample: int, belief: Tr
 
 
 def least_sample(terms: Terms, population: int, wrong: float, belief: Trust) -> int:
-    """The smallest sample with which an audit is likely enough to pass; 0 when none is.
+    """The smallest sample with whose last stage an audit is likely enough to pass; 0 when none is.
 
     At least 30, found to within 5 %; a sample of all images passes unless people's slips are too many.
     """
+
+    def enough(sample: int) -> bool:
+        level = _level(stages(sample, terms.classes))
+        return passing(terms, population, wrong, sample, belief, level=level) >= ENOUGH
+
     most = min(population, MOST_SAMPLE)
     low, high = 0, min(LEAST_SAMPLE, most)
-    while high and passing(terms, population, wrong, high, belief) < ENOUGH:
+    while high and not enough(high):
         if high == most:
             return 0
         low, high = high, min(2 * high, most)
     while high - low > max(1, high // 20) and high > LEAST_SAMPLE:
         middle = (low + high) // 2
-        if passing(terms, population, wrong, middle, belief) >= ENOUGH:
+        if enough(middle):
             high = middle
         else:
             low = middle
@@ -161,6 +177,36 @@ def audit_seconds(
     images = round(sample / pages)
     odd = images * min(1.0, wrong / max(population, 1))
     return pages * (costs.expected_confirm(images, odd) + odd * costs.single_seconds)
+
+
+def staged_seconds(
+    terms: Terms,
+    population: int,
+    wrong: float,
+    sample: int,
+    belief: Trust,
+    *,
+    page_size: int,
+    costs: CostModel,
+) -> float:
+    """Expected human seconds until an audit has passed: each stage counts as often as it is reached.
+
+    A stage is taken to be reached when the sample before does not pass by itself, which is a little too
+    often. An audit that fails has cost its seconds in vain, so that all count once for each that passes.
+    """
+    sizes = stages(sample, terms.classes)
+    reached, before, seconds = 1.0, 0, 0.0
+    for size in sizes:
+        seconds += reached * audit_seconds(
+            terms, population, belief.mean * wrong, size - before, page_size=page_size, costs=costs
+        )
+        chance = passing(terms, population, wrong, size, belief, level=_level(sizes))
+        reached, before = min(reached, 1 - chance), size
+    return seconds / max(1 - reached, 0.5)
+
+
+def _level(sizes: tuple[int, ...]) -> float:
+    return _LEVELS[len(sizes) - 1]
 
 
 @dataclass(frozen=True)
@@ -184,9 +230,9 @@ class Plan:
 
     Attributes:
         labelling: human seconds of labelling before the audit.
-        auditing: human seconds of the audit.
+        auditing: expected human seconds of the audit.
         at: place in the course at which to audit; 0 = now; its length - 1 = once all is labelled.
-        sample: images to draw; 0 when everything is labelled by then.
+        sample: images to draw, all stages together; 0 when everything is labelled by then.
     """
 
     labelling: float
@@ -203,15 +249,15 @@ class Plan:
 def plan(course: Course, terms: Terms, belief: Trust, *, page_size: int, costs: CostModel) -> Plan:
     """Weigh an audit now against one after more labelling.
 
-    Only points where the wrong guesses expected are few enough to be proved are looked at, at most ten
-    of them, the first and the last among them. An audit that fails has cost its seconds in vain, so that
-    its cost counts 1 / ENOUGH times.
+    Only points where the wrong guesses expected are few enough to be proved are looked at, at most
+    `_POINTS` of them, the first and the last among them, the nearer the closer together.
     """
     room = max(terms.allowed - terms.slips, 0.0)
-    able = np.flatnonzero(belief.mean * course.wrong + terms.aside <= room)
+    able = np.flatnonzero(belief.mean * course.wrong + terms.aside <= OVER * room)
     first = int(able[0]) if len(able) else len(course.seconds) - 1
     # Where the room is too small even at the end only a sample of all that is left can pass.
-    points = np.unique(np.linspace(first, len(course.seconds) - 1, _POINTS).astype(int))
+    last = len(course.seconds) - 1
+    points = np.unique((first + (last - first) * np.linspace(0, 1, _POINTS) ** 2).astype(int))
     best: Plan | None = None
     for at in points.tolist():
         if best is not None and course.seconds[at] >= _cost(best):
@@ -221,10 +267,12 @@ def plan(course: Course, terms: Terms, belief: Trust, *, page_size: int, costs: 
         sample = least_sample(terms, there, wrong, belief) if there else 0
         if there and not sample:
             continue
-        seconds = audit_seconds(
-            terms, there, belief.mean * wrong, sample, page_size=page_size, costs=costs
+        seconds = (
+            staged_seconds(terms, there, wrong, sample, belief, page_size=page_size, costs=costs)
+            if sample
+            else 0.0
         )
-        found = Plan(float(course.seconds[at]), seconds / ENOUGH, at, sample)
+        found = Plan(float(course.seconds[at]), seconds, at, sample)
         # The first of two that are as good: what is still to come is less certain.
         if best is None or _cost(found) * _MARGIN < _cost(best):
             best = found

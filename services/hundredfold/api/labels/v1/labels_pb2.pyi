@@ -101,9 +101,9 @@ class _AuditStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuditState
     AUDIT_STATE_OPEN: _AuditState.ValueType  # 1
     """Images of the sample wait for an answer."""
     AUDIT_STATE_PASSED: _AuditState.ValueType  # 2
-    """All are answered, and the bound is met: Certify."""
+    """All of a stage are answered, and the bound is met: Certify."""
     AUDIT_STATE_FAILED: _AuditState.ValueType  # 3
-    """All are answered, and the bound is not met."""
+    """All of the last stage are answered, and the bound is not met, or no later stage could meet it."""
     AUDIT_STATE_CERTIFIED: _AuditState.ValueType  # 4
     """Its certificate is in the ledger."""
     AUDIT_STATE_ABANDONED: _AuditState.ValueType  # 5
@@ -117,9 +117,9 @@ AUDIT_STATE_UNSPECIFIED: AuditState.ValueType  # 0
 AUDIT_STATE_OPEN: AuditState.ValueType  # 1
 """Images of the sample wait for an answer."""
 AUDIT_STATE_PASSED: AuditState.ValueType  # 2
-"""All are answered, and the bound is met: Certify."""
+"""All of a stage are answered, and the bound is met: Certify."""
 AUDIT_STATE_FAILED: AuditState.ValueType  # 3
-"""All are answered, and the bound is not met."""
+"""All of the last stage are answered, and the bound is not met, or no later stage could meet it."""
 AUDIT_STATE_CERTIFIED: AuditState.ValueType  # 4
 """Its certificate is in the ledger."""
 AUDIT_STATE_ABANDONED: AuditState.ValueType  # 5
@@ -877,6 +877,7 @@ class Audit(_message.Message):
     SEQ_FIELD_NUMBER: _builtins.int
     CERTIFICATE_SEQ_FIELD_NUMBER: _builtins.int
     PEOPLE_ERROR_FIELD_NUMBER: _builtins.int
+    MOST_SAMPLE_FIELD_NUMBER: _builtins.int
     audit_id: _builtins.str
     """Unique in its collection."""
     collection: _builtins.str
@@ -900,13 +901,13 @@ class Audit(_message.Message):
     population: _builtins.int
     """Images that nobody had labelled, set aside or kicked from the class in question when it was drawn."""
     sample: _builtins.int
-    """Drawn of them, without replacement."""
+    """Drawn of them, without replacement: images of the stages begun so far. An audit of all images together, without `by_class` and `find_threshold`, goes through up to 4 stages, each about 1.5 times the one before; it has PASSED as soon as one proves the bound, else the next one's pages are queued, and it has FAILED after the last one or when no later one could pass. The probability of error holds over all stages together."""
     answered: _builtins.int
     """Of the sample answered."""
     errors: _builtins.int
     """Of those wrong."""
     bound: _builtins.float
-    """Upper bound on wrong labels among all images, should the model label the rest: exact (hypergeometric, which the binomial bound exceeds; binomial where the sample is stratified), found errors put right, estimated slips of people added. With `find_threshold` that among the labels the model gives. 1 before all are answered."""
+    """Upper bound on wrong labels among all images, should the model label the rest: exact (hypergeometric, which the binomial bound exceeds; binomial where the sample is stratified), found errors put right, estimated slips of people added. With `find_threshold` that among the labels the model gives. By the last stage of which all are answered, 1 before there is one."""
     threshold: _builtins.float
     """The lowest probability of a prediction that is labelled; 0 = all are."""
     seq: _builtins.int
@@ -915,6 +916,8 @@ class Audit(_message.Message):
     """The CERTIFICATE event, 0 before."""
     people_error: _builtins.float
     """Estimated share of wrong labels among those people gave."""
+    most_sample: _builtins.int
+    """Images drawn for all stages together."""
     @_builtins.property
     def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditGroup]:
         """By class, when bounds by class were asked for."""
@@ -942,10 +945,11 @@ class Audit(_message.Message):
         seq: _builtins.int = ...,
         certificate_seq: _builtins.int = ...,
         people_error: _builtins.float = ...,
+        most_sample: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_error", b"allowed_error", "alpha", b"alpha", "answered", b"answered", "audit_id", b"audit_id", "bound", b"bound", "certificate_seq", b"certificate_seq", "cluster", b"cluster", "collection", b"collection", "confidence", b"confidence", "errors", b"errors", "groups", b"groups", "look", b"look", "model", b"model", "people_error", b"people_error", "population", b"population", "sample", b"sample", "seq", b"seq", "state", b"state", "threshold", b"threshold", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_error", b"allowed_error", "alpha", b"alpha", "answered", b"answered", "audit_id", b"audit_id", "bound", b"bound", "certificate_seq", b"certificate_seq", "cluster", b"cluster", "collection", b"collection", "confidence", b"confidence", "errors", b"errors", "groups", b"groups", "look", b"look", "model", b"model", "most_sample", b"most_sample", "people_error", b"people_error", "population", b"population", "sample", b"sample", "seq", b"seq", "state", b"state", "threshold", b"threshold", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -982,7 +986,7 @@ class StartAuditRequest(_message.Message):
     confidence: _builtins.float
     """0.5 to 0.9999; 0 = 0.95."""
     sample: _builtins.int
-    """Images to draw: up to 100,000, at most the population; 0 = as many as seem right."""
+    """Images to draw, all stages together (see Audit.sample): up to 100,000, at most the population; 0 = so many that the last stage passes with a probability of 0.9 should the head make 1.3 times the errors it expects, or as many as seem right where there are no stages."""
     by_class: _builtins.bool
     """Bound each predicted class by itself, not only all together, and draw in proportion from each; whether the audit passes is decided by all together."""
     find_threshold: _builtins.bool
