@@ -365,6 +365,7 @@ class Loop:
             suspicious=self._reviews.current(view, people) if pool.model else Suspicious(),
             without=frozenset(view.without) & rounds.PARTS,
             seeded=view.seeded,
+            families=self._store.families(view.collection),
         )
         return Seen(heard.seq, standing, known, people, pool.rows[:0])
 

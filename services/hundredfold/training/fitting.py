@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from hundredfold.chassis.errors import Aborted, Conflict
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.collections import require_collection
+from hundredfold.chassis.storage.collections import read_schema, require_collection
 from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.training.domain import learning
+from hundredfold.training.domain import families, learning
 from hundredfold.training.domain.learning import Learned
 from hundredfold.training.examples import lesson
 from hundredfold.training.peers import Labels, Ledger
@@ -70,7 +70,8 @@ class Fitter:
             if last and last.made_from == asked:
                 return self._heads.taken_up(last)
             said = labels.without_negatives() if without_negatives else labels
-            fitting = _Fitting(collection, space, said, features, without_negatives, begun)
+            parents = _parents(self._store, collection)
+            fitting = _Fitting(collection, space, said, features, without_negatives, begun, parents)
             return self._fit(fitting)
 
     def measure(self, card: Card) -> tuple[int, Learned]:
@@ -169,12 +170,21 @@ class _Fitting:
     features: Features
     without_negatives: bool
     begun: float
+    parent_of: Mapping[int, int]
 
     def predictions(self, part: PartFeatures, learned: Learned) -> PartPredictions:
         """What a head says of a part."""
         at, negatives = _places(part, self.labels.negative_rows)
-        classes = self.labels.negative_class_ids[negatives]
-        predicted = learning.predict_blocks(learned, part.blocks(), len(part.rows), at, classes)
+        may_at, limited = _places(part, self.labels.possible_rows)
+        predicted = learning.predict_blocks(
+            learned,
+            part.blocks(),
+            len(part.rows),
+            at,
+            self.labels.negative_class_ids[negatives],
+            possible=(may_at, self.labels.possible_class_ids[limited]),
+            families=families.of(learned.class_ids, self.parent_of),
+        )
         return PartPredictions(part.part, part.rows, predicted)
 
     def sureness(self, part: PartFeatures, predictions: PartPredictions) -> _Sure:
@@ -182,6 +192,16 @@ class _Fitting:
         labelled, _ = _places(part, self.labels.rows)
         rest = np.delete(predictions.predicted.probability, labelled)
         return _Sure(len(rest), float(rest.sum(dtype=np.float64)))
+
+
+def _parents(store: ArtifactStore, collection: str) -> dict[int, int]:
+    """The parents of the classes in use that have one."""
+    classes = read_schema(store, collection)["classes"]
+    return {
+        each["class_id"]: each["parent_id"]
+        for each in classes
+        if each.get("parent_id") and not each.get("merged_into")
+    }
 
 
 def _places(
