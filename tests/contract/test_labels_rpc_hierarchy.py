@@ -3,10 +3,8 @@
 import pytest
 
 from hundredfold.api.common.v1 import page_pb2
-from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.store import ArtifactStore
 from tests.unit.labels.world import (
-    BIRDS,
     IS,
     IS_NOT,
     ROWS,
@@ -16,6 +14,7 @@ from tests.unit.labels.world import (
     page_message,
     rows_of,
     said,
+    write_schema,
 )
 
 BIRD, OWL, TIT, FISH, EEL = 1, 2, 3, 4, 5
@@ -23,17 +22,8 @@ VERIFY = page_pb2.PAGE_KIND_VERIFY
 
 
 def write_parents(store: ArtifactStore, parents: dict[int, int], merged: dict[int, int]) -> None:
-    names = ("bird", "owl", "tit", "fish", "eel")
-    classes = [
-        {
-            "class_id": each,
-            "name": name,
-            "parent_id": parents.get(each, 0),
-            "merged_into": merged.get(each, 0),
-        }
-        for each, name in enumerate(names, 1)
-    ]
-    store.write_json(layout.schema(BIRDS), {"version": 5, "classes": classes, "events": []})
+    names = dict(enumerate(("bird", "owl", "tit", "fish", "eel"), 1))
+    write_schema(store, names, merged, parents=parents)
 
 
 class TestHierarchy(LabelsContract):
