@@ -75,6 +75,7 @@ class House:
         loops = Loops(store, peers, CostModel(), CONFIG)
         stack.callback(loops.close)
         channel = stack.enter_context(serving(selection_mount(SelectionServicer(loops))))
+        self.store = store
         self.selection = selection_pb2_grpc.SelectionServiceStub(channel)
         self.labels = Client(to_labels)
         self.stub = self.labels.stub
@@ -230,3 +231,15 @@ def test_parents_are_asked_for_first_and_every_image_ends_with_a_class_without_c
         asked = [(row, page.class_id) for page in of_parents for row in rows_of(page.rows)]
         assert len(asked) == len(set(asked))
         assert any(1 <= page.class_id <= 12 for page in house.pages)
+
+
+def test_a_class_that_is_split_when_all_is_done_is_asked_about_again(house):
+    house.start(target_accuracy=0.0, auto_label=False)
+    house.answer_until(is_done)
+    names = {each: f"class {each}" for each in (*CLASSES, 5, 6)}
+    write_schema(house.store, names, {}, parents={5: 1, 6: 1})
+    wait_for(lambda: house.loop().phase != DONE, 20)
+    finer = {row: 5 + row % 2 if each == 1 else each for row, each in house.truth.items()}
+    house.truth, house.parents = finer, {5: 1, 6: 1}
+    house.answer_until(is_done)
+    assert house.labels.labels() == finer

@@ -10,7 +10,7 @@ import numpy as np
 from hundredfold.chassis.errors import ServiceError, Unavailable
 from hundredfold.labels.answers import Asker
 from hundredfold.labels.audits import Audits
-from hundredfold.labels.domain.asking import still_open
+from hundredfold.labels.domain.asking import knows_classes, still_open
 from hundredfold.labels.domain.audit import SCORE
 from hundredfold.labels.domain.fold import Fold
 from hundredfold.labels.domain.page import NO_ROWS, Lease, LeaseState, Page
@@ -221,7 +221,7 @@ class Leasing:
 
     def _left(self, work: Reading, page: Page) -> Page:
         """A page with the images that are to be labelled and are in no lease."""
-        schema = self._ledger.catalog.recent(work.collection)
+        schema = self._schema(work.collection, page)
         with self._ledger.fold(work.collection, work) as fold:
             return self._asking(work, fold, page.only(~work.taken(page.rows)), schema)
 
@@ -230,13 +230,17 @@ class Leasing:
         audit_id = self._audits.newest_id(work, fold) if page.audit_id else ""
         return page.only(still_open(fold, page, schema, audit_id))
 
+    def _schema(self, collection: str, page: Page) -> Schema:
+        catalog = self._ledger.catalog
+        return catalog.schema(collection) if knows_classes(page) else catalog.recent(collection)
+
     def _give_back(self, collection: str, ended: Sequence[Lease]) -> None:
-        schema = self._ledger.catalog.schema(collection)
+        pages = [(each.page, self._schema(collection, each.page)) for each in ended]
         with (
             self._records.reading(collection) as reading,
             self._ledger.fold(collection, reading) as fold,
         ):
-            left = [self._asking(reading, fold, each.page, schema) for each in ended]
+            left = [self._asking(reading, fold, *each) for each in pages]
         self._queue.give_back(collection, [page for page in left if page.rows.size])
 
     def _trim_all(self, collection: str) -> int:

@@ -80,9 +80,8 @@ class SelectionStore:
         self._store.write_json(layout.loop(state.collection), asdict(state))
 
     def schema_classes(self, collection: str) -> int:
-        """How many classes of the schema are in use."""
-        classes = read_schema(self._store, collection)["classes"]
-        return sum(not each.get("merged_into") for each in classes)
+        """How many classes of the schema are in use and have no children."""
+        return self.families(collection).total
 
     def families(self, collection: str) -> Families:
         """The classes of the schema that have children."""

@@ -1,5 +1,6 @@
 """Fitting a head: labels from the ledger, vectors and predictions in the store."""
 
+import hashlib
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -38,7 +39,7 @@ class Fitter:
         self._spaces = spaces
         self._heads = heads
         self._ledger = ledger
-        self._labels: dict[str, Labels] = {}
+        self._labels: dict[str, tuple[str, Labels]] = {}
         self._busy: set[str] = set()
         self._lock = threading.Lock()
 
@@ -63,15 +64,18 @@ class Fitter:
         require_collection(self._store, collection)
         with self._alone(collection):
             begun = time.perf_counter()
-            labels = self._labels_up_to(collection, labels_seq)
+            parent_of = _parents(self._store, collection)
+            parents = _digest(parent_of)
+            labels = self._labels_up_to(collection, labels_seq, parents)
             features = self._spaces.features(collection, space)
             last = self._heads.newest(collection)
-            asked = (space, labels.seq, features.version, without_negatives)
+            asked = (space, labels.seq, features.version, without_negatives, parents)
             if last and last.made_from == asked:
                 return self._heads.taken_up(last)
             said = labels.without_negatives() if without_negatives else labels
-            parents = _parents(self._store, collection)
-            fitting = _Fitting(collection, space, said, features, without_negatives, begun, parents)
+            fitting = _Fitting(
+                collection, space, said, features, without_negatives, begun, parent_of
+            )
             return self._fit(fitting)
 
     def measure(self, card: Card) -> tuple[int, Learned]:
@@ -98,10 +102,12 @@ class Fitter:
             with self._lock:
                 self._busy.discard(collection)
 
-    def _labels_up_to(self, collection: str, seq: int) -> Labels:
-        known = self._labels.get(collection)
-        if known is None or not 0 < seq <= known.seq:
-            known = self._labels[collection] = self._ledger.labels(collection)
+    def _labels_up_to(self, collection: str, seq: int, parents: str) -> Labels:
+        """Labels up to an event; which classes have children decides what a label is."""
+        made_with, known = self._labels.get(collection, ("", None))
+        if known is None or made_with != parents or not 0 < seq <= known.seq:
+            known = self._ledger.labels(collection)
+            self._labels[collection] = parents, known
         if known.seq < seq:
             raise Conflict(
                 f"the ledger ends at event {known.seq}",
@@ -133,6 +139,7 @@ class Fitter:
             calibration_error=learned.calibration_error,
             vectors_version=fitting.features.version,
             without_negatives=fitting.without_negatives,
+            parents=_digest(fitting.parent_of),
         )
         projection = fitting.features.projection
         layer = projection.pull_back(learned.linear.weights, learned.linear.bias)
@@ -202,6 +209,13 @@ def _parents(store: ArtifactStore, collection: str) -> dict[int, int]:
         for each in classes
         if each.get("parent_id") and not each.get("merged_into")
     }
+
+
+def _digest(parent_of: Mapping[int, int]) -> str:
+    """Tells parents apart; empty when there are none."""
+    if not parent_of:
+        return ""
+    return hashlib.sha256(repr(sorted(parent_of.items())).encode()).hexdigest()[:16]
 
 
 def _places(

@@ -42,6 +42,7 @@ class Card:
         calibration_error: the same.
         vectors_version: of the vectors that it predicts for.
         without_negatives: whether what images are not was left out.
+        parents: tells apart what the parents of the classes were; empty when there were none.
         promoted: whether it is in use; not part of what is kept in the card.
     """
 
@@ -60,12 +61,14 @@ class Card:
     calibration_error: float
     vectors_version: str
     without_negatives: bool = False
+    parents: str = ""
     promoted: bool = False
 
     @property
-    def made_from(self) -> tuple[str, int, str, bool]:
+    def made_from(self) -> tuple[str, int, str, bool, str]:
         """The same again makes the same head."""
-        return self.space, self.labels_seq, self.vectors_version, self.without_negatives
+        of_space = self.space, self.labels_seq, self.vectors_version
+        return *of_space, self.without_negatives, self.parents
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,11 @@ from hundredfold.labels.domain.page import Mask, Page, PageKind, Rows
 from hundredfold.labels.domain.schema import Schema
 
 
+def knows_classes(page: Page) -> bool:
+    """Whether it depends on merged classes what of a page is open."""
+    return page.kind is PageKind.REVIEW or page.planted.size > 0
+
+
 def still_open(fold: Fold, page: Page, schema: Schema, audit_id: str) -> Mask:
     """Which images of a page are still to be shown: bool [n].
 
