@@ -35,6 +35,7 @@ def schema(given: Schema) -> Json:
                 "key": each.key,
                 "color": each.color,
                 "guideline": each.guideline,
+                "parent_id": each.parent_id,
             }
             for each in given.in_use
         ],

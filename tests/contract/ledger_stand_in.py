@@ -22,6 +22,7 @@ class LedgerStandIn(labels_pb2_grpc.LabelsServiceServicer):
         self.origins: dict[int, int] = {}
         self.negatives: set[tuple[int, int]] = set()
         self.unsure: set[int] = set()
+        self.possible: set[tuple[int, int]] = set()
         self.offers: list[pb.OfferPagesRequest] = []
         self.decisions: list[pb.Event] = []
         self.lost = 0
@@ -38,7 +39,15 @@ class LedgerStandIn(labels_pb2_grpc.LabelsServiceServicer):
             self,
         )
 
-    def say(self, *, labels=None, negatives=(), unsure=(), origin=page_pb2.PAGE_KIND_VERIFY):
+    def say(
+        self,
+        *,
+        labels=None,
+        negatives=(),
+        unsure=(),
+        possible=(),
+        origin=page_pb2.PAGE_KIND_VERIFY,
+    ):
         """One decision."""
         with self.changed:
             for row, class_id in (labels or {}).items():
@@ -46,6 +55,7 @@ class LedgerStandIn(labels_pb2_grpc.LabelsServiceServicer):
                 self.origins[int(row)] = origin
             self.negatives |= {(int(row), int(class_id)) for row, class_id in negatives}
             self.unsure |= {int(row) for row in unsure}
+            self.possible |= {(int(row), int(class_id)) for row, class_id in possible}
             self.seq += 1
             self.changed.notify_all()
             return self.seq
@@ -74,6 +84,8 @@ class LedgerStandIn(labels_pb2_grpc.LabelsServiceServicer):
             origins = np.array([self.origins[row] for row in rows], np.uint8)
             kicked = sorted(pair for pair in self.negatives if pair[0] not in self.labels)
             negatives = np.array(kicked, np.int64).reshape(-1, 2)
+            limited = sorted(pair for pair in self.possible if pair[0] not in self.labels)
+            possible = np.array(limited, np.int64).reshape(-1, 2)
             answer = pb.GetLabelsResponse(
                 seq=self.seq,
                 rows=pack(rows[:5]),
@@ -83,6 +95,8 @@ class LedgerStandIn(labels_pb2_grpc.LabelsServiceServicer):
                 negative_rows=pack(negatives[:, 0]),
                 negative_class_ids=pack(negatives[:, 1].astype(np.int32)),
                 unsure_rows=pack(np.array(sorted(self.unsure - set(self.labels)), np.int64)),
+                possible_rows=pack(possible[:, 0]),
+                possible_class_ids=pack(possible[:, 1].astype(np.int32)),
             )
         # In pieces, as the service does it.
         yield answer

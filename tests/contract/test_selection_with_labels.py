@@ -50,14 +50,16 @@ DONE, AUDIT, SEED = pb.LOOP_PHASE_DONE, pb.LOOP_PHASE_AUDIT, pb.LOOP_PHASE_SEED
 class House:
     """Labels, training and selection as they are, on one store."""
 
-    def __init__(self, stack, folder, redis_url):
+    def __init__(self, stack, folder, redis_url, *, classes=CLASSES, vectors=None, parents=None):
         config = replace(config_for(folder, redis_url), sweep_seconds=0.2)
         store = ArtifactStore(config.store)
-        count = EACH * len(CLASSES)
-        self.truth = dict(enumerate(np.repeat(CLASSES, EACH).tolist()))
+        vectors = blobs(4, EACH, noise=0.9) if vectors is None else vectors
+        count, self.parents = len(vectors), parents or {}
+        self.truth = dict(enumerate(np.repeat(classes, count // len(classes)).tolist()))
         make_collection(store, rows=count)
-        write_schema(store, {each: f"class {each}" for each in CLASSES}, {})
-        rows, vectors = np.arange(count, dtype=np.int64), blobs(4, EACH, noise=0.9)
+        names = {each: f"class {each}" for each in (*classes, *set(self.parents.values()))}
+        write_schema(store, names, {}, parents=self.parents)
+        rows = np.arange(count, dtype=np.int64)
         write_space(store, vectors, rows, collection=BIRDS)
         labels = assemble(config)
         stack.callback(labels.close)
@@ -73,10 +75,12 @@ class House:
         loops = Loops(store, peers, CostModel(), CONFIG)
         stack.callback(loops.close)
         channel = stack.enter_context(serving(selection_mount(SelectionServicer(loops))))
+        self.store = store
         self.selection = selection_pb2_grpc.SelectionServiceStub(channel)
         self.labels = Client(to_labels)
         self.stub = self.labels.stub
         self.seen_kinds = set()
+        self.pages = []
 
     def start(self, **fields):
         request = pb.StartLoopRequest(
@@ -109,6 +113,7 @@ class House:
     def answer(self, lease):
         page, rows = lease.page, rows_of(lease.page.rows)
         self.seen_kinds.add(page.kind)
+        self.pages.append(page)
         named = page.class_id
         if page.kind == page_pb2.PAGE_KIND_SINGLE:
             by_class = itertools.groupby(sorted(rows, key=self.truth.get), key=self.truth.get)
@@ -117,11 +122,14 @@ class House:
             truth = [self.truth[row] for row in rows]
             if page.kind == page_pb2.PAGE_KIND_CLUSTER:
                 named = max(set(truth), key=truth.count)
-            right = [row for row in rows if self.truth[row] == named]
-            odd = [row for row in rows if self.truth[row] != named]
+            right = [row for row in rows if self.is_of(row, named)]
+            odd = [row for row in rows if not self.is_of(row, named)]
             judged = [said(named, IS, *right)] if right else []
             judged += [said(named, IS_NOT, *odd)] if odd else []
         self.labels.submit(lease.token, *judged, seconds=4.0)
+
+    def is_of(self, row, class_id):
+        return class_id in (self.truth[row], self.parents.get(self.truth[row]))
 
 
 @pytest.fixture(scope="module")
@@ -195,3 +203,43 @@ def test_without_auto_label_the_queue_is_emptied_and_images_stay_without_a_label
     assert loop.proved_accuracy >= 0.9
     assert loop.labelled < loop.total
     assert house.labels.progress().ready_pages == 0
+
+
+def alike_in_families(each, seed=0):
+    """Images of twelve classes, three each of four families: families are apart, their classes hardly."""
+    random = np.random.default_rng(seed)
+    families = np.repeat(random.normal(size=(4, 16)), 3, axis=0)
+    centres = np.repeat(families + 0.35 * random.normal(size=(12, 16)), each, axis=0)
+    vectors = centres + 0.5 * random.normal(size=centres.shape)
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+
+
+def test_parents_are_asked_for_first_and_every_image_ends_with_a_class_without_children(
+    redis, tmp_path
+):
+    redis.empty()
+    classes = range(1, 13)
+    parents = {each: 13 + (each - 1) // 3 for each in classes}
+    with ExitStack() as stack:
+        vectors = alike_in_families(40)
+        house = House(stack, tmp_path, redis.url, classes=classes, vectors=vectors, parents=parents)
+        house.start(target_accuracy=0.0, auto_label=False)
+        house.answer_until(is_done)
+        assert house.labels.labels() == house.truth
+        of_parents = [page for page in house.pages if page.class_id > 12]
+        assert of_parents
+        asked = [(row, page.class_id) for page in of_parents for row in rows_of(page.rows)]
+        assert len(asked) == len(set(asked))
+        assert any(1 <= page.class_id <= 12 for page in house.pages)
+
+
+def test_a_class_that_is_split_when_all_is_done_is_asked_about_again(house):
+    house.start(target_accuracy=0.0, auto_label=False)
+    house.answer_until(is_done)
+    names = {each: f"class {each}" for each in (*CLASSES, 5, 6)}
+    write_schema(house.store, names, {}, parents={5: 1, 6: 1})
+    wait_for(lambda: house.loop().phase != DONE, 20)
+    finer = {row: 5 + row % 2 if each == 1 else each for row, each in house.truth.items()}
+    house.truth, house.parents = finer, {5: 1, 6: 1}
+    house.answer_until(is_done)
+    assert house.labels.labels() == finer

@@ -104,6 +104,27 @@ def served(tmp_path):
         runs.close()
 
 
+def test_images_known_to_be_of_a_parent_are_guessed_to_be_of_its_children(served):
+    classes = [{"class_id": each, "parent_id": 9 * (each > 2)} for each in range(1, CLASSES + 1)]
+    parent = {"class_id": 9, "name": "parent"}
+    served.store.write_json(
+        layout.schema(COLLECTION), {"version": 5, "classes": [*classes, parent], "events": []}
+    )
+    limited = ROWS[1:COUNT:8]
+    possible = [(row, class_id) for row in limited for class_id in (3, 4)]
+    served.label(range(0, COUNT, 8))
+    served.ledger.say(possible=possible)
+    head = served.fit()
+    found = served.predictions()
+    assert np.isin(found["class_ids"][np.isin(found["rows"], limited)], (3, 4)).all()
+    assert 9 not in head.class_ids
+    kept = list(HeadStore(served.store, keep=5).predictions(COLLECTION, head.model))
+    known = np.concatenate([np.isin(each.rows, limited) for each in kept])
+    asked = np.concatenate([each.predicted.parent for each in kept])
+    top = np.concatenate([each.predicted.top for each in kept])
+    assert (asked == np.where(~known & (top > 2), 9, 0)).all()
+
+
 def test_a_head_is_fitted_put_to_use_and_predicts_every_vector(served):
     seq = served.label(range(0, COUNT, 8))
     head = served.fit()

@@ -120,7 +120,8 @@ class TestState:
         self, ui: Browser, class_id: int
     ) -> None:
         state = ui.get(f"{AT}/state").json
-        owl = {"class_id": class_id, "name": "owl", "key": "", "color": "", "guideline": ""}
+        empty = {"key": "", "color": "", "guideline": "", "parent_id": 0}
+        owl = {"class_id": class_id, "name": "owl", **empty}
         assert owl in state["schema"]["classes"]
         assert state["progress"]["total"] == IMAGES
         assert (state["phase"], state["trouble"]) == ("NONE", "")

@@ -6,11 +6,12 @@ are set aside.
 An AUDIT page is answered as a VERIFY page. So is a REVIEW page: an error found there costs a click (or
 its part of a drag) and nothing else, as the image returns to the pool and costs again what it costs to
 label it there. The research counted 3 s more for labelling it at once; both at a time would be counted
-twice.
+twice. On a page of a class with children images of every class beneath it are right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,12 +47,20 @@ class SimulatedLabeller:
         costs: the cost model.
         miss_rate: the share of odd images that is overlooked.
         seed: of the overlooking.
+        parent_of: class -> its parent.
     """
 
     def __init__(
-        self, truth: NDArray[np.int32], costs: CostModel, *, miss_rate: float = 0.0, seed: int = 0
+        self,
+        truth: NDArray[np.int32],
+        costs: CostModel,
+        *,
+        miss_rate: float = 0.0,
+        seed: int = 0,
+        parent_of: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         self._truth = truth
+        self._parent_of = parent_of
         self._costs = costs
         self._miss_rate = miss_rate
         self._random = np.random.default_rng(seed)
@@ -81,7 +90,7 @@ class SimulatedLabeller:
     def _confirm(self, page: Page, truth: NDArray[np.int32], named: int, *, naming: bool) -> Answer:
         unknown = truth == 0
         seen = self._random.random(len(truth)) >= self._miss_rate
-        odd = (truth != named) & ~unknown & seen
+        odd = ~self._is_of(truth, named) & ~unknown & seen
         picked = odd | unknown
         seconds = self._costs.confirm(picked) + (self._costs.naming_seconds if naming else 0.0)
         judgements = [
@@ -94,6 +103,18 @@ class SimulatedLabeller:
             if rows.any()
         ]
         return Answer(tuple(judgements), seconds, self._strokes(picked) + 1 + naming)
+
+    def _is_of(self, truth: NDArray[np.int32], class_id: int) -> NDArray[np.bool_]:
+        """Which images are of a class or of one beneath it."""
+        kinds = [each for each in np.unique(truth).tolist() if class_id in self._line(each)]
+        return np.isin(truth, kinds)
+
+    def _line(self, class_id: int) -> list[int]:
+        """A class and those above it."""
+        line = [class_id]
+        while (above := self._parent_of.get(line[-1], 0)) and above not in line:
+            line.append(above)
+        return line
 
     def _strokes(self, odd: NDArray[np.bool_]) -> int:
         """Clicks and drags that pick the odd images out, or the others where those are fewer."""

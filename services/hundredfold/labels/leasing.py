@@ -231,7 +231,8 @@ class Leasing:
         return page.only(still_open(fold, page, schema, audit_id))
 
     def _schema(self, collection: str, page: Page) -> Schema:
-        return self._ledger.catalog.schema(collection) if knows_classes(page) else Schema()
+        catalog = self._ledger.catalog
+        return catalog.schema(collection) if knows_classes(page) else catalog.recent(collection)
 
     def _give_back(self, collection: str, ended: Sequence[Lease]) -> None:
         pages = [(each.page, self._schema(collection, each.page)) for each in ended]

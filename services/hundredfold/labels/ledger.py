@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from hundredfold.labels.domain.copies import Copies
 from hundredfold.labels.domain.event import Event, EventKind, Mark, Standing, standing
 from hundredfold.labels.domain.fold import Fold
+from hundredfold.labels.domain.page import NO_IDS, Ids
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.domain.state import FoldState, Labels
 from hundredfold.labels.store.catalog import Catalog
@@ -32,6 +33,7 @@ class _Kept:
     fold: Fold = field(default_factory=Fold)
     copies: Copies | None = None
     duplicates: str = ""
+    divided: Ids = field(default_factory=lambda: NO_IDS)
     started: bool = False
     snapshot_at: int = 0
     state: FoldState | None = None
@@ -71,7 +73,10 @@ class Ledger:
             work: the transaction to read in; when it is a `Writing`, no event can come after.
         """
         kept = self._of(collection)
+        divided = self.catalog.recent(collection).divided
         with kept.lock:
+            kept.divided = divided
+            kept.fold.divide(divided)
             if work:
                 self._catch_up(kept, work)
             else:
@@ -89,13 +94,14 @@ class Ledger:
             self._announce(collection, work.head.seq)
 
     def labels(self, collection: str) -> Labels:
-        """The labels that count, merged classes as those they are part of by now."""
+        """The labels that count, merged classes as those they are part of by now, divided ones as their parts."""
         kept = self._of(collection)
+        schema = self.catalog.schema(collection)
         with self.fold(collection) as fold:
             if kept.state is None or kept.state.seq != fold.seq:
                 kept.state = fold.state()
             state = kept.state
-        return _resolved(state.labels(), self.catalog.schema(collection))
+        return _resolved(state.labels(schema.divided), schema)
 
     def copies(self, collection: str) -> Copies | None:
         """The newest groups of copies, which the fold counts by from now on; None when there are none."""
@@ -207,8 +213,8 @@ class Ledger:
             whole = chain == work.hash_at(state.seq) and not _taken_back(marks, state.seq)
             if stands.cleared <= state.seq <= head and whole:
                 kept.snapshot_at = state.seq
-                return Fold.of(state, kept.copies)
-        fold = Fold(kept.copies)
+                return Fold.of(state, kept.copies, kept.divided)
+        fold = Fold(kept.copies, kept.divided)
         fold.seq = stands.cleared
         return fold
 
@@ -219,8 +225,15 @@ def _taken_back(marks: list[Mark], seq: int) -> bool:
 
 
 def _resolved(labels: Labels, schema: Schema) -> Labels:
+    refused = schema.resolve(labels.negative_class_ids)
+    negative_rows, negative_class_ids = schema.ends(labels.negative_rows, refused)
+    within = schema.resolve(labels.possible_class_ids)
+    possible_rows, possible_class_ids = schema.ends(labels.possible_rows, within)
     return replace(
         labels,
         class_ids=schema.resolve(labels.class_ids),
-        negative_class_ids=schema.resolve(labels.negative_class_ids),
+        negative_rows=negative_rows,
+        negative_class_ids=negative_class_ids,
+        possible_rows=possible_rows,
+        possible_class_ids=possible_class_ids,
     )

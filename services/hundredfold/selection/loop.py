@@ -27,6 +27,7 @@ from hundredfold.selection.domain.cleaning import Suspicious
 from hundredfold.selection.domain.clusters import Clusters
 from hundredfold.selection.domain.forecast import Far, Forecast
 from hundredfold.selection.domain.page import Draft
+from hundredfold.selection.domain.parents import Families
 from hundredfold.selection.domain.policies import POLICIES, Asked
 from hundredfold.selection.domain.pool import Guesses, open_pool
 from hundredfold.selection.domain.rounds import Phase, Standing
@@ -81,6 +82,7 @@ class Loop:
         self._trouble = ""
         self._seen: Seen | None = None
         self._vectors: Vectors | None = None
+        self._families: Families | None = None
         self._audits = Audits(self._place, peers.ledger, costs)
         self._reviews = Reviews(peers.trainer)
         self._seeds = Seeds(self._place, store, peers.indexer)
@@ -251,13 +253,16 @@ class Loop:
         return self._place.ended or self._due or switch or self._heard > state.seen_seq
 
     def _must_refill(self) -> bool:
-        """Whether the queue ran dry, the ledger is another one, or vectors came."""
+        """Whether the queue ran dry, the ledger is another one, vectors came or classes got children."""
         state = self._place.now
         progress = self._peers.ledger.progress(state.collection)
         dry = progress.ready_pages < min(_FEW_PAGES, self._offered)
         version = self._store.vectors_version(state.collection, state.space)
         grown = self._vectors is not None and version != self._vectors.version
-        return dry or grown or progress.head_seq != state.seen_seq
+        known = self._families
+        now = self._store.families(state.collection)
+        divided = known is not None and known.parent_of != now.parent_of
+        return dry or grown or divided or progress.head_seq != state.seen_seq
 
     def _round(self) -> None:
         with self._changed:
@@ -291,6 +296,7 @@ class Loop:
         """A round in the space of `view`, which is not that of `state` when the loop moves there."""
         vectors = self._read_vectors(view)
         clusters = self._clusters(state, view, len(vectors.rows))
+        self._families = self._store.families(state.collection)
         heard = self._peers.ledger.heard(state.collection)
         guesses = self._guesses(view, heard)
         seen = self._see(view, vectors, clusters, heard, guesses)
@@ -365,6 +371,7 @@ class Loop:
             suspicious=self._reviews.current(view, people) if pool.model else Suspicious(),
             without=frozenset(view.without) & rounds.PARTS,
             seeded=view.seeded,
+            families=self._families or Families(),
         )
         return Seen(heard.seq, standing, known, people, pool.rows[:0])
 

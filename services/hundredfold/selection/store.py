@@ -14,10 +14,13 @@ from hundredfold.chassis.storage.latest import latest
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore, damaged
 from hundredfold.selection.domain.clusters import Clusters
+from hundredfold.selection.domain.parents import Families, families_of
 from hundredfold.selection.domain.pool import Guesses
 from hundredfold.selection.state import LoopState, state_of
 
 _GUESSES = ("rows", "top", "second", "probability", "margin")
+_OF_PARENTS = {"parent": np.empty(0, np.int32), "parent_probability": np.empty(0, np.float32)}
+"""What there is only where classes have parents."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,15 @@ class SelectionStore:
         self._store.write_json(layout.loop(state.collection), asdict(state))
 
     def schema_classes(self, collection: str) -> int:
-        """How many classes of the schema are in use."""
+        """How many classes of the schema are in use and have no children."""
+        return self.families(collection).total
+
+    def families(self, collection: str) -> Families:
+        """The classes of the schema that have children."""
         classes = read_schema(self._store, collection)["classes"]
-        return sum(not each.get("merged_into") for each in classes)
+        in_use = [each for each in classes if not each.get("merged_into")]
+        parents = {each["class_id"]: each["parent_id"] for each in in_use if each.get("parent_id")}
+        return families_of(parents, [each["class_id"] for each in in_use])
 
     def duplicates(self, collection: str) -> str:
         """The newest FindDuplicates run; empty when there is none."""
@@ -168,7 +177,8 @@ class SelectionStore:
         data = io.BytesIO(self._store.read_bytes(path))
         try:
             with np.load(data, allow_pickle=False) as arrays:
-                return [arrays[name] for name in _GUESSES]
+                more = [arrays.get(name, none) for name, none in _OF_PARENTS.items()]
+                return [*(arrays[name] for name in _GUESSES), *more]
         except (ValueError, KeyError, OSError, EOFError) as error:
             raise damaged(path, "not predictions") from error
 

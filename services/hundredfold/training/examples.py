@@ -36,8 +36,10 @@ def lesson(labels: Labels, features: Features) -> Lesson:
     """
     known, kicked = features.holds(labels.rows), features.holds(labels.negative_rows)
     labelled, negative = labels.rows[known], labels.negative_rows[kicked]
+    limited = features.holds(labels.possible_rows)
+    possible = labels.possible_rows[limited]
     rest = np.setdiff1d(features.sample(REST), labelled)
-    rows = np.unique(np.concatenate([labelled, negative, rest]))
+    rows = np.unique(np.concatenate([labelled, negative, possible, rest]))
     examples = Examples(
         np.searchsorted(rows, labelled),
         labels.class_ids[known],
@@ -45,5 +47,6 @@ def lesson(labels: Labels, features: Features) -> Lesson:
         labels.negative_class_ids[kicked],
         np.searchsorted(rows, rest),
         rows,
+        (np.searchsorted(rows, possible), labels.possible_class_ids[limited]),
     )
     return Lesson(rows, features.of(rows), examples, labels.origins[known])

@@ -1,8 +1,9 @@
 """Fitting a head: labels from the ledger, vectors and predictions in the store."""
 
+import hashlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,9 +12,9 @@ from numpy.typing import NDArray
 
 from hundredfold.chassis.errors import Aborted, Conflict
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.collections import require_collection
+from hundredfold.chassis.storage.collections import read_schema, require_collection
 from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.training.domain import learning
+from hundredfold.training.domain import families, learning
 from hundredfold.training.domain.learning import Learned
 from hundredfold.training.examples import lesson
 from hundredfold.training.peers import Labels, Ledger
@@ -38,7 +39,7 @@ class Fitter:
         self._spaces = spaces
         self._heads = heads
         self._ledger = ledger
-        self._labels: dict[str, Labels] = {}
+        self._labels: dict[str, tuple[str, Labels]] = {}
         self._busy: set[str] = set()
         self._lock = threading.Lock()
 
@@ -63,14 +64,18 @@ class Fitter:
         require_collection(self._store, collection)
         with self._alone(collection):
             begun = time.perf_counter()
-            labels = self._labels_up_to(collection, labels_seq)
+            parent_of = _parents(self._store, collection)
+            parents = _digest(parent_of)
+            labels = self._labels_up_to(collection, labels_seq, parents)
             features = self._spaces.features(collection, space)
             last = self._heads.newest(collection)
-            asked = (space, labels.seq, features.version, without_negatives)
+            asked = (space, labels.seq, features.version, without_negatives, parents)
             if last and last.made_from == asked:
                 return self._heads.taken_up(last)
             said = labels.without_negatives() if without_negatives else labels
-            fitting = _Fitting(collection, space, said, features, without_negatives, begun)
+            fitting = _Fitting(
+                collection, space, said, features, without_negatives, begun, parent_of
+            )
             return self._fit(fitting)
 
     def measure(self, card: Card) -> tuple[int, Learned]:
@@ -97,10 +102,12 @@ class Fitter:
             with self._lock:
                 self._busy.discard(collection)
 
-    def _labels_up_to(self, collection: str, seq: int) -> Labels:
-        known = self._labels.get(collection)
-        if known is None or not 0 < seq <= known.seq:
-            known = self._labels[collection] = self._ledger.labels(collection)
+    def _labels_up_to(self, collection: str, seq: int, parents: str) -> Labels:
+        """Labels up to an event; which classes have children decides what a label is."""
+        made_with, known = self._labels.get(collection, ("", None))
+        if known is None or made_with != parents or not 0 < seq <= known.seq:
+            known = self._ledger.labels(collection)
+            self._labels[collection] = parents, known
         if known.seq < seq:
             raise Conflict(
                 f"the ledger ends at event {known.seq}",
@@ -132,6 +139,7 @@ class Fitter:
             calibration_error=learned.calibration_error,
             vectors_version=fitting.features.version,
             without_negatives=fitting.without_negatives,
+            parents=_digest(fitting.parent_of),
         )
         projection = fitting.features.projection
         layer = projection.pull_back(learned.linear.weights, learned.linear.bias)
@@ -169,12 +177,21 @@ class _Fitting:
     features: Features
     without_negatives: bool
     begun: float
+    parent_of: Mapping[int, int]
 
     def predictions(self, part: PartFeatures, learned: Learned) -> PartPredictions:
         """What a head says of a part."""
         at, negatives = _places(part, self.labels.negative_rows)
-        classes = self.labels.negative_class_ids[negatives]
-        predicted = learning.predict_blocks(learned, part.blocks(), len(part.rows), at, classes)
+        may_at, limited = _places(part, self.labels.possible_rows)
+        predicted = learning.predict_blocks(
+            learned,
+            part.blocks(),
+            len(part.rows),
+            at,
+            self.labels.negative_class_ids[negatives],
+            possible=(may_at, self.labels.possible_class_ids[limited]),
+            families=families.of(learned.class_ids, self.parent_of),
+        )
         return PartPredictions(part.part, part.rows, predicted)
 
     def sureness(self, part: PartFeatures, predictions: PartPredictions) -> _Sure:
@@ -182,6 +199,23 @@ class _Fitting:
         labelled, _ = _places(part, self.labels.rows)
         rest = np.delete(predictions.predicted.probability, labelled)
         return _Sure(len(rest), float(rest.sum(dtype=np.float64)))
+
+
+def _parents(store: ArtifactStore, collection: str) -> dict[int, int]:
+    """The parents of the classes in use that have one."""
+    classes = read_schema(store, collection)["classes"]
+    return {
+        each["class_id"]: each["parent_id"]
+        for each in classes
+        if each.get("parent_id") and not each.get("merged_into")
+    }
+
+
+def _digest(parent_of: Mapping[int, int]) -> str:
+    """Tells parents apart; empty when there are none."""
+    if not parent_of:
+        return ""
+    return hashlib.sha256(repr(sorted(parent_of.items())).encode()).hexdigest()[:16]
 
 
 def _places(

@@ -1,6 +1,6 @@
 """The services that training calls."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -36,6 +36,8 @@ class Labels:
         origins: uint8 [n], how each came about: the number of a PageKind, 0 for an import, `CERTIFIED`.
         negative_rows: int64 [m], images that are not labelled; may repeat.
         negative_class_ids: int32 [m], what each is not.
+        possible_rows: int64 [k], images that are not labelled and known to be of one of some classes; repeats.
+        possible_class_ids: int32 [k], one of those.
     """
 
     seq: int
@@ -44,6 +46,8 @@ class Labels:
     origins: NDArray[np.uint8]
     negative_rows: NDArray[np.int64]
     negative_class_ids: NDArray[np.int32]
+    possible_rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    possible_class_ids: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
 
     def by_people(self) -> "Labels":
         """Without the labels that a model gave."""
@@ -52,13 +56,16 @@ class Labels:
     def to_learn_from(self) -> "Labels":
         """What people said of images outside the random stream, which is kept to measure with."""
         kept = (self.origins != CERTIFIED) & ~in_stream(self.rows)
-        return self._kept(kept, ~in_stream(self.negative_rows))
+        possible = ~in_stream(self.possible_rows)
+        return self._kept(kept, ~in_stream(self.negative_rows), possible)
 
     def without_negatives(self) -> "Labels":
         """The labels alone."""
-        return self._kept(slice(None), slice(0))
+        return self._kept(slice(None), slice(0), slice(0))
 
-    def _kept(self, labels: Places, negatives: Places = slice(None)) -> "Labels":
+    def _kept(
+        self, labels: Places, negatives: Places = slice(None), possible: Places = slice(None)
+    ) -> "Labels":
         return Labels(
             self.seq,
             self.rows[labels],
@@ -66,6 +73,8 @@ class Labels:
             self.origins[labels],
             self.negative_rows[negatives],
             self.negative_class_ids[negatives],
+            self.possible_rows[possible],
+            self.possible_class_ids[possible],
         )
 
 
@@ -99,6 +108,8 @@ class Ledger:
             origins if len(origins) else np.zeros(len(rows), np.uint8),
             _joined(answers, "negative_rows", np.int64),
             _joined(answers, "negative_class_ids", np.int32),
+            _joined(answers, "possible_rows", np.int64),
+            _joined(answers, "possible_class_ids", np.int32),
         )
 
 

@@ -18,6 +18,7 @@ from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import Artifact, ArtifactStore, damaged
 from hundredfold.training.domain.learning import Predicted
 
+_OF_PARENTS = ("parent", "parent_probability")
 _CARD = re.compile(r"(head-[a-z0-9_-]+@(\d+))\.json")
 
 
@@ -41,6 +42,7 @@ class Card:
         calibration_error: the same.
         vectors_version: of the vectors that it predicts for.
         without_negatives: whether what images are not was left out.
+        parents: tells apart what the parents of the classes were; empty when there were none.
         promoted: whether it is in use; not part of what is kept in the card.
     """
 
@@ -59,12 +61,14 @@ class Card:
     calibration_error: float
     vectors_version: str
     without_negatives: bool = False
+    parents: str = ""
     promoted: bool = False
 
     @property
-    def made_from(self) -> tuple[str, int, str, bool]:
+    def made_from(self) -> tuple[str, int, str, bool, str]:
         """The same again makes the same head."""
-        return self.space, self.labels_seq, self.vectors_version, self.without_negatives
+        of_space = self.space, self.labels_seq, self.vectors_version
+        return *of_space, self.without_negatives, self.parents
 
 
 @dataclass(frozen=True)
@@ -262,7 +266,8 @@ def _version(model: str) -> int:
 
 def _npz(part: PartPredictions) -> bytes:
     out = io.BytesIO()
-    arrays = {each.name: getattr(part.predicted, each.name) for each in fields(Predicted)}
+    named = {each.name: getattr(part.predicted, each.name) for each in fields(Predicted)}
+    arrays = {name: array for name, array in named.items() if len(array) == len(part.rows)}
     np.savez(out, allow_pickle=False, rows=part.rows, **arrays)
     return out.getvalue()
 
@@ -270,7 +275,9 @@ def _npz(part: PartPredictions) -> bytes:
 def _read_npz(part: int, data: bytes, path: str) -> PartPredictions:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            predicted = Predicted(*(arrays[each.name] for each in fields(Predicted)))
+            needed = {each.name: arrays[each.name] for each in fields(Predicted)[:4]}
+            more = {name: arrays[name] for name in _OF_PARENTS if name in arrays}
+            predicted = Predicted(**needed, **more)
             return PartPredictions(part, arrays["rows"], predicted)
     except (ValueError, KeyError, OSError, EOFError) as error:
         raise damaged(path, "not predictions") from error

@@ -43,6 +43,18 @@ def test_a_clean_page_costs_a_look() -> None:
     assert [each.verdict for each in answer.judgements] == [Verdict.IS]
 
 
+def test_a_page_of_a_parent_is_confirmed_where_images_are_of_what_is_beneath_it() -> None:
+    families = {1: 10, 2: 10, 3: 11, 10: 20, 11: 20}
+    knows = SimulatedLabeller(np.array([1, 2, 3, 2], np.int32), COSTS, parent_of=families)
+    answer = knows.answer(page(PageKind.VERIFY, 4, class_id=10))
+    said = {each.verdict: (each.class_id, each.rows.tolist()) for each in answer.judgements}
+    assert said == {Verdict.IS: (10, [0, 1, 3]), Verdict.IS_NOT: (10, [2])}
+    everything = knows.answer(page(PageKind.VERIFY, 4, class_id=20))
+    assert [each.verdict for each in everything.judgements] == [Verdict.IS]
+    child = knows.answer(page(PageKind.VERIFY, 4, class_id=2))
+    assert [each.rows.tolist() for each in child.judgements] == [[1, 3], [0, 2]]
+
+
 def test_a_cluster_gets_the_name_of_its_majority_at_the_cost_of_naming() -> None:
     answer = labeller(3, 3, 3, 1).answer(page(PageKind.CLUSTER, 4))
     assert {each.class_id for each in answer.judgements} == {3}

@@ -136,6 +136,34 @@ def test_any_ledger_folds_to_what_its_rules_say(events: list[Event]) -> None:
     check(fold, events)
 
 
+@settings(max_examples=120, deadline=None)
+@given(ledgers())
+def test_labels_of_a_divided_class_wait_for_finer_ones(events: list[Event]) -> None:
+    divided = np.array([2], np.int32)
+    fold = Fold(divided=divided)
+    for count, each in enumerate(events, 1):
+        if not fold.apply(each):
+            fold = refolded(events[:count], Fold(divided=divided))
+    labels, rows = fold.state().labels(divided), np.arange(ROWS)
+    assert agrees(labels, events, divided={2})
+    assert fold.tally.labelled == len(labels.rows)
+    assert np.flatnonzero(fold.class_of(rows) > 0).tolist() == labels.rows.tolist()
+    assert np.flatnonzero(fold.within(rows)).tolist() == labels.possible_rows.tolist()
+    assert not fold.by_people(labels.possible_rows).any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(ledgers())
+def test_labels_are_whole_again_when_a_class_has_no_children_any_more(events: list[Event]) -> None:
+    whole = refolded(events)
+    before, counts = whole.state(), dict(whole.tally.by_class)
+    whole.divide(np.array([1, 2, 3], np.int32))
+    assert whole.tally.labelled == 0
+    whole.divide(np.empty(0, np.int32))
+    assert whole.tally.by_class == counts
+    assert whole.state().same_as(before)
+
+
 @settings(max_examples=50, deadline=None)
 @given(ledgers(), st.integers(0, 25))
 def test_a_state_taken_on_the_way_continues_to_the_same_end(events: list[Event], at: int) -> None:

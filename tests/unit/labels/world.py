@@ -4,8 +4,9 @@ import hashlib
 import io
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -81,10 +82,20 @@ def make_collection(
 
 
 def write_schema(
-    store: ArtifactStore, names: dict[int, str], merged: dict[int, int], collection: str = BIRDS
+    store: ArtifactStore,
+    names: dict[int, str],
+    merged: dict[int, int],
+    collection: str = BIRDS,
+    *,
+    parents: Mapping[int, int] = MappingProxyType({}),
 ) -> None:
     classes = [
-        {"class_id": each, "name": name, "merged_into": merged.get(each, 0)}
+        {
+            "class_id": each,
+            "name": name,
+            "merged_into": merged.get(each, 0),
+            "parent_id": parents.get(each, 0),
+        }
         for each, name in names.items()
     ]
     store.write_json(

@@ -1,6 +1,7 @@
 """The truth of a collection, and how right a labelling is by it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,15 @@ from hundredfold.client.types import Labels, Rows
 
 @dataclass(frozen=True)
 class Known:
-    """The truth of a collection as class ids: int32 [N], 0 = none; `representative` int64 [N]."""
+    """The truth of a collection as class ids: int32 [N], 0 = none; `representative` int64 [N].
+
+    `parent_of` has the parent of each class that has one.
+    """
 
     truth: NDArray[np.int32]
     representative: Rows
     classes: int
+    parent_of: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def images(self) -> int:
@@ -53,11 +58,24 @@ def prepare(client: Client, collection: str, truth: dict[str, str]) -> Known:
     if not labels:
         raise InvalidArgument(f"the truth knows no image of {collection}", field="truth")
     names = sorted(set(labels.values()))
-    ids = client.catalog.add_classes(collection, names).by_name()
+    schema = client.catalog.add_classes(collection, names)
+    ids = schema.by_name()
+    parent_of = {each.class_id: each.parent_id for each in schema.in_use if each.parent_id}
+    _check_ends(names, {ids[name] for name in names} & set(parent_of.values()), ids)
     known = np.zeros(len(images), np.int32)
     for row, label in labels.items():
         known[row] = ids[label]
-    return Known(known, _representatives(client, collection, len(images)), len(names))
+    representatives = _representatives(client, collection, len(images))
+    return Known(known, representatives, len(names), parent_of)
+
+
+def _check_ends(names: list[str], divided: set[int], ids: dict[str, int]) -> None:
+    """The truth of an image is a class without children: no label of another ever ends the work on it."""
+    for name in names:
+        if ids[name] in divided:
+            raise InvalidArgument(
+                f"the truth names {name}, which has children: say which child", field="truth"
+            )
 
 
 def _representatives(client: Client, collection: str, count: int) -> Rows:

@@ -22,7 +22,7 @@ def still_open(fold: Fold, page: Page, schema: Schema, audit_id: str) -> Mask:
     Args:
         fold: the labels.
         page: which.
-        schema: for merged classes.
+        schema: for merged classes and their parents.
         audit_id: the audit that may still be answered; pages of others are over.
     """
     asked = page.asked
@@ -64,8 +64,18 @@ def _open(fold: Fold, page: Page, schema: Schema, audit_id: str) -> Mask:
         return unknown if page.audit_id == audit_id else over
     left = ~fold.done(rows)
     if page.kind in (PageKind.VERIFY, PageKind.AUDIT):
-        left &= ~fold.refused(rows, page.class_id)
+        left &= _may_be(fold, rows, page.class_id, schema)
     return left
+
+
+def _may_be(fold: Fold, rows: Rows, class_id: int, schema: Schema) -> Mask:
+    """Which rows may be of a class, as far as is known, and are not known to be of it already."""
+    above = schema.above(class_id)
+    refused: Mask = np.zeros(len(rows), np.bool_)
+    for each in (class_id, *above):
+        refused |= fold.refused(rows, each)
+    within = schema.resolve(fold.within(rows))
+    return ~refused & np.isin(within, [0, *above])
 
 
 def _to_review(fold: Fold, page: Page, schema: Schema) -> Mask:

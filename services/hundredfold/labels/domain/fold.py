@@ -18,7 +18,7 @@ from hundredfold.labels.domain.event import (
     Standing,
     Verdict,
 )
-from hundredfold.labels.domain.page import NO_ROWS, Ids, Mask, Rows
+from hundredfold.labels.domain.page import NO_IDS, NO_ROWS, Ids, Mask, Rows
 from hundredfold.labels.domain.people import Counts, counts_of, from_table, table
 from hundredfold.labels.domain.state import FoldState, key_array, refused_keys
 from hundredfold.labels.domain.tally import UNSURE, Tally
@@ -63,7 +63,8 @@ class Fold:
     and forgets an IS_NOT of it. Within one event they count in this order. What is said of planted
     images changes no label. A certificate labels only images that have no label of people, are not set
     aside, and of which it is not known that they are not of the class; people's answers count as if
-    there were no certificate.
+    there were no certificate. A label of a class with children (`divide`) counts as none: the image waits
+    for a finer one, and only that much is known of it.
 
     Memory: 13 bytes a row of the collection, about 100 bytes an IS_NOT, and what the last
     `WINDOW_EVENTS` events changed, so that taking one of them back needs no second fold.
@@ -76,16 +77,17 @@ class Fold:
         people: who decided, and what each did.
     """
 
-    def __init__(self, copies: Copies | None = None) -> None:
+    def __init__(self, copies: Copies | None = None, divided: Ids = NO_IDS) -> None:
         self.seq = 0
+        self._divided = divided
         self._recent: dict[int, int] = {}
         self._undone: set[int] = set()
         self._reset(0, copies)
 
     @classmethod
-    def of(cls, state: FoldState, copies: Copies | None = None) -> "Fold":
+    def of(cls, state: FoldState, copies: Copies | None = None, divided: Ids = NO_IDS) -> "Fold":
         """The fold that had this state."""
-        fold = cls(copies)
+        fold = cls(copies, divided)
         fold.seq, fold._cleared = state.seq, state.cleared
         fold._undone = set(state.undone.tolist())
         fold._put(_Some(state.rows, state.class_ids, state.given, state.origins))
@@ -132,8 +134,13 @@ class Fold:
         self._cleared, self._undone = standing.cleared, set(standing.undone)
 
     def class_of(self, rows: Rows) -> Ids:
-        """int32 [n]: the class of rows [n]; 0 for none, `UNSURE` for set aside."""
-        return _at(self._class, rows)
+        """int32 [n]: the class of rows [n]; 0 for none or a divided one, `UNSURE` for set aside."""
+        return self._whole(_at(self._class, rows))
+
+    def within(self, rows: Rows) -> Ids:
+        """int32 [n]: the divided class that rows [n] are known to be of; 0 for none."""
+        found = _at(self._class, rows)
+        return np.where(np.isin(found, self._divided), found, np.int32(0))
 
     def given_by(self, rows: Rows) -> Rows:
         """int64 [n]: the event that labelled rows [n] or set them aside; 0 for none."""
@@ -150,7 +157,7 @@ class Fold:
 
     def labelled_by_people(self) -> int:
         """Rows with a label, without those that a certificate labelled."""
-        certified = (self._origin == CERTIFIED) & (self._class > 0)
+        certified = (self._origin == CERTIFIED) & (self._whole(self._class) > 0)
         return self.tally.labelled - int(np.count_nonzero(certified))
 
     def done(self, rows: Rows) -> Mask:
@@ -179,7 +186,14 @@ class Fold:
         self._copies = copies
         self.tally = Tally(copies)
         rows = np.flatnonzero(self._class)
-        self.tally.change(rows, np.zeros(len(rows), np.int32), self._class[rows])
+        found = self._whole(self._class[rows])
+        self.tally.change(rows, np.zeros(len(rows), np.int32), found)
+
+    def divide(self, divided: Ids) -> None:
+        """Let labels of these classes, int32 [k], and of no others wait for finer ones from now on."""
+        if not np.array_equal(divided, self._divided):
+            self._divided = divided
+            self.project(self._copies)
 
     def state(self) -> FoldState:
         """All there is to keep, in arrays of its own."""
@@ -225,7 +239,8 @@ class Fold:
     def _judge(self, event: Event) -> None:
         said = event.counted
         rows = np.unique(np.concatenate([NO_ROWS, *(each.rows for each in said)]))
-        before = _Some(rows, self.class_of(rows), self.given_by(rows), self.origin_of(rows))
+        given = _at(self._class, rows)
+        before = _Some(rows, given, self.given_by(rows), self.origin_of(rows))
         after = before.copy()
         if event.kind is EventKind.CERTIFICATE:
             refused, accepted = self._certify(event, after)
@@ -254,7 +269,7 @@ class Fold:
 
     def _refuse(self, judgement: Judgement, at: npt.NDArray[np.intp], after: _Some) -> set[int]:
         after.set(at[after.class_ids[at] == judgement.class_id], 0, 0, 0)
-        unlabelled = (after.class_ids[at] <= 0) | (after.origins[at] == CERTIFIED)
+        unlabelled = (self._whole(after.class_ids[at]) <= 0) | (after.origins[at] == CERTIFIED)
         learnt = set(refused_keys(judgement.rows[unlabelled], judgement.class_id)) - self._refused
         self._refused |= learnt
         return learnt
@@ -271,7 +286,7 @@ class Fold:
         for judgement in event.judgements:
             at = np.searchsorted(after.rows, judgement.rows)
             keys = key_array(judgement.rows, judgement.class_id)
-            free = (after.class_ids[at] == 0) | (after.origins[at] == CERTIFIED)
+            free = (self._whole(after.class_ids[at]) == 0) | (after.origins[at] == CERTIFIED)
             after.set(
                 at[free & ~np.isin(keys, refused)], judgement.class_id, event.seq, event.origin
             )
@@ -328,10 +343,16 @@ class Fold:
         rows = some.rows
         if rows.size:
             self._grow(int(rows.max()) + 1)
-        self.tally.change(rows, self._class[rows], some.class_ids)
+        self.tally.change(rows, self._whole(self._class[rows]), self._whole(some.class_ids))
         self._class[rows] = some.class_ids
         self._given[rows] = some.given
         self._origin[rows] = some.origins
+
+    def _whole(self, class_ids: Ids) -> Ids:
+        """The same, 0 for divided classes."""
+        if not self._divided.size:
+            return class_ids
+        return np.where(np.isin(class_ids, self._divided), np.int32(0), class_ids)
 
     def _grow(self, size: int) -> None:
         if size > len(self._class):

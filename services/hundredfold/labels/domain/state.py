@@ -1,11 +1,11 @@
 """A fold at rest: what a snapshot keeps and what callers get."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import numpy.typing as npt
 
-from hundredfold.labels.domain.page import Ids, Rows
+from hundredfold.labels.domain.page import NO_IDS, NO_ROWS, Ids, Rows
 
 _ROW_SHIFT = 32
 MOST_ROWS = 1 << 31
@@ -67,19 +67,22 @@ class FoldState:
             for each in fields(self)
         )
 
-    def labels(self) -> "Labels":
-        """What callers get of it."""
+    def labels(self, divided: Ids = NO_IDS) -> "Labels":
+        """What callers get of it; who has a label of a divided class (int32 [k]) is not labelled yet."""
+        done = ~np.isin(self.class_ids, divided)
         rows = self.refused >> _ROW_SHIFT
-        unlabelled = ~np.isin(rows, self.rows, kind="sort")
+        unlabelled = ~np.isin(rows, self.rows[done], kind="sort")
         return Labels(
             seq=self.seq,
-            rows=self.rows,
-            class_ids=self.class_ids,
-            seqs=self.given,
-            origins=self.origins,
+            rows=self.rows[done],
+            class_ids=self.class_ids[done],
+            seqs=self.given[done],
+            origins=self.origins[done],
             negative_rows=rows[unlabelled],
             negative_class_ids=(self.refused[unlabelled] & 0xFFFFFFFF).astype(np.int32),
             unsure_rows=self.unsure_rows,
+            possible_rows=self.rows[~done],
+            possible_class_ids=self.class_ids[~done],
         )
 
 
@@ -96,6 +99,9 @@ class Labels:
         negative_rows: int64 [m]: images without a label of which it is known what they are not; may repeat.
         negative_class_ids: int32 [m]: what each is not.
         unsure_rows: int64 [u]: images without a label, set aside.
+        possible_rows: int64 [k]: images without a label that are known to be of a divided class.
+        possible_class_ids: int32 [k]: that class; once `Schema.ends` replaced it, a class that it may be
+            of: rows repeat then.
     """
 
     seq: int
@@ -106,3 +112,5 @@ class Labels:
     negative_rows: Rows
     negative_class_ids: Ids
     unsure_rows: Rows
+    possible_rows: Rows = field(default_factory=lambda: NO_ROWS)
+    possible_class_ids: Ids = field(default_factory=lambda: NO_IDS)

@@ -116,7 +116,7 @@ def batches(events: Iterable[Event], *, planted: bool) -> Iterator[list[labels_p
 
 def label_pieces(labels: Labels, audited: Rows) -> Iterator[labels_pb2.GetLabelsResponse]:
     """Write labels, and the images that an audit waits for; at least one message."""
-    others = labels.negative_rows, labels.unsure_rows, audited
+    others = labels.negative_rows, labels.unsure_rows, labels.possible_rows, audited
     most = max(len(labels.rows), *map(len, others), 1)
     for begin in range(0, most, _PIECE_ROWS):
         piece = slice(begin, begin + _PIECE_ROWS)
@@ -130,6 +130,8 @@ def label_pieces(labels: Labels, audited: Rows) -> Iterator[labels_pb2.GetLabels
             negative_class_ids=pack(labels.negative_class_ids[piece]),
             unsure_rows=pack(labels.unsure_rows[piece]),
             audit_rows=pack(audited[piece]),
+            possible_rows=pack(labels.possible_rows[piece]),
+            possible_class_ids=pack(labels.possible_class_ids[piece]),
         )
 
 

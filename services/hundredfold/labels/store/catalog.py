@@ -1,6 +1,8 @@
 """What the ledger needs of the catalog: read from the store, so that it works while the catalog is down."""
 
+import math
 import threading
+import time
 from collections.abc import Iterable
 
 from hundredfold.chassis.storage import layout
@@ -10,6 +12,9 @@ from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.labels.domain.copies import Copies
 from hundredfold.labels.domain.schema import Schema
+
+RECENT_SECONDS = 1.0
+"""How soon a change of the parents of classes is seen by who leases."""
 
 
 class Catalog:
@@ -23,6 +28,7 @@ class Catalog:
         self._lock = threading.Lock()
         self._there: set[str] = set()
         self._schemas: dict[str, Schema] = {}
+        self._read_at: dict[str, float] = {}
         self._rows: dict[str, int] = {}
 
     def require(self, collection: str) -> str:
@@ -37,7 +43,15 @@ class Catalog:
         found = _schema(self._store, collection)
         with self._lock:
             self._schemas[collection] = found
+            self._read_at[collection] = time.monotonic()
         return found
+
+    def recent(self, collection: str) -> Schema:
+        """The schema as it was at most a second ago."""
+        with self._lock:
+            if self._read_at.get(collection, -math.inf) > time.monotonic() - RECENT_SECONDS:
+                return self._schemas[collection]
+        return self.schema(collection)
 
     def schema_with(self, collection: str, class_ids: Iterable[int]) -> Schema:
         """A schema that has these classes, if they exist; what was merged may be out of date."""
@@ -74,4 +88,5 @@ def _schema(store: ArtifactStore, collection: str) -> Schema:
         merged={
             each["class_id"]: each["merged_into"] for each in classes if each.get("merged_into")
         },
+        parents={each["class_id"]: each["parent_id"] for each in classes if each.get("parent_id")},
     )

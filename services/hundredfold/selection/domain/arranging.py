@@ -20,12 +20,14 @@ _LOOKS = 4.0  # weight of the squared distance of vectors against that of guesse
 
 def arrange(page: Draft, pool: Pool) -> Draft:
     """A page of one predicted class, its images, all of the pool, in the order of a walk."""
-    ordered = walk(pool, pool.places(page.rows))
+    places = pool.places(page.rows)
+    sorter = np.argsort(places)
+    order = sorter[np.searchsorted(places, walk(pool, places), sorter=sorter)]
     return replace(
         page,
-        rows=pool.rows[ordered],
-        second=pool.second[ordered],
-        probability=pool.probability[ordered],
+        rows=page.rows[order],
+        second=page.second[order],
+        probability=page.probability[order],
     )
 
 

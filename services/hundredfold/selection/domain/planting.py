@@ -5,6 +5,7 @@ it). It is a fair test where the image could be taken for one of the page: label
 class, near to the page's images, but not so near that its own label may be the one that is wrong.
 """
 
+from collections.abc import Container
 from dataclasses import replace
 
 import numpy as np
@@ -30,6 +31,7 @@ def plant(
     random: np.random.Generator,
     *,
     share: float,
+    never: Container[int] = (),
 ) -> list[Draft]:
     """Put an odd image on some VERIFY pages, in place of the surest one; every page once at most.
 
@@ -40,10 +42,14 @@ def plant(
         vectors_of: reads vectors.
         random: chooses pages, images and places.
         share: of the images shown.
+        never: classes with children, whose pages get none: labels are of the children.
     """
     chances = random.random(len(pages))
     chosen = [
-        page.kind is Kind.VERIFY and len(page) >= _SMALLEST and chance < share * len(page)
+        page.kind is Kind.VERIFY
+        and page.class_id not in never
+        and len(page) >= _SMALLEST
+        and chance < share * len(page)
         for page, chance in zip(pages, chances, strict=True)
     ]
     if not any(chosen):

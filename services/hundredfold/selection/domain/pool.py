@@ -54,9 +54,12 @@ class Pool:
         second: int32, the likeliest after that; 0 when there is none.
         probability: float32, calibrated, of the likeliest class.
         margin: float32, that less the probability of the second.
-        kicks: int32, of how many classes each is known not to be.
+        kicks: int32, how much was said of each: that it is not of a class, or that it is of a class with
+            children.
         vectors_of: reads vectors.
         model: the head that all this is from; empty before there is one: then the guesses are zeros.
+        parent: int32, the class with children to ask about, 0 = none; [0] where no class has a parent.
+        parent_probability: float32, that each is of it.
     """
 
     rows: NDArray[np.int64]
@@ -67,6 +70,8 @@ class Pool:
     kicks: NDArray[np.int32]
     vectors_of: VectorsOf
     model: str
+    parent: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    parent_probability: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -81,6 +86,10 @@ class Pool:
             probability=self.probability[places],
             margin=self.margin[places],
             kicks=self.kicks[places],
+            parent=self.parent[places] if len(self.parent) else self.parent,
+            parent_probability=(
+                self.parent_probability[places] if len(self.parent) else self.parent_probability
+            ),
         )
 
     def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -108,6 +117,8 @@ class Guesses:
     second: NDArray[np.int32]
     probability: NDArray[np.float32]
     margin: NDArray[np.float32]
+    parent: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    parent_probability: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
 
 
 @dataclass(frozen=True)
@@ -119,12 +130,14 @@ class Said:
         negative_rows: int64 [m], images that are not labelled; may repeat.
         unsure_rows: int64 [u], images that are set aside.
         audit_rows: int64 [a], images of an open audit: nobody else offers them.
+        possible_rows: int64 [k], images that are known to be of a class with children; may repeat.
     """
 
     labels: Labels
     negative_rows: NDArray[np.int64]
     unsure_rows: NDArray[np.int64]
     audit_rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    possible_rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 def places(among: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -168,12 +181,15 @@ def open_pool(
         _kicks(rows, said),
         vectors_of,
         guesses.model,
+        guesses.parent[at] if len(guesses.parent) else guesses.parent,
+        guesses.parent_probability[at] if len(guesses.parent) else guesses.parent_probability,
     )
 
 
 def _kicks(rows: NDArray[np.int64], said: Said) -> NDArray[np.int32]:
-    """How often each row [n] was kicked: int32 [n]."""
-    kicked, counts = np.unique(said.negative_rows, return_counts=True)
+    """How much was said of each row [n]: int32 [n]."""
+    within = np.unique(said.possible_rows)
+    kicked, counts = np.unique(np.concatenate([said.negative_rows, within]), return_counts=True)
     there = places(rows, kicked)
     kicks = np.zeros(len(rows), np.int32)
     kicks[there[there >= 0]] = counts[there >= 0]

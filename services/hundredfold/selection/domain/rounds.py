@@ -15,6 +15,7 @@ from hundredfold.selection.domain.cleaning import Suspicious, review_pages
 from hundredfold.selection.domain.clusters import Clusters
 from hundredfold.selection.domain.discovery import Discovery
 from hundredfold.selection.domain.page import Draft, Kind
+from hundredfold.selection.domain.parents import Families, parent_pages
 from hundredfold.selection.domain.planting import plant
 from hundredfold.selection.domain.policies import Asked, Known, Policy
 from hundredfold.selection.domain.policies.predicted import single_pages
@@ -52,6 +53,7 @@ class Standing:
         discovery: where the search for new classes stands.
         suspicious: labels to ask about again.
         without: parts of `PARTS` to leave out.
+        families: the classes that have children.
         seeded: whether people are past the seed: the clusters only divide the space.
     """
 
@@ -62,6 +64,7 @@ class Standing:
     suspicious: Suspicious = field(default_factory=Suspicious)
     without: frozenset[str] = frozenset()
     seeded: bool = False
+    families: Families = field(default_factory=Families)
 
 
 @dataclass(frozen=True)
@@ -144,11 +147,17 @@ def _below_seeds(
 
 
 def _valued(standing: Standing, pool: Pool, policy: Policy, asked: Asked) -> list[Draft]:
-    """What the policy chooses and labels that look wrong, by worth."""
-    known = Known(pool, standing.labels.of_people(), standing.clusters)
-    spare = _SPARE if policy.kind is Kind.VERIFY else 1
+    """What the policy chooses, pages of parents and labels that look wrong, by worth."""
+    parents: list[Draft] = []
+    left, spare = pool, 1
+    if policy.kind is Kind.VERIFY:
+        spare = _SPARE
+        parents, left = parent_pages(pool, standing.families, asked)
+    known = Known(left, standing.labels.of_people(), standing.clusters)
     chosen = policy.choose(known, replace(asked, limit=spare * asked.limit))
     chosen = scheduler.worths(chosen, pool, asked.costs)
+    if parents:
+        chosen = scheduler.merged(scheduler.falling(chosen), parents)
     chosen = regions.spread(chosen, pool, standing.clusters, asked.limit)
     if "cleaning" in standing.without:
         return chosen
@@ -181,6 +190,7 @@ def _shown(standing: Standing, pages: list[Draft], asked: Asked) -> list[Draft]:
         standing.pool.vectors_of,
         asked.random,
         share=asked.planted_share,
+        never=standing.families.beneath,
     )
 
 

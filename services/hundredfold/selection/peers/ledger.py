@@ -76,6 +76,7 @@ class Ledger:
             _joined(answers, "negative_rows", np.int64),
             _joined(answers, "unsure_rows", np.int64),
             _joined(answers, "audit_rows", np.int64),
+            _joined(answers, "possible_rows", np.int64),
         )
         return Heard(answers[-1].seq if answers else 0, said)
 

@@ -29,7 +29,7 @@ class Evidence:
         classes: int64 [n], the class of each: 0 to C - 1.
         label_folds: int64 [n].
         kicked: float32 [m, k], the features of the others of which they said something.
-        kicked_from: bool [m, C], what each is not.
+        kicked_from: bool [m, C], what each is not; of what is known to be of one of some classes all others.
         kick_folds: int64 [m].
     """
 

@@ -1,7 +1,7 @@
 """A head from labels and kicks: fit, cross-fit, calibrate, predict."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from hundredfold.training.domain import crossfit, lda, measures
 from hundredfold.training.domain.calibration import calibrate
 from hundredfold.training.domain.crossfit import Evidence, fold_of
+from hundredfold.training.domain.families import NO_FAMILIES, Families
+from hundredfold.training.domain.hearsay import NO_PAIRS, Hearsay, Pairs, RuledOut
 from hundredfold.training.domain.posterior import (
     Calibration,
     Guesses,
@@ -36,6 +38,7 @@ class Examples:
         negative_classes: int32 [m], the class id that each is not.
         rest_at: int64 [r], a fair sample of the images without a label; None = of all that are here.
         numbers: int64 [N], by which images fall into folds, such as their rows; None = their places.
+        possible: images that are not labelled, and each class that one of them may be of.
     """
 
     at: NDArray[np.int64]
@@ -44,6 +47,7 @@ class Examples:
     negative_classes: NDArray[np.int32]
     rest_at: NDArray[np.int64] | None = None
     numbers: NDArray[np.int64] | None = None
+    possible: Pairs = NO_PAIRS
 
 
 @dataclass(frozen=True)
@@ -95,12 +99,16 @@ class Predicted:
         second: int32 [N]; 0 where there is none.
         probability: float32 [N], of the likeliest class.
         margin: float32 [N], that less the probability of the second.
+        parent: int32 [N], the parent class to ask about, 0 = none; [0] where no class has a parent.
+        parent_probability: float32, that the image is of it.
     """
 
     top: NDArray[np.int32]
     second: NDArray[np.int32]
     probability: NDArray[np.float32]
     margin: NDArray[np.float32]
+    parent: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    parent_probability: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
 
 
 def can_be_measured(classes: NDArray[np.int32]) -> bool:
@@ -159,6 +167,9 @@ def predict_blocks(
     count: int,
     negative_at: NDArray[np.int64],
     negative_classes: NDArray[np.int32],
+    *,
+    possible: Pairs = NO_PAIRS,
+    families: Families = NO_FAMILIES,
 ) -> Predicted:
     """What a head says of images that come block by block.
 
@@ -168,16 +179,19 @@ def predict_blocks(
         count: of all images, N.
         negative_at: int64 [m], places among the images.
         negative_classes: int32 [m], the class id that each is not.
+        possible: places among the images, and each class that one of them may be of.
+        families: of the outputs.
     """
-    place = _places(learned.class_ids, negative_classes)
-    at, place = negative_at[place >= 0], place[place >= 0]
-    order = np.argsort(at, kind="stable")
-    at, place = at[order], place[order]
-    out, start = _nothing(count), 0
+    hearsay = Hearsay.of(learned.class_ids, (negative_at, negative_classes), possible)
+    out, start = _nothing(count, count if len(families) else 0), 0
     for block in _cut(blocks, max(1, _BLOCK_LOGITS // len(learned.class_ids))):
         piece = slice(start, start + len(block))
-        low, high = np.searchsorted(at, [piece.start, piece.stop])
-        found = _guess(learned, block, at[low:high] - start, place[low:high])
+        ruled = hearsay.within(piece.start, piece.stop)
+        if len(families):
+            found, parent, likely = _guess_families(learned, block, ruled, families)
+            out.parent[piece], out.parent_probability[piece] = parent, likely
+        else:
+            found = _guess(learned, block, ruled)
         _write(out, piece, found, learned.class_ids)
         start = piece.stop
     return out
@@ -190,12 +204,14 @@ def _cut(blocks: Iterable[NDArray[np.float32]], most: int) -> Iterator[NDArray[n
             yield block[start : start + most]
 
 
-def _nothing(count: int) -> Predicted:
+def _nothing(count: int, with_parents: int) -> Predicted:
     return Predicted(
         np.zeros(count, np.int32),
         np.zeros(count, np.int32),
         np.zeros(count, np.float32),
         np.zeros(count, np.float32),
+        np.zeros(with_parents, np.int32),
+        np.zeros(with_parents, np.float32),
     )
 
 
@@ -205,16 +221,20 @@ def _write(out: Predicted, at: slice, found: Guesses, class_ids: NDArray[np.int3
     out.probability[at], out.margin[at] = found.probability, found.margin
 
 
-def _guess(
-    learned: Learned,
-    features: NDArray[np.float32],
-    at: NDArray[np.int64],
-    place: NDArray[np.int64],
-) -> Guesses:
-    """The guesses of a block, of which the images at `at` are not of the classes at `place`."""
-    logits = learned.linear(features)
-    kicked, image = np.unique(at, return_inverse=True)
-    masked = guess(posterior(logits[kicked], learned.calibration, (image, place)))
+def _guess_families(
+    learned: Learned, features: NDArray[np.float32], ruled: RuledOut, families: Families
+) -> tuple[Guesses, NDArray[np.int32], NDArray[np.float32]]:
+    """The guesses of a block, the parent of each image to ask about, and its probability."""
+    image, place = ruled.pairs
+    known = posterior(learned.linear(features), learned.calibration, (ruled.at[image], place))
+    found = guess(known)
+    return found, *families.to_ask(known, found.top, ruled)
+
+
+def _guess(learned: Learned, features: NDArray[np.float32], ruled: RuledOut) -> Guesses:
+    """The guesses of a block."""
+    logits, kicked = learned.linear(features), ruled.at
+    masked = guess(posterior(logits[kicked], learned.calibration, ruled.pairs))
     found = guess_unkicked(logits, learned.calibration)
     found.top[kicked], found.second[kicked] = masked.top, masked.second
     found.probability[kicked], found.margin[kicked] = masked.probability, masked.margin
@@ -228,10 +248,10 @@ def _evidence(
     classes: NDArray[np.int64],
 ) -> Evidence:
     """What people said; a kick from a class that nobody gave a label is of no consequence."""
-    place = _places(class_ids, examples.negative_classes)
-    kicked, image = np.unique(examples.negative_at[place >= 0], return_inverse=True)
-    kicked_from = np.zeros((len(kicked), len(class_ids)), np.bool_)
-    kicked_from[image, place[place >= 0]] = True
+    negatives = examples.negative_at, examples.negative_classes
+    hearsay = Hearsay.of(class_ids.astype(np.int32), negatives, examples.possible)
+    ruled = hearsay.within(0, len(features))
+    kicked, kicked_from = ruled.at, ruled.out
     folds = fold_of(np.arange(len(features)) if examples.numbers is None else examples.numbers)
     return Evidence(
         features[examples.at],
@@ -249,12 +269,6 @@ def _rest(count: int, examples: Examples) -> NDArray[np.int64]:
         return examples.rest_at
     rest = np.delete(np.arange(count), examples.at)
     return rest[:: max(1, len(rest) // REST)]
-
-
-def _places(class_ids: NDArray[np.int32], wanted: NDArray[np.int32]) -> NDArray[np.int64]:
-    """The place of each class id among the outputs; -1 for one that the head does not know."""
-    place = np.minimum(np.searchsorted(class_ids, wanted), len(class_ids) - 1)
-    return np.where(class_ids[place] == wanted, place, -1)
 
 
 def _measure(judged: Judged) -> tuple[float, float]:

@@ -9,6 +9,7 @@ const GAP = 6;
 const LARGEST_TILE = 300;
 const LONGEST = 4 / 3;
 const TOAST_MS = 3500;
+const MOST_CHILDREN = 4;
 const HINT = "Click what is not, then Enter.";
 // How each kind of page asks about a class: the words around its name, and what kind of page it is.
 const QUESTIONS = {
@@ -157,7 +158,16 @@ export class View {
     const name = text("b", "", this.session.name(page.named));
     const { before, after, hint, note } = (page.named === page.asked && QUESTIONS[page.kind]) || STATEMENT;
     words.append(before, name, after);
-    return note ? [words, text("span", "note", note), ...asked(hint).slice(1)] : asked(hint);
+    const told = this.#children(page.named) + hint;
+    return note ? [words, text("span", "note", note), ...asked(told).slice(1)] : asked(told);
+  }
+
+  // What else counts as a class with children; it is asked later which of them an image is.
+  #children(classId) {
+    const names = this.session.classes.filter((each) => each.parent_id === classId).map((each) => each.name);
+    if (!names.length) return "";
+    const more = names.length > MOST_CHILDREN ? ` and ${many(names.length - MOST_CHILDREN, "other")}` : "";
+    return `Any of ${names.slice(0, MOST_CHILDREN).join(", ")}${more} counts. `;
   }
 
   #drawEmpty() {

@@ -165,7 +165,7 @@ class LabelClass(_message.Message):
     color: _builtins.str
     """`#rrggbb`; may be empty."""
     parent_id: _builtins.int
-    """The parent's id; 0 for none."""
+    """The parent's id; 0 for none. An image of a class is of its parents too; an image of which only a class with children is known waits to be told which."""
     merged_into: _builtins.int
     """The class this one was merged into; 0 while it is in use."""
     guideline: _builtins.str

@@ -91,7 +91,7 @@ class Page(_message.Message):
 
     @_builtins.property
     def second(self) -> _tensor_pb2.Tensor:
-        """The class the model thinks likeliest for each image after `class_id`: int32 [n]; empty when there is no model yet."""
+        """The class the model thinks likeliest for each image after `class_id`, on a page of a class with children the likeliest one beneath it: int32 [n]; empty when there is no model yet."""
 
     @_builtins.property
     def probability(self) -> _tensor_pb2.Tensor:

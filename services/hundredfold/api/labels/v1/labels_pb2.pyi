@@ -754,6 +754,8 @@ class GetLabelsResponse(_message.Message):
     UNSURE_ROWS_FIELD_NUMBER: _builtins.int
     ORIGINS_FIELD_NUMBER: _builtins.int
     AUDIT_ROWS_FIELD_NUMBER: _builtins.int
+    POSSIBLE_ROWS_FIELD_NUMBER: _builtins.int
+    POSSIBLE_CLASS_IDS_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """The newest event in them."""
     @_builtins.property
@@ -788,6 +790,14 @@ class GetLabelsResponse(_message.Message):
     def audit_rows(self) -> _tensor_pb2.Tensor:
         """Images of an open audit's sample that wait for an answer: int64 [a], ascending. Nobody else should offer them."""
 
+    @_builtins.property
+    def possible_rows(self) -> _tensor_pb2.Tensor:
+        """Images that are not labelled and known to be of a class with children: int64 [k]; each repeats for every class without children that it may be of by that. Not sent with copies."""
+
+    @_builtins.property
+    def possible_class_ids(self) -> _tensor_pb2.Tensor:
+        """The class that each may be of: int32 [k]."""
+
     def __init__(
         self,
         *,
@@ -800,10 +810,12 @@ class GetLabelsResponse(_message.Message):
         unsure_rows: _tensor_pb2.Tensor | None = ...,
         origins: _tensor_pb2.Tensor | None = ...,
         audit_rows: _tensor_pb2.Tensor | None = ...,
+        possible_rows: _tensor_pb2.Tensor | None = ...,
+        possible_class_ids: _tensor_pb2.Tensor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_rows", b"audit_rows", "class_ids", b"class_ids", "negative_class_ids", b"negative_class_ids", "negative_rows", b"negative_rows", "origins", b"origins", "rows", b"rows", "seqs", b"seqs", "unsure_rows", b"unsure_rows"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_rows", b"audit_rows", "class_ids", b"class_ids", "negative_class_ids", b"negative_class_ids", "negative_rows", b"negative_rows", "origins", b"origins", "possible_class_ids", b"possible_class_ids", "possible_rows", b"possible_rows", "rows", b"rows", "seqs", b"seqs", "unsure_rows", b"unsure_rows"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_rows", b"audit_rows", "class_ids", b"class_ids", "negative_class_ids", b"negative_class_ids", "negative_rows", b"negative_rows", "origins", b"origins", "rows", b"rows", "seq", b"seq", "seqs", b"seqs", "unsure_rows", b"unsure_rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_rows", b"audit_rows", "class_ids", b"class_ids", "negative_class_ids", b"negative_class_ids", "negative_rows", b"negative_rows", "origins", b"origins", "possible_class_ids", b"possible_class_ids", "possible_rows", b"possible_rows", "rows", b"rows", "seq", b"seq", "seqs", b"seqs", "unsure_rows", b"unsure_rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

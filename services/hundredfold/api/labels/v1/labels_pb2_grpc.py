@@ -221,7 +221,7 @@ class LabelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetLabels(self, request, context):
-        """Sends the labels that count in pieces, all of one seq. Idempotent. A merged class is sent as the class it was merged into.
+        """Sends the labels that count in pieces, all of one seq. Idempotent. A merged class is sent as the class it was merged into. An image of which only a class with children is known is not labelled: it is sent with the classes that it may be of; what is not of a class is not of its children.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

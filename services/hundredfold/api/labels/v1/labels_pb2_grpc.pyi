@@ -58,7 +58,7 @@ class LabelsServiceStub:
     WatchDecisions: _grpc.UnaryStreamMultiCallable[_labels_pb2.WatchDecisionsRequest, _labels_pb2.WatchDecisionsResponse]
     """Sends the newest seq at once, then events as they come, without gaps, until the caller ends it."""
     GetLabels: _grpc.UnaryStreamMultiCallable[_labels_pb2.GetLabelsRequest, _labels_pb2.GetLabelsResponse]
-    """Sends the labels that count in pieces, all of one seq. Idempotent. A merged class is sent as the class it was merged into."""
+    """Sends the labels that count in pieces, all of one seq. Idempotent. A merged class is sent as the class it was merged into. An image of which only a class with children is known is not labelled: it is sent with the classes that it may be of; what is not of a class is not of its children."""
     GetProgress: _grpc.UnaryUnaryMultiCallable[_labels_pb2.GetProgressRequest, _labels_pb2.GetProgressResponse]
     """Says how far the work is. Idempotent. Works while the queue is away (`ready` is then 0)."""
     OfferPages: _grpc.UnaryUnaryMultiCallable[_labels_pb2.OfferPagesRequest, _labels_pb2.OfferPagesResponse]
@@ -102,7 +102,7 @@ class LabelsServiceAsyncStub(LabelsServiceStub):
     WatchDecisions: _aio.UnaryStreamMultiCallable[_labels_pb2.WatchDecisionsRequest, _labels_pb2.WatchDecisionsResponse]  # type: ignore[assignment]
     """Sends the newest seq at once, then events as they come, without gaps, until the caller ends it."""
     GetLabels: _aio.UnaryStreamMultiCallable[_labels_pb2.GetLabelsRequest, _labels_pb2.GetLabelsResponse]  # type: ignore[assignment]
-    """Sends the labels that count in pieces, all of one seq. Idempotent. A merged class is sent as the class it was merged into."""
+    """Sends the labels that count in pieces, all of one seq. Idempotent. A merged class is sent as the class it was merged into. An image of which only a class with children is known is not labelled: it is sent with the classes that it may be of; what is not of a class is not of its children."""
     GetProgress: _aio.UnaryUnaryMultiCallable[_labels_pb2.GetProgressRequest, _labels_pb2.GetProgressResponse]  # type: ignore[assignment]
     """Says how far the work is. Idempotent. Works while the queue is away (`ready` is then 0)."""
     OfferPages: _aio.UnaryUnaryMultiCallable[_labels_pb2.OfferPagesRequest, _labels_pb2.OfferPagesResponse]  # type: ignore[assignment]
@@ -221,7 +221,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.GetLabelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_labels_pb2.GetLabelsResponse], _abc.AsyncIterator[_labels_pb2.GetLabelsResponse]]:
-        """Sends the labels that count in pieces, all of one seq. Idempotent. A merged class is sent as the class it was merged into."""
+        """Sends the labels that count in pieces, all of one seq. Idempotent. A merged class is sent as the class it was merged into. An image of which only a class with children is known is not labelled: it is sent with the classes that it may be of; what is not of a class is not of its children."""
 
     @_abc_1.abstractmethod
     def GetProgress(
