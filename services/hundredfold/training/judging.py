@@ -126,7 +126,7 @@ class Judge:
         ]
         rows, sample = _sample(self._ledger.labels(collection).by_people(), *spaces)
         old, new = (comparing.quality(vectors_of(parts, rows), sample) for parts in spaces)
-        p_value = comparing.sign_test(old.right, new.right)
+        p_value = comparing.chance(old, new)
         return Comparison(old, new, len(old.right), p_value, comparing.better(old, new))
 
 

@@ -31,16 +31,16 @@ def test_nothing_is_learnt_from_nothing():
 @pytest.mark.parametrize(
     ("found", "before", "due"),
     [
-        (there(100, 100), 0, True),
-        (there(100, 99), 0, False),
+        (there(125, 125), 0, True),
+        (there(125, 124), 0, False),
         (there(*[12] * 30), 0, True),
         (there(*[11] * 30), 0, False),
         (there(300), 0, False),
         (there(300, 3), 0, False),
         (there(300, 4), 0, True),
-        (there(100, 100, kept=19), 0, False),
-        (there(180, 180), 200, True),
-        (there(180, 179), 200, False),
+        (there(125, 125, kept=19), 0, False),
+        (there(220, 220), 200, True),
+        (there(220, 219), 200, False),
     ],
 )
 def test_it_takes_labels_of_each_class_held_out_ones_and_more_than_before(found, before, due):

@@ -11,43 +11,58 @@ from hundredfold.training.domain.comparing import (
     Quality,
     Sample,
     better,
+    chance,
     clusters,
     quality,
-    sign_test,
+    sign_flip_test,
 )
 
-ANSWERS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=12)
+GAINS = st.lists(st.floats(-1, 1, width=16), min_size=1, max_size=10)
 
 
-def parted(pairs):
-    return tuple(np.array(column, bool) for column in zip(*pairs, strict=True))
+@given(GAINS)
+def test_the_chance_of_a_gain_is_the_share_of_signs_that_give_as_much(gains):
+    gains = np.array(gains)
+    signs = np.array(list(product((-1, 1), repeat=len(gains))))
+    exact = (signs @ gains >= gains.sum() - 1e-9).mean()
+    assert sign_flip_test(gains) == pytest.approx(exact, abs=0.03)
 
 
-@given(ANSWERS)
-def test_the_sign_test_counts_all_ways_the_coins_can_fall(pairs):
-    before, after = parted(pairs)
-    differ = int((before != after).sum())
-    gained = int((after & ~before).sum())
-    falls = [sum(coins) >= gained for coins in product((0, 1), repeat=differ)]
-    assert sign_test(before, after) == pytest.approx(np.mean(falls))
+def test_many_images_are_no_trouble_for_the_sign_flip_test():
+    assert sign_flip_test(np.full(30_000, 0.1, np.float32)) < 1e-3
 
 
-def test_many_images_are_no_trouble_for_the_sign_test():
-    before = np.zeros(6_000, bool)
-    after = np.arange(6_000) % 2 == 0
-    assert 0 <= sign_test(before, after) < 1e-6
+def measured(right, score, purity):
+    right = np.array(right, bool)
+    return Quality(right, np.full(len(right), score, np.float32), purity)
 
 
 @pytest.mark.parametrize(
-    ("gained", "lost", "purity", "expected"),
-    [(9, 2, 0.5, True), (9, 2, 0.4, False), (3, 2, 0.9, False), (2, 9, 0.9, False)],
+    ("right", "score", "purity", "expected"),
+    [(9, 0.3, 0.5, True), (9, 0.3, 0.4, False), (9, 0.5, 0.9, False), (7, 0.3, 0.9, False)],
 )
-def test_better_is_more_right_answers_than_chance_gives_in_purer_clusters(
-    gained, lost, purity, expected
+def test_better_is_surer_of_the_truth_with_no_loss_of_accuracy_or_purity(
+    right, score, purity, expected
 ):
-    before = np.array([False] * gained + [True] * lost + [True] * 30)
-    after = np.array([True] * gained + [False] * lost + [True] * 30)
-    assert better(Quality(before, 0.5), Quality(after, purity)) is expected
+    before = measured([True] * 8 + [False] * 4, 0.5, 0.5)
+    after = measured([True] * right + [False] * (12 - right), score, purity)
+    assert better(before, after) is expected
+
+
+def test_few_images_tell_more_by_how_sure_a_head_is_than_by_its_answers():
+    before = measured([True] * 24, 0.4, 0.5)
+    after = measured([True] * 24, 0.2, 0.5)
+    assert chance(before, after) < 0.01
+
+
+def test_a_class_that_the_head_does_not_know_is_a_wrong_answer():
+    vectors = np.repeat(np.eye(3, 8), 20, axis=0).astype(np.float16)
+    classes = np.repeat(np.array([1, 2, 3], np.int32), 20)
+    held_out = (np.arange(60) % 2 == 0) | (classes == 3)
+    found = quality(vectors, Sample(classes, held_out))
+    new = classes[held_out] == 3
+    assert found.right.tolist() == (~new).tolist()
+    assert found.scores[new].min() > found.scores[~new].max()
 
 
 def unit(count, seed=0):

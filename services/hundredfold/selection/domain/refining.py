@@ -24,11 +24,11 @@ class Rules:
     """
 
     each_class: int = 12
-    least: int = 200
+    least: int = 250
     of_a_class: int = 4
     classes: int = 2
     held_out: int = 20
-    growth: float = 1.8
+    growth: float = 2.2
     last: float = 0.1
 
 

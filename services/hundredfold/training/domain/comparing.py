@@ -1,12 +1,12 @@
 """Which of two spaces is better, on labelled images that neither their backbones nor a head learnt from."""
 
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.training.domain.learning import Examples, learn, predict
+from hundredfold.training.domain.learning import Examples, Learned, learn
+from hundredfold.training.domain.posterior import posterior
 from hundredfold.training.domain.projection import fit_projection
 
 DIMENSIONS = 160
@@ -15,7 +15,11 @@ MOST_P_VALUE = 0.2
 
 _RESTARTS = 3
 _STEPS = 25
-_NONE = np.empty(0, np.int64), np.empty(0, np.int32)
+_FLIPS = 10_000
+_MOST_SIGNS = 4_000_000  # held at once
+_SAME = 1e-9
+_NO_ROWS = np.empty(0, np.int64)
+_NONE = _NO_ROWS, np.empty(0, np.int32)
 
 
 @dataclass(frozen=True)
@@ -24,10 +28,12 @@ class Quality:
 
     Attributes:
         right: bool [h], whether a head fitted on the other labels predicts each image right.
+        scores: float32 [h], the Brier score of what it says of each (Brier 1950), 0 = sure and right, 2 = sure and wrong.
         purity: share of them that are of the commonest class of their cluster.
     """
 
     right: NDArray[np.bool_]
+    scores: NDArray[np.float32]
     purity: float
 
     @property
@@ -60,28 +66,54 @@ def quality(vectors: NDArray[np.float16], sample: Sample) -> Quality:
     taught = np.flatnonzero((sample.classes > 0) & ~sample.held_out)
     measured = np.flatnonzero(sample.held_out)
     learned = learn(features, Examples(taught, sample.classes[taught], *_NONE))
-    found = predict(learned, features[measured], *_NONE)
-    return Quality(found.top == sample.classes[measured], _purity(features, sample))
+    right, scores = _answers(learned, features[measured], sample.classes[measured])
+    return Quality(right, scores, _purity(features, sample))
 
 
-def sign_test(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> float:
-    """The chance of so many more right answers if neither were better: exact, one-sided.
+def _answers(
+    learned: Learned, features: NDArray[np.float32], classes: NDArray[np.int32]
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Of each image whether the head is right, and its Brier score."""
+    said = posterior(learned.linear(features), learned.calibration, (_NO_ROWS, _NO_ROWS))
+    truth = (learned.class_ids[None] == classes[:, None]).astype(np.float32)
+    # A class that the head does not know has a probability of its own: that of none.
+    missing = 1 - truth.sum(1) - (1 - said.sum(1))
+    scores = np.square(said - truth).sum(1) + np.square(missing)
+    return learned.class_ids[said.argmax(1)] == classes, scores.astype(np.float32)
+
+
+def sign_flip_test(gains: NDArray[np.floating]) -> float:
+    """The chance of a mean gain as high if each were as likely a loss: one-sided (Fisher 1935).
+
+    By `_FLIPS` random ways to give the signs, always the same ones.
 
     Args:
-        before: bool [h], whether each answer was right.
-        after: the same, of the space that may be better.
+        gains: [h], of each image.
     """
-    gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
-    differ = gained + lost
-    falls = sum(comb(differ, count) for count in range(gained, differ + 1))
-    return float(falls / 2**differ)
+    flips, gains = np.random.default_rng(0), gains.astype(np.float64)
+    at_least = 1  # the way they came
+    block = max(1, _MOST_SIGNS // len(gains))
+    for start in range(0, _FLIPS, block):
+        count = min(block, _FLIPS - start)
+        signs = 2 * flips.integers(0, 2, (count, len(gains)), np.int8) - 1
+        at_least += int((signs @ gains >= gains.sum() - _SAME).sum())
+    return at_least / (_FLIPS + 1)
+
+
+def chance(before: Quality, after: Quality) -> float:
+    """How likely so much better scores are if neither space were better.
+
+    Scores and not right answers: from few images more can be told of how sure a head is of the truth than of
+    the few answers that two heads differ in.
+    """
+    return sign_flip_test(before.scores - after.scores)
 
 
 def better(before: Quality, after: Quality) -> bool:
-    """Whether accuracy rose, hardly by chance, and purity did not fall."""
+    """Whether scores rose, hardly by chance, and neither accuracy nor purity fell."""
     return (
-        after.accuracy > before.accuracy
-        and sign_test(before.right, after.right) <= MOST_P_VALUE
+        chance(before, after) <= MOST_P_VALUE
+        and after.accuracy >= before.accuracy
         and after.purity >= before.purity
     )
 
