@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hundredfold.chassis.holdout import held_out
+from hundredfold.chassis.holdout import held_out, in_stream
 from hundredfold.selection.domain.pool import Labels
 from hundredfold.selection.domain.refining import Material, Rules, enough, in_time, material
 
@@ -16,15 +16,17 @@ def there(*counts, kept=50):
 
 def test_held_out_images_are_counted_apart():
     rows = np.arange(2000)
-    found = material(Labels(rows, np.repeat(np.arange(1, 5), 500).astype(np.int32)))
-    assert found.held_out == held_out(rows).sum() > 100
-    assert found.labels + found.held_out == 2000
+    labels = Labels(rows, np.repeat(np.arange(1, 5), 500).astype(np.int32))
+    found = material(labels, 0)
+    assert found.measured == held_out(rows).sum() > 100
+    assert found.labels + found.measured == 2000
     assert len(found.learnt) == 4
+    assert material(labels, 20).measured == in_stream(rows).sum() < 100
 
 
 def test_nothing_is_learnt_from_nothing():
-    found = material(Labels(np.empty(0, np.int64), np.empty(0, np.int32)))
-    assert (found.labels, found.held_out) == (0, 0)
+    found = material(Labels(np.empty(0, np.int64), np.empty(0, np.int32)), 0)
+    assert (found.labels, found.measured) == (0, 0)
     assert not enough(found, 0, RULES)
 
 
@@ -39,8 +41,8 @@ def test_nothing_is_learnt_from_nothing():
         (there(300, 3), 0, False),
         (there(300, 4), 0, True),
         (there(125, 125, kept=19), 0, False),
-        (there(220, 220), 200, True),
-        (there(220, 219), 200, False),
+        (there(221, 220), 200, True),
+        (there(219, 220), 200, False),
     ],
 )
 def test_it_takes_labels_of_each_class_held_out_ones_and_more_than_before(found, before, due):

@@ -5,21 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.training.domain.learning import Examples, Learned, learn
-from hundredfold.training.domain.posterior import posterior
+from hundredfold.training.domain.learning import Examples, learn, predict
 from hundredfold.training.domain.projection import fit_projection
 
 DIMENSIONS = 160
 CLUSTERS_A_CLASS = 2
-MOST_P_VALUE = 0.2
+MOST_P_VALUE = 0.1
 
-_RESTARTS = 3
+_RESTARTS = 5
 _STEPS = 25
 _FLIPS = 10_000
 _MOST_SIGNS = 4_000_000  # held at once
 _SAME = 1e-9
-_NO_ROWS = np.empty(0, np.int64)
-_NONE = _NO_ROWS, np.empty(0, np.int32)
+_NONE = np.empty(0, np.int64), np.empty(0, np.int32)
 
 
 @dataclass(frozen=True)
@@ -28,18 +26,21 @@ class Quality:
 
     Attributes:
         right: bool [h], whether a head fitted on the other labels predicts each image right.
-        scores: float32 [h], the Brier score of what it says of each (Brier 1950), 0 = sure and right, 2 = sure and wrong.
-        purity: share of them that are of the commonest class of their cluster.
+        pure: float64 [h], in what share of some clusterings each is of the commonest class of its cluster.
     """
 
     right: NDArray[np.bool_]
-    scores: NDArray[np.float32]
-    purity: float
+    pure: NDArray[np.float64]
 
     @property
     def accuracy(self) -> float:
         """The share that is predicted right."""
         return float(self.right.mean())
+
+    @property
+    def purity(self) -> float:
+        """The share that is of the commonest class of its cluster."""
+        return float(self.pure.mean())
 
 
 @dataclass(frozen=True)
@@ -66,20 +67,8 @@ def quality(vectors: NDArray[np.float16], sample: Sample) -> Quality:
     taught = np.flatnonzero((sample.classes > 0) & ~sample.held_out)
     measured = np.flatnonzero(sample.held_out)
     learned = learn(features, Examples(taught, sample.classes[taught], *_NONE))
-    right, scores = _answers(learned, features[measured], sample.classes[measured])
-    return Quality(right, scores, _purity(features, sample))
-
-
-def _answers(
-    learned: Learned, features: NDArray[np.float32], classes: NDArray[np.int32]
-) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """Of each image whether the head is right, and its Brier score."""
-    said = posterior(learned.linear(features), learned.calibration, (_NO_ROWS, _NO_ROWS))
-    truth = (learned.class_ids[None] == classes[:, None]).astype(np.float32)
-    # A class that the head does not know has a probability of its own: that of none.
-    missing = 1 - truth.sum(1) - (1 - said.sum(1))
-    scores = np.square(said - truth).sum(1) + np.square(missing)
-    return learned.class_ids[said.argmax(1)] == classes, scores.astype(np.float32)
+    found = predict(learned, features[measured], *_NONE)
+    return Quality(found.top == sample.classes[measured], _pure(features, sample))
 
 
 def sign_flip_test(gains: NDArray[np.floating]) -> float:
@@ -101,16 +90,17 @@ def sign_flip_test(gains: NDArray[np.floating]) -> float:
 
 
 def chance(before: Quality, after: Quality) -> float:
-    """How likely so much better scores are if neither space were better.
+    """How likely a gain like this is if neither space were better.
 
-    Scores and not right answers: from few images more can be told of how sure a head is of the truth than of
-    the few answers that two heads differ in.
+    The gain of an image is that of its answer and that of its clusters together. Few images tell little by
+    answers alone, in which two heads seldom differ: docs/adr/0015.
     """
-    return sign_flip_test(before.scores - after.scores)
+    answers = after.right.astype(np.float64) - before.right
+    return sign_flip_test(answers + after.pure - before.pure)
 
 
 def better(before: Quality, after: Quality) -> bool:
-    """Whether scores rose, hardly by chance, and neither accuracy nor purity fell."""
+    """Whether accuracy and purity rose, hardly by chance, and neither fell."""
     return (
         chance(before, after) <= MOST_P_VALUE
         and after.accuracy >= before.accuracy
@@ -118,22 +108,22 @@ def better(before: Quality, after: Quality) -> bool:
     )
 
 
-def _purity(features: NDArray[np.float32], sample: Sample) -> float:
-    """The mean of some k-means, which find different clusters."""
+def _pure(features: NDArray[np.float32], sample: Sample) -> NDArray[np.float64]:
+    """For each image held out in what share of some k-means it is of the commonest class of its cluster."""
     count = CLUSTERS_A_CLASS * len(np.unique(sample.classes[sample.classes > 0]))
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-6)
-    shares = [_share(clusters(unit, count, seed), sample) for seed in range(_RESTARTS)]
-    return float(np.mean(shares))
+    found = [_commonest(clusters(unit, count, seed), sample) for seed in range(_RESTARTS)]
+    return np.asarray(np.mean(found, axis=0), np.float64)
 
 
-def _share(assigned: NDArray[np.int64], sample: Sample) -> float:
-    """The share of the images held out that are of the commonest class of their cluster."""
+def _commonest(assigned: NDArray[np.int64], sample: Sample) -> NDArray[np.bool_]:
+    """Which of the images held out are of the commonest class of their cluster."""
     class_ids, classes = np.unique(sample.classes, return_inverse=True)
     votes = np.zeros((assigned.max() + 1, len(class_ids)), np.int64)
     np.add.at(votes, (assigned, classes), 1)
     votes[:, class_ids == 0] = -1
     commonest = votes.argmax(1)[assigned[sample.held_out]]
-    return float((commonest == classes[sample.held_out]).mean())
+    return np.asarray(commonest == classes[sample.held_out])
 
 
 def clusters(unit: NDArray[np.float32], count: int, seed: int) -> NDArray[np.int64]:
