@@ -182,7 +182,7 @@ class Backbones:
     def _begin_if_due(self, state: LoopState, view: View) -> bool:
         if "fine-tuning" in state.without:
             return False
-        there = refining.material(view.labels, view.stream)
+        there = refining.material(view.labels, view.stream, self._rules)
         before = state.tuning.labels if state.tuning.labels_seq > state.cleared_seq else 0
         if not refining.enough(there, before, self._rules):
             return False
