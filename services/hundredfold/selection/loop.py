@@ -344,6 +344,8 @@ class Loop:
             fields |= {"space": view.space, "clusters": view.clusters}
             fields |= ended(state, state.tuning, "", promoted=True)
         self._offer(state, fields, pages, seen)
+        if view is not state:
+            _log.info("%s moves to %s: %s", state.collection, view.space, state.tuning.compared)
 
     def _clusters(self, state: LoopState, view: LoopState, images: int) -> Clusters:
         if view is state:
