@@ -182,6 +182,10 @@ class TestStartAudit(AuditContract):
         hopeless = start(client, allowed_error=0.01)
         assert harder.sample < hopeless.sample <= MANY
 
+    def test_another_claim_has_looks_of_its_own(self, client: Client) -> None:
+        looks = [start(client, allowed_error=error).look for error in (0.05, 0.02, 0.05, 0.02)]
+        assert looks == [1, 1, 2, 2]
+
     def test_looks_share_the_probability_of_error(self, client: Client) -> None:
         audits = [start(client, sample=30) for _ in range(3)]
         assert [audit.look for audit in audits] == [1, 2, 3]

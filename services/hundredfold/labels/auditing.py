@@ -33,6 +33,7 @@ from hundredfold.labels.store.reading import Reading
 from hundredfold.labels.store.writing import Writing
 
 _TRIES = 3
+_SAME_ERROR = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,7 @@ class Auditor:
             )
         if wanted.cluster:
             total = labelled = len(everything.rows) - len(population.rows)
-        looks = [seq for seq, plan in plans.items() if plan.cluster == wanted.cluster]
+        looks = [seq for seq, plan in plans.items() if _same_claim(plan, wanted)]
         opened = newest is not None and newest.state is AuditState.OPEN
         return _Scene(
             population=population,
@@ -229,6 +230,12 @@ class Auditor:
         found = self._audits.find(work, self._audits.plans(work)[seq].audit_id)
         assert found is not None  # noqa: S101  its event is there
         return found
+
+
+def _same_claim(plan: Plan, wanted: Wanted) -> bool:
+    """Whether an audit was to prove the same; looks at something else have a probability of error of their own."""
+    error = abs(plan.allowed_error - wanted.allowed_error)
+    return plan.cluster == wanted.cluster and error < _SAME_ERROR
 
 
 def _nothing() -> tuple[Rows, Ids]:

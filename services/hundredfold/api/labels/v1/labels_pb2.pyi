@@ -905,7 +905,7 @@ class Audit(_message.Message):
     confidence: _builtins.float
     """How sure the bound is, all looks together: 0.95 = wrong in at most 5 of 100 collections."""
     look: _builtins.int
-    """Which look this is, from 1: the probability of error is split over them."""
+    """Which look at this allowed error this is, from 1: the probability of error is split over them."""
     alpha: _builtins.float
     """The probability of error that this look spends."""
     total: _builtins.int
