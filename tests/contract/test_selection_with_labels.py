@@ -12,6 +12,7 @@ from hundredfold.api.labels.v1 import labels_pb2
 from hundredfold.api.selection.v1 import selection_pb2 as pb
 from hundredfold.api.selection.v1 import selection_pb2_grpc
 from hundredfold.chassis.costs import CostModel
+from hundredfold.chassis.holdout import in_stream
 from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.testing import serving, wait_for
@@ -28,6 +29,7 @@ from hundredfold.training.store import HeadStore
 from tests.contract.index_spaces import blobs, write_space
 from tests.contract.selection_peers import IndexStandIn
 from tests.contract.selection_system import CONFIG
+from tests.unit.labels.audit_world import get, start, write_clusters
 from tests.unit.labels.servers import redis_server
 from tests.unit.labels.world import (
     BIRDS,
@@ -203,6 +205,52 @@ def test_without_auto_label_the_queue_is_emptied_and_images_stay_without_a_label
     assert loop.proved_accuracy >= 0.9
     assert loop.labelled < loop.total
     assert house.labels.progress().ready_pages == 0
+
+
+def audit_cluster(house, assignment):
+    """Ask for cluster 0 to be class 1 as a whole, and answer until the audit of it has ended."""
+    write_clusters(house.store, assignment)
+    house.start()
+    house.seen()
+    started = start(house.labels, cluster="c1/0", class_id=1)
+    house.answer_until(lambda loop: get(house.labels).state != labels_pb2.AUDIT_STATE_OPEN)
+    house.seen()
+    return started
+
+
+def test_the_rest_of_a_pure_cluster_is_labelled_by_itself_and_undone_as_one(house):
+    audit_cluster(house, [each - 1 for each in house.truth.values()])
+    audit = get(house.labels)
+    assert audit.state == labels_pb2.AUDIT_STATE_CERTIFIED
+    assert audit.bound <= audit.allowed_error
+    inside = {
+        row for row, each in house.truth.items() if each == 1 and not in_stream(np.array([row]))
+    }
+    assert house.labels.labels() == dict.fromkeys(inside, 1)
+    house.labels.undo(audit.certificate_seq)
+    house.seen()
+    assert len(house.labels.labels()) == audit.answered < len(inside)
+    assert get(house.labels).state == labels_pb2.AUDIT_STATE_PASSED
+    # Once taken back it stays so, and the work goes on to its proof.
+    assert house.answer_until(is_done).proved_accuracy >= 0.9
+
+
+def test_after_a_cluster_was_labelled_as_a_whole_the_target_is_proved_for_all_images(house):
+    audit_cluster(house, [each - 1 for each in house.truth.values()])
+    loop = house.answer_until(is_done)
+    assert loop.proved_accuracy >= 0.9
+    assert loop.labelled == loop.total
+    assert not get(house.labels).cluster
+    by_people = get(house.labels).total - get(house.labels).population
+    assert by_people < len(house.truth) - EACH / 2  # the audit answers for the cluster too
+
+
+def test_a_mixed_cluster_is_not_labelled_as_a_whole(house):
+    audit_cluster(house, [int(each > 2) for each in house.truth.values()])
+    assert get(house.labels).state == labels_pb2.AUDIT_STATE_FAILED
+    origins = house.stub.GetLabels(labels_pb2.GetLabelsRequest(collection=BIRDS))
+    assert 127 not in next(iter(origins)).origins.data
+    assert house.answer_until(is_done).proved_accuracy >= 0.9
 
 
 def alike_in_families(each, seed=0):

@@ -25,7 +25,7 @@ from hundredfold.selection.config import SelectionConfig
 from hundredfold.selection.domain import forecast, refining, rounds
 from hundredfold.selection.domain.cleaning import Suspicious
 from hundredfold.selection.domain.clusters import Clusters
-from hundredfold.selection.domain.forecast import Far, Forecast
+from hundredfold.selection.domain.forecast import Forecast
 from hundredfold.selection.domain.page import Draft
 from hundredfold.selection.domain.parents import Families
 from hundredfold.selection.domain.policies import POLICIES, Asked
@@ -36,7 +36,7 @@ from hundredfold.selection.peers import Heard, Peers
 from hundredfold.selection.place import Place
 from hundredfold.selection.reviews import Reviews
 from hundredfold.selection.seeds import Seeds
-from hundredfold.selection.seen import Seen, checked
+from hundredfold.selection.seen import Seen, checked, doubted
 from hundredfold.selection.state import LoopState, Step, carried
 from hundredfold.selection.store import SelectionStore, Vectors
 
@@ -176,9 +176,12 @@ class Loop:
         pace = forecast.pace(answered, self._costs)
         if state.target_accuracy:
             return self._audits.outlook(state, known, target, seconds=seconds, pace=pace)
-        far = Far(known.people + known.machine, known.total, seconds, pace)
         return forecast.forecast(
-            known.pool, far, target=target, page_size=state.page_size, costs=self._costs
+            known.pool,
+            known.far(seconds, pace),
+            target=target,
+            page_size=state.page_size,
+            costs=self._costs,
         )
 
     def _last(self) -> tuple[LoopState, Seen]:
@@ -314,7 +317,8 @@ class Loop:
         done = proved and not (state.auto_label and len(seen.known.pool))
         pages = [] if done else made.pages
         phase = Phase.DONE if done else made.phase
-        if not done and len(heard.said.audit_rows):
+        # While clusters wait to be named an audit is of one of them, which somebody asked for.
+        if not done and len(heard.said.audit_rows) and phase is not Phase.SEED:
             phase = Phase.AUDIT
         measured = seen.known.checked
         enough = measured.images >= _LEAST_MEASURED
@@ -353,11 +357,12 @@ class Loop:
         said = heard.said
         pool = open_pool(vectors.rows, said, vectors.of, guesses)
         labels = said.labels.within(vectors.rows)
-        people = labels.of_people()
+        people, machine = labels.of_people(), labels.of_models()
         known = Known(
             pool=pool,
             people=len(people),
-            machine=len(labels) - len(people),
+            machine=len(machine),
+            machine_wrong=doubted(machine, guesses),
             aside=int(np.isin(said.unsure_rows, vectors.rows).sum()),
             asked=len(said.audit_rows),
             total=len(vectors.rows),
@@ -388,8 +393,7 @@ class Loop:
         known = seen.known
         if phase is Phase.SEED:
             return 0.0
-        far = Far(known.people + known.machine, known.total)
-        return forecast.accuracy(known.pool, far, self._audits.belief(known))
+        return forecast.accuracy(known.pool, known.far(), self._audits.belief(known))
 
     def _offer(
         self, before: LoopState, fields: dict[str, Any], pages: list[Draft], seen: Seen

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from hundredfold.chassis.holdout import in_stream
 from hundredfold.selection.audits import Checked, Known
-from hundredfold.selection.domain.pool import Guesses, Labels
+from hundredfold.selection.domain.pool import Guesses, Labels, places
 from hundredfold.selection.domain.rounds import Standing
 
 
@@ -28,6 +28,18 @@ class Seen:
     known: Known
     people: Labels
     waiting: NDArray[np.int64]
+
+
+def doubted(machine: Labels, guesses: Guesses | None) -> float:
+    """How many labels that models gave the head in use takes for wrong, those of clusters among them."""
+    if guesses is None:
+        return 0.0
+    at = places(guesses.rows, machine.rows)
+    there = at >= 0
+    at, labels = at[there], machine.class_ids[there]
+    probability = guesses.probability[at].astype(np.float64)
+    # Where it says something else that is wrong, or the label is.
+    return float(np.where(guesses.top[at] == labels, 1 - probability, probability).sum())
 
 
 def checked(people: Labels, guesses: Guesses | None) -> Checked:

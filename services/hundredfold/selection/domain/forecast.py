@@ -122,12 +122,14 @@ class Far:
         total: images, more than 0.
         seconds: of people so far.
         pace: how many times the seconds of the cost model they take.
+        wrong: labels, those of models, that are expected to be wrong.
     """
 
     labelled: int
     total: int
     seconds: float = 0.0
     pace: float = 1.0
+    wrong: float = 0.0
 
 
 def forecast(pool: Pool, far: Far, *, target: float, page_size: int, costs: CostModel) -> Forecast:
@@ -201,7 +203,7 @@ def accuracy(pool: Pool, far: Far, belief: Trust = NO_EVIDENCE) -> float:
     if not far.total:
         return 0.0
     wrong = min(belief.mean * expected_wrong(pool), len(pool))
-    return (far.labelled + len(pool) - wrong) / far.total
+    return (far.labelled - far.wrong + len(pool) - wrong) / far.total
 
 
 def expected_wrong(pool: Pool) -> float:

@@ -85,8 +85,9 @@ class Terms:
         slips: wrong labels that people are taken to have given.
         alpha: the probability of error that this look may spend.
         classes: that are predicted: audit pages are of one class each.
-        aside: images set aside as unsure: nobody labelled them, and what the head says of them is
-            taken to be wrong.
+        beside: images that nobody is asked about before the audit, and that it answers for: set aside
+            as unsure, or labelled by a model before.
+        beside_wrong: how many of them are expected to be wrong.
     """
 
     total: int
@@ -94,7 +95,8 @@ class Terms:
     slips: float
     alpha: float
     classes: int = 1
-    aside: int = 0
+    beside: int = 0
+    beside_wrong: float = 0.0
 
 
 def slips(labelled: int, odd: int, shown: int, miss_rate: float) -> float:
@@ -253,7 +255,7 @@ def plan(course: Course, terms: Terms, belief: Trust, *, page_size: int, costs: 
     `_POINTS` of them, the first and the last among them, the nearer the closer together.
     """
     room = max(terms.allowed - terms.slips, 0.0)
-    able = np.flatnonzero(belief.mean * course.wrong + terms.aside <= OVER * room)
+    able = np.flatnonzero(belief.mean * course.wrong + terms.beside_wrong <= OVER * room)
     first = int(able[0]) if len(able) else len(course.seconds) - 1
     # Where the room is too small even at the end only a sample of all that is left can pass.
     last = len(course.seconds) - 1
@@ -262,8 +264,8 @@ def plan(course: Course, terms: Terms, belief: Trust, *, page_size: int, costs: 
     for at in points.tolist():
         if best is not None and course.seconds[at] >= _cost(best):
             break  # dearer without any audit
-        there = int(course.open[at]) + terms.aside
-        wrong = float(course.wrong[at]) + terms.aside / belief.mean
+        there = int(course.open[at]) + terms.beside
+        wrong = float(course.wrong[at]) + terms.beside_wrong / belief.mean
         sample = least_sample(terms, there, wrong, belief) if there else 0
         if there and not sample:
             continue
