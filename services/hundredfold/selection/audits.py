@@ -25,7 +25,7 @@ LATE = 200
 
 @dataclass(frozen=True)
 class Checked:
-    """Images of the random stream that people labelled.
+    """Images of the random stream that people labelled, of steps that are complete.
 
     Attributes:
         images: how many.

@@ -366,7 +366,7 @@ class Loop:
             aside=int(np.isin(said.unsure_rows, vectors.rows).sum()),
             asked=len(said.audit_rows),
             total=len(vectors.rows),
-            checked=checked(people, guesses),
+            checked=checked(people, vectors.rows, said.unsure_rows, guesses),
         )
         standing = Standing(
             pool,

@@ -9,6 +9,7 @@ from hundredfold.chassis.holdout import in_stream
 from hundredfold.selection.audits import Checked, Known
 from hundredfold.selection.domain.pool import Guesses, Labels, places
 from hundredfold.selection.domain.rounds import Standing
+from hundredfold.selection.domain.stream import measurable
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,28 @@ def doubted(machine: Labels, guesses: Guesses | None) -> float:
     return float(np.where(guesses.top[at] == labels, 1 - probability, probability).sum())
 
 
-def checked(people: Labels, guesses: Guesses | None) -> Checked:
-    """How the head does on the labelled images of the random stream, of which it has learnt nothing."""
+def checked(
+    people: Labels,
+    rows: NDArray[np.int64],
+    unsure: NDArray[np.int64],
+    guesses: Guesses | None,
+) -> Checked:
+    """How the head does on images of the random stream, of which it has learnt nothing.
+
+    Only steps of the stream count that people have answered whole: what comes first of one is easy.
+
+    Args:
+        people: the labels that they gave.
+        rows: int64 [n], all images.
+        unsure: int64 [u], those set aside.
+        guesses: of the head in use.
+    """
     if guesses is None:
         return Checked()
+    every = rows[in_stream(rows)]
+    waiting = np.setdiff1d(every, np.concatenate([people.rows, unsure]))
     stream = np.flatnonzero(in_stream(people.rows))
+    stream = stream[measurable(people.rows[stream], waiting, len(every))]
     at = np.searchsorted(guesses.rows, people.rows[stream])
     there = at < len(guesses.rows)
     there[there] = guesses.rows[at[there]] == people.rows[stream[there]]

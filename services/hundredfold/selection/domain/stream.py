@@ -4,7 +4,8 @@ People see its images on pages of their predicted class, as they see all others.
 as the rest gets its labels. The order in which they fall due is fixed and has nothing to do with what
 they show, so that those that are due and labelled are a random sample of all images. A page of a few
 images costs a whole look: where fewer than `FEW` of a class are due they stand on the next page of that
-class, among its other images. Until the end those that are labelled lean to classes that have pages.
+class, among its other images. So those that are labelled lean to what there are pages of, the surest of it first;
+they are measured by only where all that fell due up to some step have an answer (`measurable`).
 """
 
 from collections.abc import Sequence
@@ -33,9 +34,33 @@ def due(rows: NDArray[np.int64], total: int, done: float) -> NDArray[np.bool_]:
         total: images of the whole stream.
         done: the share of the other images that needs no answer any more, 0 to 1.
     """
-    steps = min(max(1, total // _STEP), _MOST_STEPS)
-    share = int(done * steps + 1e-9) / steps
-    return in_stream(rows, STREAM_SHARE * share)
+    steps = _steps(total)
+    return _before(rows, int(done * steps + 1e-9), steps)
+
+
+def measurable(
+    rows: NDArray[np.int64], waiting: NDArray[np.int64], total: int
+) -> NDArray[np.bool_]:
+    """Which rows of the stream are measured by: those before the first step of which an image has no answer.
+
+    Args:
+        rows: int64 [n], of the stream, answered by people.
+        waiting: int64 [w], those without an answer.
+        total: images of the whole stream.
+    """
+    steps, complete = _steps(total), 0
+    while complete < steps and not _before(waiting, complete + 1, steps).any():
+        complete += 1
+    return _before(rows, complete, steps)
+
+
+def _steps(total: int) -> int:
+    return min(max(1, total // _STEP), _MOST_STEPS)
+
+
+def _before(rows: NDArray[np.int64], step: int, steps: int) -> NDArray[np.bool_]:
+    """Which rows fall due before a step, from 0."""
+    return in_stream(rows, STREAM_SHARE * step / steps)
 
 
 def stream_pages(pool: Pool, page_size: int, costs: CostModel) -> list[Draft]:
