@@ -11,10 +11,11 @@ import numpy as np
 
 from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import Conflict, NotFound
+from hundredfold.chassis.stages import stages
 from hundredfold.selection.domain import forecast, stopping
 from hundredfold.selection.domain.forecast import Far, Forecast
 from hundredfold.selection.domain.pool import Pool
-from hundredfold.selection.domain.stopping import Terms, Trust
+from hundredfold.selection.domain.stopping import Begun, Terms, Trust
 from hundredfold.selection.peers import Audit, Ledger, request_id
 from hundredfold.selection.place import Place
 from hundredfold.selection.state import Auditing, LoopState
@@ -179,14 +180,36 @@ class Audits:
         """The work until a target is proved, people having worked for so many seconds."""
         far = known.far(seconds, pace)
         if known.asked and state.auditing.open:
-            return forecast.answering(
-                known.pool, far, known.asked, page_size=state.page_size, costs=self._costs
-            )
+            return self._answering(state, known, far)
         return forecast.proving(
             known.pool,
             far,
-            self._terms(state, known, target),
+            self._terms(state, known, target, state.auditing.look + 1),
             self.belief(known),
+            page_size=state.page_size,
+            costs=self._costs,
+        )
+
+    def _answering(self, state: LoopState, known: Known, far: Far) -> Forecast:
+        """The work until the open audit has ended."""
+        audit = self._ledger.audit(state.collection, state.auditing.audit_id)
+        terms = self._terms(state, known, state.target_accuracy, audit.look)
+        belief = self.belief(known)
+        planned = stages(audit.most_sample, terms.classes)
+        before = [each for each in planned if each < audit.sample]
+        begun = Begun(
+            audit.population,
+            state.auditing.wrong / belief.mean,
+            (*before, audit.sample, *(each for each in planned if each > audit.sample)),
+            stage=len(before),
+            left=known.asked,
+        )
+        return forecast.answering(
+            known.pool,
+            far,
+            terms,
+            belief,
+            begun,
             page_size=state.page_size,
             costs=self._costs,
         )
@@ -209,12 +232,12 @@ class Audits:
             wrong, state.auditing.wrong
         )
 
-    def _terms(self, state: LoopState, known: Known, target: float) -> Terms:
+    def _terms(self, state: LoopState, known: Known, target: float, look: int) -> Terms:
         return Terms(
             total=known.total,
             allowed=(1 - target) * known.total,
             slips=self._slips(state, known),
-            alpha=stopping.alpha(state.confidence, state.auditing.look + 1),
+            alpha=stopping.alpha(state.confidence, look),
             classes=len(np.unique(known.pool.top)),
             beside=known.beside,
             beside_wrong=known.beside_wrong,

@@ -16,14 +16,14 @@ from hundredfold.chassis.costs import CostModel
 from hundredfold.selection.domain.policies.predicted import Cuts, cut
 from hundredfold.selection.domain.pool import Pool
 from hundredfold.selection.domain.stopping import (
-    ENOUGH,
     NO_EVIDENCE,
+    Begun,
     Course,
     Plan,
     Terms,
     Trust,
-    audit_seconds,
     plan,
+    rest_seconds,
 )
 
 _LEAST_ACCEPTED = 0.05
@@ -165,21 +165,36 @@ def proving(
     return replace(outlook, audit_seconds=audit)
 
 
-def answering(pool: Pool, far: Far, asked: int, *, page_size: int, costs: CostModel) -> Forecast:
-    """The work until the images that an open audit waits for are answered; it is expected to pass."""
-    wrong = expected_wrong(pool) * asked / max(len(pool), 1)
-    terms = Terms(far.total, 0.0, 0.0, 1.0, classes=len(np.unique(pool.top)))
-    seconds = far.pace * audit_seconds(
-        terms, max(len(pool), asked), wrong, asked, page_size=page_size, costs=costs
-    )
-    # Where it fails more work comes than can be said now.
-    high = max(1 / ENOUGH, math.exp(_SPREAD)) * seconds
+def answering(
+    pool: Pool,
+    far: Far,
+    terms: Terms,
+    belief: Trust,
+    begun: Begun,
+    *,
+    page_size: int,
+    costs: CostModel,
+) -> Forecast:
+    """The work until an open audit has ended: its present stage, and later ones as likely as they come.
+
+    Args:
+        pool: the images that need an answer.
+        far: how far the work is.
+        terms: of the audit.
+        belief: in the head.
+        begun: where the audit is.
+        page_size: most images a page.
+        costs: of a person's actions.
+    """
+    rest = rest_seconds(terms, begun, belief, page_size=page_size, costs=costs)
+    # At best the present stage is the last; where all of them fail more work comes than can be said now.
+    seconds, least = far.pace * rest.seconds, far.pace * rest.stage_seconds
     return Forecast(
-        accuracy(pool, far),
+        accuracy(pool, far, belief),
         seconds,
-        math.exp(-_SPREAD) * seconds,
-        high,
-        images=asked,
+        math.exp(-_SPREAD) * min(seconds, least),
+        math.exp(_SPREAD) * seconds,
+        images=math.ceil(rest.images),
         audit_seconds=seconds,
         ready=True,
     )

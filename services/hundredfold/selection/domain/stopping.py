@@ -196,19 +196,65 @@ def staged_seconds(
     A stage is taken to be reached when the sample before does not pass by itself, which is a little too
     often. An audit that fails has cost its seconds in vain, so that all count once for each that passes.
     """
-    sizes = stages(sample, terms.classes)
-    reached, before, seconds = 1.0, 0, 0.0
-    for size in sizes:
-        seconds += reached * audit_seconds(
-            terms, population, belief.mean * wrong, size - before, page_size=page_size, costs=costs
-        )
-        chance = passing(terms, population, wrong, size, belief, level=_level(sizes))
-        reached, before = min(reached, 1 - chance), size
-    return seconds / max(1 - reached, 0.5)
+    begun = Begun(population, wrong, stages(sample, terms.classes))
+    return rest_seconds(terms, begun, belief, page_size=page_size, costs=costs).seconds
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An audit on its way.
+
+    Attributes:
+        population: images it was drawn from.
+        wrong: how many of them the head takes wrongly, as it expects itself.
+        sizes: images looked at after each of its stages.
+        stage: the one that it is at, from 0.
+        left: images of that stage that wait for an answer; -1 = all of it.
+    """
+
+    population: int
+    wrong: float
+    sizes: tuple[int, ...]
+    stage: int = 0
+    left: int = -1
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What is left of an audit: expected human seconds and images, and the seconds of its present stage alone."""
+
+    seconds: float
+    images: float
+    stage_seconds: float
+
+
+def rest_seconds(
+    terms: Terms, begun: Begun, belief: Trust, *, page_size: int, costs: CostModel
+) -> Rest:
+    """What is left of an audit; see `staged_seconds`. A later stage is reached when those before did not pass."""
+    population, wrong = begun.population, begun.wrong
+    level = _level(begun.sizes)
+    reached = [1.0]
+    for size in begun.sizes:
+        chance = passing(terms, population, wrong, size, belief, level=level)
+        reached.append(min(reached[-1], 1 - chance))
+    sizes = np.diff((0, *begun.sizes))
+    if begun.left >= 0:
+        sizes[begun.stage] = begun.left
+    sizes = sizes[begun.stage :]
+    *chances, failed = np.array(reached[begun.stage :]) / max(reached[begun.stage], 1e-9)
+    odd = belief.mean * wrong
+    seconds = [
+        audit_seconds(terms, population, odd, int(size), page_size=page_size, costs=costs)
+        for size in sizes
+    ]
+    # An audit that fails has cost its seconds in vain.
+    expected = float(np.dot(chances, seconds)) / max(1 - failed, 0.5)
+    return Rest(expected, float(np.dot(chances, sizes)), seconds[0])
 
 
 def _level(sizes: tuple[int, ...]) -> float:
-    return _LEVELS[len(sizes) - 1]
+    return _LEVELS[min(len(sizes), len(_LEVELS)) - 1]
 
 
 @dataclass(frozen=True)

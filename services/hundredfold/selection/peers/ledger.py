@@ -42,6 +42,8 @@ class Audit:
     total: int
     look: int
     people_error: float
+    population: int
+    most_sample: int
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,8 @@ def _audit(audit: labels_pb2.Audit) -> Audit:
         audit.total,
         audit.look,
         audit.people_error,
+        audit.population,
+        max(audit.sample, audit.most_sample),
     )
 
 
