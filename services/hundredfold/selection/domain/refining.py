@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.chassis.holdout import held_out
+from hundredfold.chassis.holdout import LEAST_MEASURED, held_out, in_stream
 from hundredfold.selection.domain.pool import Labels
 
 
@@ -18,17 +18,17 @@ class Rules:
         least: labels for the first, whatever the number of classes.
         of_a_class: labels in each of `classes` classes.
         classes: with so many labels.
-        held_out: labelled images to measure with.
+        measured: labelled images to measure with.
         growth: times the labels of the round before, for the next.
         last: share of the expected work, at its end, in which none begins: it would come too late.
     """
 
     each_class: int = 12
-    least: int = 200
+    least: int = 250
     of_a_class: int = 4
     classes: int = 2
-    held_out: int = 20
-    growth: float = 1.8
+    measured: int = LEAST_MEASURED
+    growth: float = 2.2
     last: float = 0.1
 
 
@@ -41,11 +41,11 @@ class Material:
 
     Attributes:
         learnt: int64 [k], labels of each class outside the held-out images.
-        held_out: labelled images that are held out.
+        measured: labelled images of the random stream; where that is too small, all that are held out.
     """
 
     learnt: NDArray[np.int64]
-    held_out: int
+    measured: int
 
     @property
     def labels(self) -> int:
@@ -53,11 +53,17 @@ class Material:
         return int(self.learnt.sum())
 
 
-def material(labels: Labels) -> Material:
-    """Count the labels that people gave."""
+def material(labels: Labels, stream: int) -> Material:
+    """Count the labels that people gave.
+
+    Args:
+        labels: by people.
+        stream: images of the random stream.
+    """
     kept = held_out(labels.rows)
     _, counts = np.unique(labels.class_ids[~kept], return_counts=True)
-    return Material(counts.astype(np.int64), int(kept.sum()))
+    measured = in_stream(labels.rows) if stream >= LEAST_MEASURED else kept
+    return Material(counts.astype(np.int64), int(measured.sum()))
 
 
 def enough(there: Material, before: int, rules: Rules) -> bool:
@@ -72,7 +78,7 @@ def enough(there: Material, before: int, rules: Rules) -> bool:
     return (
         there.labels >= max(first, rules.growth * before)
         and int((there.learnt >= rules.of_a_class).sum()) >= rules.classes
-        and there.held_out >= rules.held_out
+        and there.measured >= rules.measured
     )
 
 

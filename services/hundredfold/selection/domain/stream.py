@@ -1,11 +1,12 @@
 """The random stream: one image of a hundred that no policy ever chooses, to measure without bias.
 
-People see its images on pages of their predicted class, as they see all others. They come about as fast
-as the rest gets its labels. The order in which they fall due is fixed and has nothing to do with what
-they show, so that those that are due and labelled are a random sample of all images. A page of a few
-images costs a whole look: where fewer than `FEW` of a class are due they stand on the next page of that
-class, among its other images. So those that are labelled lean to what there are pages of, the surest of it first;
-they are measured by only where all that fell due up to some step have an answer (`measurable`).
+People see its images on pages of their predicted class, as they see all others. The first `FIRST` come at
+once, so that heads and backbones can be measured early; the others about as fast as the rest gets its
+labels. The order in which they fall due is fixed and has nothing to do with what they show, so that those
+that are due are a random sample of all images. A page of a few images costs a whole look: where fewer than
+`FEW` of a class are due they stand on the next page of that class, among its other images. So those that
+are labelled lean to what there are pages of; heads are measured only by what fell due up to a step of which
+all have an answer (`measurable`).
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from hundredfold.selection.domain.policies.predicted import SINGLES, cut, single
 from hundredfold.selection.domain.pool import Pool
 
 FEW = 6
+FIRST = 40
 _STEP = 8
 _MOST_STEPS = 50
 
@@ -35,32 +37,35 @@ def due(rows: NDArray[np.int64], total: int, done: float) -> NDArray[np.bool_]:
         done: the share of the other images that needs no answer any more, 0 to 1.
     """
     steps = _steps(total)
-    return _before(rows, int(done * steps + 1e-9), steps)
+    return _due_at(rows, int(done * steps + 1e-9), total)
 
 
 def measurable(
     rows: NDArray[np.int64], waiting: NDArray[np.int64], total: int
 ) -> NDArray[np.bool_]:
-    """Which rows of the stream are measured by: those before the first step of which an image has no answer.
+    """Which rows of the stream are measured by: all up to the first step of which an image has no answer.
 
     Args:
         rows: int64 [n], of the stream, answered by people.
         waiting: int64 [w], those without an answer.
         total: images of the whole stream.
     """
-    steps, complete = _steps(total), 0
-    while complete < steps and not _before(waiting, complete + 1, steps).any():
-        complete += 1
-    return _before(rows, complete, steps)
+    complete = np.zeros(len(rows), np.bool_)
+    for step in range(_steps(total) + 1):
+        if _due_at(waiting, step, total).any():
+            break
+        complete = _due_at(rows, step, total)
+    return complete
 
 
 def _steps(total: int) -> int:
     return min(max(1, total // _STEP), _MOST_STEPS)
 
 
-def _before(rows: NDArray[np.int64], step: int, steps: int) -> NDArray[np.bool_]:
-    """Which rows fall due before a step, from 0."""
-    return in_stream(rows, STREAM_SHARE * step / steps)
+def _due_at(rows: NDArray[np.int64], step: int, total: int) -> NDArray[np.bool_]:
+    """Which rows are due at a step, from 0."""
+    share = max(step / _steps(total), min(1.0, FIRST / max(total, 1)))
+    return in_stream(rows, STREAM_SHARE * share)
 
 
 def stream_pages(pool: Pool, page_size: int, costs: CostModel) -> list[Draft]:
