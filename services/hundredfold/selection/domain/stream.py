@@ -5,8 +5,8 @@ once, so that heads and backbones can be measured early; the others about as fas
 labels. The order in which they fall due is fixed and has nothing to do with what they show, so that those
 that are due are a random sample of all images. A page of a few images costs a whole look: where fewer than
 `FEW` of a class are due they stand on the next page of that class, among its other images. So those that
-are labelled lean to what there are pages of; heads are measured only by what fell due up to a step of which
-all have an answer (`measurable`).
+are labelled lean to what there are pages of; heads are measured only by steps of which all images have an
+answer (`measurable`).
 """
 
 from collections.abc import Sequence
@@ -37,35 +37,34 @@ def due(rows: NDArray[np.int64], total: int, done: float) -> NDArray[np.bool_]:
         done: the share of the other images that needs no answer any more, 0 to 1.
     """
     steps = _steps(total)
-    return _due_at(rows, int(done * steps + 1e-9), total)
+    share = int(done * steps + 1e-9) / steps
+    return in_stream(rows, STREAM_SHARE * max(share, min(1.0, FIRST / max(total, 1))))
 
 
 def measurable(
     rows: NDArray[np.int64], waiting: NDArray[np.int64], total: int
 ) -> NDArray[np.bool_]:
-    """Which rows of the stream are measured by: all up to the first step of which an image has no answer.
+    """Which rows of the stream are measured by: those of steps of which all images have an answer.
 
     Args:
         rows: int64 [n], of the stream, answered by people.
         waiting: int64 [w], those without an answer.
         total: images of the whole stream.
     """
-    complete = np.zeros(len(rows), np.bool_)
-    for step in range(_steps(total) + 1):
-        if _due_at(waiting, step, total).any():
-            break
-        complete = _due_at(rows, step, total)
-    return complete
+    steps = _steps(total)
+    return np.isin(_step_of(rows, steps), _step_of(waiting, steps), invert=True)
 
 
 def _steps(total: int) -> int:
     return min(max(1, total // _STEP), _MOST_STEPS)
 
 
-def _due_at(rows: NDArray[np.int64], step: int, total: int) -> NDArray[np.bool_]:
-    """Which rows are due at a step, from 0."""
-    share = max(step / _steps(total), min(1.0, FIRST / max(total, 1)))
-    return in_stream(rows, STREAM_SHARE * share)
+def _step_of(rows: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
+    """The step at which each row of the stream falls due, from 0: int64 [n]."""
+    step = np.zeros(len(rows), np.int64)
+    for each in range(1, steps):
+        step += ~in_stream(rows, STREAM_SHARE * each / steps)
+    return step
 
 
 def stream_pages(pool: Pool, page_size: int, costs: CostModel) -> list[Draft]:
