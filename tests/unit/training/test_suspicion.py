@@ -102,7 +102,7 @@ def test_where_it_is_surest_that_a_label_is_wrong_it_is_not_too_sure():
         listed += found.probability[: len(sure)].sum()
         wrong += (labels != truth)[sure].sum()
     assert wrong >= 30
-    assert listed < 1.6 * wrong
+    assert listed < 2 * wrong  # 2.2 times where likelier classes count with one share all alike
 
 
 def test_a_class_with_one_label_is_neither_cleared_nor_condemned():
