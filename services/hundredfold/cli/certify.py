@@ -63,6 +63,7 @@ def certify(
             output.show(audit, as_json=as_json, words=lambda: _tell_cluster(name, audit))
             return
         loop, forecast = _everything(client, name, target, confidence, label_rest=label_rest)
+        progress = client.labels.progress(name)
     left = f", {left_of(forecast)}" if forecast and forecast.seconds else ""
     output.show(
         {"loop": loop, "forecast": forecast},
@@ -70,6 +71,8 @@ def certify(
         words=lambda: output.say(
             f"{name} goes on until {target:.4g} is proved{left}. Label at the UI; "
             f"`hundredfold status {name}` tells how far it is."
+            if progress.pool + progress.ready + progress.leased or not progress.total
+            else f"Every image of {name} is labelled or set aside: there is nothing left to prove."
         ),
     )
 
