@@ -163,7 +163,7 @@ class TestNotBetter:
         loop = until_round(system)
         (came,) = loop.backbone_rounds
         assert not came.promoted
-        assert came.reason.startswith("not better on")
+        assert came.reason.startswith("not better: accuracy")
         assert came.accuracy_after < came.accuracy_before
         assert (loop.space, loop.backbone_step) == (SPACE, IDLE)
         (run,) = system.embedding.runs.list()

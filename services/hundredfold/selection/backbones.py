@@ -182,7 +182,7 @@ class Backbones:
     def _begin_if_due(self, state: LoopState, view: View) -> bool:
         if "fine-tuning" in state.without:
             return False
-        there = refining.material(view.labels, view.stream)
+        there = refining.material(view.labels, view.stream, self._rules)
         before = state.tuning.labels if state.tuning.labels_seq > state.cleared_seq else 0
         if not refining.enough(there, before, self._rules):
             return False
@@ -271,7 +271,9 @@ class Backbones:
             return False  # people go on labelling
         if not found.better:
             self._cancel(tuning)
-            return self._over(replace(state, tuning=replace(tuning, compared=found)), _why(found))
+            return self._over(
+                replace(state, tuning=replace(tuning, compared=found)), f"not better: {found}"
+            )
         return self._go(state, compared=found)
 
     def _complete(self, state: LoopState) -> bool:
@@ -416,11 +418,3 @@ def needless(state: LoopState) -> str:
     if state.tuning.labels_seq <= state.cleared_seq:
         return "the labels that it learns from were cleared"
     return "the work was done before" if state.phase is Phase.DONE else ""
-
-
-def _why(found: Comparison) -> str:
-    return (
-        f"not better on {found.images} held-out images: accuracy {found.accuracy_before:.3f} -> "
-        f"{found.accuracy_after:.3f} (p = {found.p_value:.2f}), purity {found.purity_before:.3f} -> "
-        f"{found.purity_after:.3f}"
-    )

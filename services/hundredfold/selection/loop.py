@@ -321,8 +321,8 @@ class Loop:
             return
         asked = self._asked(state, self._config.offer_pages)
         made = rounds.compose(seen.standing, POLICIES[state.policy], asked)
-        # What was found wrong in an audit is not the head's to label: people put it right.
-        done = proved and not (state.auto_label and len(seen.known.pool))
+        # What was found wrong in an audit is not the head's to label: people put right what the bound needs.
+        done = proved and not (state.auto_label and len(seen.known.pool) > self._audits.spare())
         pages = [] if done else made.pages
         phase = Phase.DONE if done else made.phase
         # While clusters wait to be named an audit is of one of them, which somebody asked for.
@@ -348,6 +348,8 @@ class Loop:
             fields |= {"space": view.space, "clusters": view.clusters}
             fields |= ended(state, state.tuning, "", promoted=True)
         self._offer(state, fields, pages, seen)
+        if view is not state:
+            _log.info("%s moves to %s: %s", state.collection, view.space, state.tuning.compared)
 
     def _clusters(self, state: LoopState, view: LoopState, images: int) -> Clusters:
         if view is state:

@@ -11,7 +11,7 @@ RULES = Rules()
 
 
 def there(*counts, kept=50):
-    return Material(np.array(counts, np.int64), kept)
+    return Material(np.array(counts, np.int64), kept, 20)
 
 
 def test_held_out_images_are_counted_apart():
@@ -21,7 +21,11 @@ def test_held_out_images_are_counted_apart():
     assert found.measured == held_out(rows).sum() > 100
     assert found.labels + found.measured == 2000
     assert len(found.learnt) == 4
-    assert material(labels, 20).measured == in_stream(rows).sum() < 100
+    assert found.needed == 20
+    streamed = material(labels, 200)
+    assert streamed.measured == in_stream(rows).sum() < 100
+    assert streamed.needed == 30
+    assert material(labels, 28).needed == 21
 
 
 def test_nothing_is_learnt_from_nothing():

@@ -18,7 +18,7 @@ class Rules:
         least: labels for the first, whatever the number of classes.
         of_a_class: labels in each of `classes` classes.
         classes: with so many labels.
-        measured: labelled images to measure with.
+        measured: labelled images of the random stream to measure with.
         growth: times the labels of the round before, for the next.
         last: share of the expected work, at its end, in which none begins: it would come too late.
     """
@@ -27,12 +27,14 @@ class Rules:
     least: int = 250
     of_a_class: int = 4
     classes: int = 2
-    measured: int = LEAST_MEASURED
+    measured: int = 30
     growth: float = 2.2
     last: float = 0.1
 
 
 DEFAULT_RULES = Rules()
+
+_OF_STREAM = 0.75
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,13 @@ class Material:
 
     Attributes:
         learnt: int64 [k], labels of each class outside the held-out images.
-        measured: labelled images of the random stream; where that is too small, all that are held out.
+        measured: labelled images to measure with: of the random stream, or, where that is too small, held out.
+        needed: how many of those it takes.
     """
 
     learnt: NDArray[np.int64]
     measured: int
+    needed: int
 
     @property
     def labels(self) -> int:
@@ -53,17 +57,24 @@ class Material:
         return int(self.learnt.sum())
 
 
-def material(labels: Labels, stream: int) -> Material:
+def material(labels: Labels, stream: int, rules: Rules = DEFAULT_RULES) -> Material:
     """Count the labels that people gave.
+
+    Those of the stream are waited for until nearly all that came are labelled: the first ones are the easy
+    ones.
 
     Args:
         labels: by people.
         stream: images of the random stream.
+        rules: what it takes.
     """
     kept = held_out(labels.rows)
     _, counts = np.unique(labels.class_ids[~kept], return_counts=True)
-    measured = in_stream(labels.rows) if stream >= LEAST_MEASURED else kept
-    return Material(counts.astype(np.int64), int(measured.sum()))
+    learnt = counts.astype(np.int64)
+    if _OF_STREAM * stream < LEAST_MEASURED:
+        return Material(learnt, int(kept.sum()), min(rules.measured, LEAST_MEASURED))
+    needed = min(rules.measured, int(_OF_STREAM * stream))
+    return Material(learnt, int(in_stream(labels.rows).sum()), needed)
 
 
 def enough(there: Material, before: int, rules: Rules) -> bool:
@@ -78,7 +89,7 @@ def enough(there: Material, before: int, rules: Rules) -> bool:
     return (
         there.labels >= max(first, rules.growth * before)
         and int((there.learnt >= rules.of_a_class).sum()) >= rules.classes
-        and there.measured >= rules.measured
+        and there.measured >= there.needed
     )
 
 

@@ -10,7 +10,7 @@ from hundredfold.training.domain.projection import fit_projection
 
 DIMENSIONS = 160
 CLUSTERS_A_CLASS = 2
-MOST_P_VALUE = 0.1
+MOST_P_VALUE = 0.2
 
 _RESTARTS = 5
 _STEPS = 25

@@ -586,7 +586,7 @@ class CompareSpacesResponse(_message.Message):
     p_value: _builtins.float
     """How likely such a gain of accuracy and purity is if neither were better: a one-sided sign-flip test on the held-out images."""
     better: _builtins.bool
-    """Whether `p_value` is at most 0.1, and neither accuracy nor purity fell."""
+    """Whether `p_value` is at most 0.2, and neither accuracy nor purity fell."""
     @_builtins.property
     def before(self) -> Global___SpaceQuality:
         """The space in use."""
