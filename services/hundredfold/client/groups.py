@@ -22,7 +22,7 @@ def in_words(audit: Audit, class_name: str) -> str:
         return f"{what}: proved, not labelled as a whole."
     if audit.state == "FAILED":
         found = f"{audit.errors:,} of {audit.sample:,} random ones were wrong"
-        return f"{what}: not labelled, {found}; {at_most(audit.allowed_error)} may be."
+        return f"{what}: not yet, {found}. It is looked at again as wrong ones get another class."
     return f"{what}: given up for another check."
 
 

@@ -302,12 +302,10 @@ class Loop:
             return
         asked = self._asked(state, self._config.offer_pages)
         made = rounds.compose(seen.standing, POLICIES[state.policy], asked)
-        # What was found wrong in an audit is not the head's to label: people put right what the bound needs.
-        done = proved and not (state.auto_label and len(seen.known.pool) > self._audits.spare())
-        pages = [] if done else made.pages
-        phase = Phase.DONE if done else made.phase
+        pages = [] if proved else made.pages
+        phase = Phase.DONE if proved else made.phase
         # While clusters wait to be named an audit is of one of them, which somebody asked for.
-        if not done and seen.known.asked and phase is not Phase.SEED:
+        if not proved and seen.known.asked and phase is not Phase.SEED:
             phase = Phase.AUDIT
         measured = seen.known.checked
         enough = measured.images >= _LEAST_MEASURED
