@@ -17,7 +17,7 @@ from hundredfold.chassis.errors import (
     InvalidArgument,
     NotFound,
 )
-from hundredfold.chassis.holdout import in_stream
+from hundredfold.chassis.holdout import in_stream, sample_share
 from hundredfold.chassis.paging import encode_token
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
@@ -214,7 +214,7 @@ class TestStartAudit(AuditContract):
         self, client: Client, store: ArtifactStore
     ) -> None:
         write_clusters(store, [0] * 400 + [1] * 600)
-        stream = np.flatnonzero(in_stream(np.arange(400))).tolist()
+        stream = np.flatnonzero(in_stream(np.arange(400), sample_share(MANY))).tolist()
         client.offer(total=MANY)
         client.decide(OWL, *range(20))
         audit = start(client, cluster="c1/0", class_id=OWL, sample=150, allowed_error=0.05)

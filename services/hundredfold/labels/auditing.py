@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hundredfold.chassis.errors import Aborted, Conflict, InvalidArgument, NotFound
-from hundredfold.chassis.holdout import in_stream
+from hundredfold.chassis.holdout import in_stream, sample_share
 from hundredfold.chassis.stages import stages
 from hundredfold.labels.answers import Asker, replayed
 from hundredfold.labels.audits import Audits
@@ -168,8 +168,6 @@ class Auditor:
             found = self._store.predictions(collection, wanted.model)
         else:
             found = self._store.cluster(collection, wanted.cluster, wanted.class_id)
-            # What accuracy is measured by stays for people.
-            found = found.only(~in_stream(found.rows))
         if copies := self._ledger.copies(collection):
             found = found.only(copies.of(found.rows) == found.rows)
         found = found.only(found.class_ids > 0)
@@ -178,16 +176,18 @@ class Auditor:
 
     def _scene(self, collection: str, wanted: Wanted, everything: Population) -> _Scene:
         with self._ledger.records.reading(collection) as reading:
+            total = reading.total()
             with self._ledger.fold(collection, reading) as fold:
                 people, labelled = people_of(fold), fold.labelled_by_people()
                 if wanted.cluster:
-                    # What another certificate labelled is its own to answer for.
-                    everything = everything.only(~_certified(fold, everything.rows))
+                    # What is measured by stays for people; what another certificate labelled is its own to answer for.
+                    rows = everything.rows
+                    kept = ~in_stream(rows, sample_share(total)) & ~_certified(fold, rows)
+                    everything = everything.only(kept)
                 population = _unanswered(fold, everything, wanted)
                 cleared = fold.standing.cleared
             plans = self._audits.plans(reading)
             newest = self._audits.find(reading, "")
-            total = reading.total()
         if not population.rows.size:
             raise Conflict(
                 "every image is labelled, set aside or known not to be of the class it would get",

@@ -19,7 +19,6 @@ import numpy as np
 
 from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import Aborted, Conflict, NotFound, ServiceError, Unavailable
-from hundredfold.chassis.holdout import in_stream
 from hundredfold.selection.audits import LATE, Audits
 from hundredfold.selection.backbones import Backbones, View, ended, needless
 from hundredfold.selection.config import SelectionConfig
@@ -193,14 +192,8 @@ class Loop:
             found = self._work(state, seen, state.target_accuracy or _TARGET)
             return self._peers.ledger.progress(state.collection).human_seconds, found.seconds
 
-        return View(seen.seq, seen.people, self._stream(state, seen), seen.waiting, work)
-
-    def _stream(self, state: LoopState, seen: Seen) -> int:
-        """How many images the random stream has."""
-        if "stream" in state.without:
-            return 0
         standing = seen.standing
-        return int(in_stream(standing.pool.rows).sum() + in_stream(standing.labels.rows).sum())
+        return View(seen.seq, seen.people, standing.total, standing.stream, seen.waiting, work)
 
     def _asked(self, state: LoopState, limit: int) -> Asked:
         random = np.random.default_rng([abs(state.seed), state.rounds])
