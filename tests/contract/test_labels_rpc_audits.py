@@ -468,7 +468,7 @@ class TestPagesOfAnAudit(AuditContract):
 
 
 class TestStages(AuditContract):
-    """An audit of 300 of 1,000 images: 89, 134, 200 or 300 of them are looked at."""
+    """An audit of 300 of 1,000 images: 150 or 300 of them are looked at."""
 
     @pytest.fixture
     def truth(self) -> dict[int, int]:
@@ -496,9 +496,9 @@ class TestStages(AuditContract):
         self, client: Client, truth: dict[int, int]
     ) -> None:
         first = start(client, sample=300, allowed_error=0.06)
-        assert (first.sample, first.most_sample, first.bound) == (89, 300, 1)
+        assert (first.sample, first.most_sample, first.bound) == (150, 300, 1)
         seen = self.waiting(client)
-        assert len(seen) == 89
+        assert len(seen) == 150
         sizes, audit = [first.sample], self.stage(client, truth)
         while audit.state == OPEN:
             assert audit.allowed_error < audit.bound < 1, "that of the stage before"
@@ -507,7 +507,7 @@ class TestStages(AuditContract):
             seen |= self.waiting(client)
             sizes.append(audit.sample)
             audit = self.stage(client, truth)
-        assert sizes == [89, 134, 200, 300][: len(sizes)]
+        assert sizes == [150, 300][: len(sizes)]
         assert len(sizes) > 1
         assert (audit.state, audit.answered) == (FAILED, sizes[-1])
         assert not self.waiting(client)
@@ -526,7 +526,7 @@ class TestStages(AuditContract):
         config: LabelsConfig,
     ) -> None:
         start(client, sample=300)
-        assert self.stage(client, truth).sample == 134
+        assert self.stage(client, truth).sample == 300
         waiting = self.waiting(client)
         redis.kill()
         redis.start()
@@ -537,18 +537,18 @@ class TestStages(AuditContract):
             again = assemble(config)
             with serving(*again.mounts, config=config) as channel:
                 assert self.waiting(Client(channel)) == waiting
-                assert self.stage(Client(channel), truth).answered == 134
+                assert self.stage(Client(channel), truth).answered == 300
             again.close()
         else:
-            assert self.stage(client, truth).answered == 134
+            assert self.stage(client, truth).answered == 300
 
     def test_an_answer_of_an_earlier_one_that_is_taken_back_opens_that_one(
         self, client: Client, truth: dict[int, int]
     ) -> None:
         start(client, sample=300)
-        assert self.stage(client, truth).sample == 134
+        assert self.stage(client, truth).sample == 300
         lease = client.undo(lease_again=True).lease
-        assert (get(client).state, get(client).sample) == (OPEN, 89)
+        assert (get(client).state, get(client).sample) == (OPEN, 150)
         assert self.waiting(client) == set(rows_of(lease.page.rows))
 
     def test_it_fails_after_the_last(self, client: Client, truth: dict[int, int]) -> None:
@@ -655,7 +655,7 @@ class TestGetAudit(AuditContract):
         audit = start(client, sample=60)
         answer(client, dict.fromkeys(truth, 0))
         audit = get(client, audit.audit_id)
-        assert (audit.state, audit.answered, audit.errors) == (FAILED, 40, 40), (
+        assert (audit.state, audit.answered, audit.errors) == (FAILED, 30, 30), (
             "nothing can help it"
         )
         assert audit.most_sample == 60

@@ -25,7 +25,7 @@ from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.stages import stages
 from hundredfold.selection.domain.hypergeometric import at_most, most_errors
 
-ENOUGH = 0.9
+ENOUGH = 0.75
 """How likely the last stage of an audit must be to pass."""
 
 OVER = 1.25
@@ -40,8 +40,8 @@ _QUANTILES = (-1.2816, -0.5244, 0.0, 0.5244, 1.2816)
 _LOOK_SHARES = (3 / 4, 1 / 4)
 _POINTS = 10
 _MARGIN = 1.05  # what a sample costs goes up and down by that much: limits are whole numbers
-# The nominal level of the stages, for 1 to 4 of them, as a share of the look's: the ledger finds it anew for each audit.
-_LEVELS = (1.0, 0.64, 0.5, 0.4)
+# The nominal level of the stages, for 1 or 2 of them, as a share of the look's: the ledger finds it anew for each audit.
+_LEVELS = (1.0, 0.58)
 LEAST_SAMPLE, MOST_SAMPLE = 30, 100_000
 
 

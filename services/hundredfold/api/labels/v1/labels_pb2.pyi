@@ -913,7 +913,7 @@ class Audit(_message.Message):
     population: _builtins.int
     """Images that no person had labelled, set aside or kicked from the class in question when it was drawn. An audit of all images together answers also for those that a cluster's certificate labelled."""
     sample: _builtins.int
-    """Drawn of them, without replacement: images of the stages begun so far. An audit of all images together, without `by_class` and `find_threshold`, goes through up to 4 stages, each about 1.5 times the one before; it ends with the first one that proves the bound once what was found wrong is put right, after the last one, or when no later one could; else the next one's pages are queued. The probability of error holds over all stages together."""
+    """Drawn of them, without replacement: images of the stages begun so far. An audit of all images together, without `by_class` and `find_threshold`, goes through up to 2 stages, the second as large as the first; it ends with the first one that proves the bound once what was found wrong is put right, after the last one, or when no later one could; else the next one's pages are queued. The probability of error holds over all stages together."""
     answered: _builtins.int
     """Of the sample answered."""
     errors: _builtins.int
