@@ -17,6 +17,7 @@ from hundredfold.chassis.errors import (
     InvalidArgument,
     NotFound,
 )
+from hundredfold.chassis.holdout import in_stream, sample_share
 from hundredfold.chassis.paging import encode_token
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
@@ -213,19 +214,49 @@ class TestStartAudit(AuditContract):
         assert set(rows_of(done.page.rows) + rows_of(held.page.rows)) <= client.labels().keys()
         assert get(client, second.audit_id).state == PASSED
 
-    def test_a_cluster_is_audited_by_itself(self, client: Client, store: ArtifactStore) -> None:
+    def test_a_cluster_is_audited_by_itself_without_the_random_stream(
+        self, client: Client, store: ArtifactStore
+    ) -> None:
         write_clusters(store, [0] * 400 + [1] * 600)
-        client.offer(total=MANY)
+        stream = np.flatnonzero(in_stream(np.arange(400), sample_share(MANY))).tolist()
+        left = [row for row in stream if row >= 20]
         client.decide(OWL, *range(20))
+        client.offer(total=MANY)
         audit = start(client, cluster="c1/0", class_id=OWL, sample=150, allowed_error=0.05)
-        assert (audit.cluster, audit.model, audit.total) == ("c1/0", "", 400)
-        assert (audit.population, audit.look) == (380, 1)
+        assert (audit.cluster, audit.model, audit.total) == ("c1/0", "", 400 - len(stream))
+        assert (audit.population, audit.look) == (380 - len(left), 1)
         leases = answer(client, dict.fromkeys(range(MANY), OWL))
         assert all(lease.page.cluster == "c1/0" for lease in leases)
         assert get(client).state == PASSED
-        assert certify(client, audit.audit_id).labelled == 380 - get(client).sample
-        assert client.labels() == dict.fromkeys(range(400), OWL)
+        labelled = certify(client, audit.audit_id).labelled
+        assert labelled == audit.population - get(client).sample
+        assert left
+        assert client.labels() == {row: OWL for row in range(400) if row not in left}
         assert start(client, cluster="c1/1", class_id=TIT, sample=30).look == 1
+
+    def test_a_cluster_is_expected_to_have_some_wrong_ones(
+        self, client: Client, store: ArtifactStore
+    ) -> None:
+        write_clusters(store, [0] * MANY)
+        client.offer(total=MANY)
+        audit = start(client, cluster="c1/0", class_id=OWL, allowed_error=0.05)
+        assert 50 <= audit.sample < audit.most_sample < 300
+
+    def test_an_audit_of_all_images_answers_for_those_that_were_labelled_as_a_cluster(
+        self, client: Client, store: ArtifactStore, truth: dict[int, int]
+    ) -> None:
+        write_clusters(store, [0] * 400 + [1] * 600)
+        client.offer(total=MANY)
+        cluster = start(client, cluster="c1/0", class_id=OWL, allowed_error=0.4)
+        owls = dict.fromkeys(range(400), OWL)  # as somebody who does not look
+        answer(client, owls)
+        assert certify(client, cluster.audit_id).labelled
+        audit = start(client, sample=600)
+        assert audit.population == MANY - get(client, cluster.audit_id).answered
+        answer(client, truth)
+        # About half of the first 400 are tits.
+        assert get(client).state == FAILED
+        assert get(client).errors > 40
 
     def test_an_image_that_was_leased_is_answered_from_its_own_page(
         self, client: Client, store: ArtifactStore

@@ -432,3 +432,23 @@ def test_the_progress_view_counts_the_labels(browser: BrowserContext, system: Sy
     expect(page.get_by_text(f"of {DIGITS:,} images labelled")).to_be_visible(timeout=30_000)
     expect(page.get_by_text("Labels by class")).to_be_visible()
     page.close()
+
+
+def test_a_whole_group_is_asked_for_and_its_random_sample_comes_first(
+    looped: Desk, system: System
+) -> None:
+    grid = looped.sit("groups")
+    expect(grid.page.locator(".grid")).to_have_attribute("data-kind", "CLUSTER")
+    grid.name("zero")
+    grid.press("a")
+    dialog = grid.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("at most 5 % of the group are wrong")
+    grid.press("Escape", "a")
+    expect(dialog).to_contain_text("Is the whole group zero?")
+    grid.turn("Enter")
+    expect(grid.page.locator(".question .note")).to_have_text("random check")
+    audit = system.client.labels.audit("digits")
+    assert (audit.state, bool(audit.cluster)) == ("OPEN", True)
+    grid.page.get_by_role("link", name="Progress").click()
+    expect(grid.page.get_by_text(f"0 of {audit.sample} random ones answered")).to_be_visible()
+    system.client.labels.undo("digits", seq=audit.seq)

@@ -248,6 +248,11 @@ class Audit:
     people_error: float
     most_sample: int = 0
 
+    @property
+    def class_id(self) -> int:
+        """The class that all of a cluster would be; 0 where an audit is not of a cluster."""
+        return self.groups[0].class_id if self.cluster and self.groups else 0
+
 
 @dataclass(frozen=True)
 class Certificate:

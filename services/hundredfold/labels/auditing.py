@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hundredfold.chassis.errors import Aborted, Conflict, InvalidArgument, NotFound
+from hundredfold.chassis.holdout import in_stream, sample_share
 from hundredfold.chassis.stages import stages
 from hundredfold.labels.answers import Asker, replayed
 from hundredfold.labels.audits import Audits
@@ -25,7 +26,8 @@ from hundredfold.labels.domain.audit import (
 )
 from hundredfold.labels.domain.bounds import Stratum, look_alpha
 from hundredfold.labels.domain.event import Draft, EventKind, labels_by_class
-from hundredfold.labels.domain.page import Ids, Rows
+from hundredfold.labels.domain.fold import Fold
+from hundredfold.labels.domain.page import Ids, Mask, Rows
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.audits import AuditStore, Population
 from hundredfold.labels.store.codec import body_digest
@@ -34,6 +36,8 @@ from hundredfold.labels.store.writing import Writing
 
 _TRIES = 3
 _SAME_ERROR = 1e-6
+_CLUSTER_WRONG = 0.25
+"""Of a cluster nobody has guessed: so large a part of the wrong ones that are allowed is expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class Certified:
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
-    """What an audit is drawn from: images nobody labelled, and what is known of the others."""
+    """What an audit is drawn from: images people did not label, and what is known of the others."""
 
     population: Population
     total: int
@@ -173,15 +177,18 @@ class Auditor:
 
     def _scene(self, collection: str, wanted: Wanted, everything: Population) -> _Scene:
         with self._ledger.records.reading(collection) as reading:
+            total = reading.total()
             with self._ledger.fold(collection, reading) as fold:
-                # What is known to be wrong would not be labelled.
-                known = fold.refused(everything.rows, everything.class_ids)
-                population = everything.only(~fold.done(everything.rows) & ~known)
-                people, labelled = people_of(fold), fold.tally.labelled
+                people, labelled = people_of(fold), fold.labelled_by_people()
+                if wanted.cluster:
+                    # What is measured by stays for people; what another certificate labelled is its own to answer for.
+                    rows = everything.rows
+                    kept = ~in_stream(rows, sample_share(total)) & ~_certified(fold, rows)
+                    everything = everything.only(kept)
+                population = _unanswered(fold, everything, wanted)
                 cleared = fold.standing.cleared
             plans = self._audits.plans(reading)
             newest = self._audits.find(reading, "")
-            total = reading.total()
         if not population.rows.size:
             raise Conflict(
                 "every image is labelled, set aside or known not to be of the class it would get",
@@ -236,6 +243,28 @@ def _same_claim(plan: Plan, wanted: Wanted) -> bool:
     """Whether an audit was to prove the same; looks at something else have a probability of error of their own."""
     error = abs(plan.allowed_error - wanted.allowed_error)
     return plan.cluster == wanted.cluster and error < _SAME_ERROR
+
+
+def _unanswered(fold: Fold, everything: Population, wanted: Wanted) -> Population:
+    """What people have said nothing of, and what each image would get; what is known to be wrong would not.
+
+    An audit of all images answers for those too that a model labelled before, as the cluster they were in:
+    each with the label it has.
+    """
+    rows, class_ids = everything.rows, everything.class_ids
+    answered = fold.done(rows)
+    if not wanted.find_threshold:
+        certified = _certified(fold, rows)
+        class_ids = np.where(certified, fold.class_of(rows), class_ids)
+        answered &= ~certified
+    kept = ~answered & ~fold.refused(rows, class_ids)
+    return Population(rows, class_ids, everything.probabilities).only(kept)
+
+
+def _certified(fold: Fold, rows: Rows) -> Mask:
+    """Which of rows [n] have their label from a certificate: bool [n]."""
+    certified: Mask = fold.done(rows) & ~fold.by_people(rows)
+    return certified
 
 
 def _nothing() -> tuple[Rows, Ids]:
@@ -318,7 +347,10 @@ def _size(wanted: Wanted, scene: _Scene, alpha: float, classes: int) -> int:
     if wanted.find_threshold:
         return thresholds.sample_for_threshold(sure, wanted.allowed_error, alpha, people.miss_rate)
     count = len(sure)
-    expected = float(np.sum(1 - sure.astype(np.float64)))
+    if wanted.cluster:
+        expected = _CLUSTER_WRONG * wanted.allowed_error * count
+    else:
+        expected = float(np.sum(1 - sure.astype(np.float64)))
     limit = errors_to_leave(scene.total, wanted.allowed_error, scene.total - count, people)
     if wanted.by_class:
         return sampling.smallest_sample(count, expected, limit, alpha, people.miss_rate)

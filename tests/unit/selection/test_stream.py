@@ -10,7 +10,7 @@ from hundredfold.selection.domain.discovery import Discovery
 from hundredfold.selection.domain.page import Draft, Kind
 from hundredfold.selection.domain.policies import POLICIES
 from hundredfold.selection.domain.rounds import Phase, Standing, compose
-from hundredfold.selection.domain.stream import due, riding, stream_pages
+from hundredfold.selection.domain.stream import due, measurable, riding, stream_pages
 from tests.unit.selection.pools import (
     NO_CLUSTERS,
     NO_LABELS,
@@ -122,3 +122,24 @@ def test_no_page_is_made_of_a_few_images_of_the_stream_while_there_are_others():
     pool = pool_at(np.sort(np.concatenate([OTHERS[500:1000], STREAM[:12]])))
     made = round_of(pool, labels)
     assert all(len(page) >= 6 for page in made.pages if page.kind is Kind.AUDIT)
+
+
+def test_it_is_measured_by_the_steps_of_which_every_image_has_an_answer():
+    before, after = (due(STREAM, len(STREAM), done) for done in (0.5, 0.6))
+    missing = np.flatnonzero(after & ~before)[0]
+    there = after.copy()
+    there[missing] = False
+    counted = STREAM[there][measurable(STREAM[there], STREAM[~there], len(STREAM))]
+    assert len(STREAM[before]) - 8 <= len(counted) < len(STREAM[there])
+    assert measurable(STREAM, STREAM[:0], len(STREAM)).all()
+    assert not measurable(STREAM[:0], STREAM, len(STREAM)).any()
+
+
+def test_what_is_answered_first_does_not_move_what_is_measured():
+    """The easy half of each step is answered long before the other."""
+    easy = STREAM % 2 == 0
+    due_now = due(STREAM, len(STREAM), 0.5)
+    answered = due_now & easy | due(STREAM, len(STREAM), 0.4)
+    counted = measurable(STREAM[answered], STREAM[~answered], len(STREAM))
+    assert abs(easy[answered].mean() - easy.mean()) > 0.05
+    assert np.array_equal(STREAM[answered][counted], STREAM[due(STREAM, len(STREAM), 0.4)])

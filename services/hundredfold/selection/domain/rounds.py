@@ -11,7 +11,7 @@ from hundredfold.selection.domain import clusters as cluster_pages
 from hundredfold.selection.domain import discovery as discovering
 from hundredfold.selection.domain import regions, scheduler
 from hundredfold.selection.domain.arranging import arrange
-from hundredfold.selection.domain.cleaning import Suspicious, review_pages
+from hundredfold.selection.domain.cleaning import Suspicious, doubtful, review_pages
 from hundredfold.selection.domain.clusters import Clusters
 from hundredfold.selection.domain.discovery import Discovery
 from hundredfold.selection.domain.page import Draft, Kind
@@ -200,7 +200,7 @@ def _shown(standing: Standing, pages: list[Draft], asked: Asked) -> list[Draft]:
     return plant(
         arranged,
         standing.labels,
-        standing.suspicious.rows,
+        doubtful(standing.suspicious, len(standing.labels)),
         standing.pool.vectors_of,
         asked.random,
         share=asked.planted_share,
