@@ -173,6 +173,12 @@ class Fold:
             return known
         return np.fromiter((key in self._refused for key in keys.tolist()), np.bool_, len(keys))
 
+    def kicked(self, rows: Rows) -> Mask:
+        """Of which of rows [n] it is known of some class that they are not of it: bool [n]."""
+        keys = np.fromiter(self._refused, np.int64, len(self._refused))
+        kicked: Mask = np.isin(rows, keys >> 32)
+        return kicked
+
     def labels_since(self, moment: float) -> int:
         """Labels given by decisions that count in or after the second of `moment`, Unix time."""
         return sum(count for second, count in self._recent.items() if second >= int(moment))
