@@ -72,14 +72,23 @@ def _step_of(rows: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
     return step
 
 
-def stream_pages(pool: Pool, page_size: int, costs: CostModel) -> list[Draft]:
+def stream_pages(pool: Pool, page_size: int, costs: CostModel, *, haste: int = 0) -> list[Draft]:
     """Pages of the images that are due, by predicted class; those without one are asked about alone.
 
     Args:
         pool: of them alone, with the guesses of a head.
         page_size: most images a page.
         costs: of a person's actions.
+        haste: so many that were kicked are asked about alone, too, first of all: a backbone waits to be
+            measured, and on pages of their next guess they would come one by one.
     """
+    kicked = np.flatnonzero(pool.kicks > 0)[:haste]
+    if len(kicked):
+        size = min(SINGLES, page_size)
+        alone = [
+            single_page(pool, kicked[at : at + size], 0.0) for at in range(0, len(kicked), size)
+        ]
+        return alone + stream_pages(pool.without(pool.rows[kicked]), page_size, costs)
     cuts = cut(pool, page_size)
     pages = []
     for number, class_id in enumerate(cuts.classes):
