@@ -45,16 +45,9 @@ class Careless(House):
         self.truth = truth
 
 
-TOO_FEW_CLASSES = pytest.mark.xfail(
-    reason="he agrees with half of an audit, and puts half of the rest right by chance: ADR 11",
-    strict=False,
-)
-
-
-@pytest.mark.parametrize("classes", [(1, 2, 3, 4), pytest.param((1, 2), marks=TOO_FEW_CLASSES)])
-def test_whoever_answers_at_random_gets_no_certificate(build, classes):
-    each = 80 // len(classes)
-    house = build(Careless, classes=classes, vectors=blobs(len(classes), each, noise=0.9))
+def test_whoever_answers_at_random_among_some_classes_gets_no_certificate(build):
+    """Of two classes he may get one: docs/adr/0011-certificates.md."""
+    house = build(Careless, classes=(1, 2, 3, 4), vectors=blobs(4, 20, noise=0.9))
     house.start(target_accuracy=0.9)
     loop = house.answer_until(is_done)
     labels = house.labels.labels()
