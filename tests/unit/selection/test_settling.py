@@ -10,7 +10,9 @@ ASKED = Auditing(number=1, audit_id="a", open=True, sample=300, wrong=100.0, exp
 
 
 def failed(errors, bound=0.06):
-    return Audit("a", "FAILED", bound, 300, errors, 4_000, 1, 0.0, population=3_000, most_sample=300)
+    return Audit(
+        "a", "FAILED", bound, 300, errors, 4_000, 1, 0.0, population=3_000, most_sample=300
+    )
 
 
 @pytest.mark.parametrize(("errors", "wrong"), [(17, 170.0), (5, 100.0)])
