@@ -12,11 +12,10 @@ import numpy as np
 
 from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import Conflict, NotFound
-from hundredfold.chassis.stages import stages
 from hundredfold.selection.domain import forecast, stopping
 from hundredfold.selection.domain.forecast import Far, Forecast
 from hundredfold.selection.domain.pool import Pool
-from hundredfold.selection.domain.stopping import Begun, Terms, Trust
+from hundredfold.selection.domain.stopping import Open, Terms, Trust
 from hundredfold.selection.peers import Audit, Ledger, request_id
 from hundredfold.selection.place import Place
 from hundredfold.selection.state import Auditing, LoopState
@@ -196,21 +195,15 @@ class Audits:
             costs=self._costs,
         )
         short = state.auditing.short if target == state.target_accuracy else 0
-        return forecast.mending(found, far, short, costs=self._costs)
+        return forecast.mending(found, far, short)
 
     def _answering(self, state: LoopState, known: Known, far: Far) -> Forecast:
         """The work until the open audit has ended."""
         audit = self._ledger.audit(state.collection, state.auditing.audit_id)
         terms = self._terms(state, known, state.target_accuracy, audit.look)
         belief = self.belief(known)
-        planned = stages(audit.most_sample, terms.classes)
-        before = [each for each in planned if each < audit.sample]
-        begun = Begun(
-            audit.population,
-            state.auditing.wrong / belief.mean,
-            (*before, audit.sample, *(each for each in planned if each > audit.sample)),
-            stage=len(before),
-            left=known.asked,
+        begun = Open(
+            audit.population, state.auditing.wrong / belief.mean, audit.most_sample, known.asked
         )
         return forecast.answering(
             known.pool,

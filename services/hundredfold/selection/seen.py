@@ -10,6 +10,7 @@ from hundredfold.chassis.holdout import in_stream
 from hundredfold.selection.audits import Checked, Known
 from hundredfold.selection.domain import rounds
 from hundredfold.selection.domain.cleaning import Suspicious
+from hundredfold.selection.domain.mending import Audited
 from hundredfold.selection.domain.parents import Families
 from hundredfold.selection.domain.pool import Guesses, Labels, open_pool, places
 from hundredfold.selection.domain.rounds import Standing
@@ -101,6 +102,7 @@ class Sight:
             without=frozenset(view.without) & rounds.PARTS,
             seeded=view.seeded,
             families=self._families,
+            audited=self._audited(state),
         )
         return Seen(heard.seq, standing, known, people, pool.rows[:0])
 
@@ -110,6 +112,13 @@ class Sight:
         if known is None or known.version != version or known.space != state.space:
             known = self._vectors = self._store.vectors(state.collection, state.space)
         return known
+
+    def _audited(self, state: LoopState) -> Audited:
+        """What was audited last, where putting some of it right is all that the proof wants."""
+        auditing = state.auditing
+        if not auditing.short or auditing.lapsed:
+            return Audited()
+        return self._store.audited(state.collection, auditing.audit_id, auditing.short)
 
     def _guesses(self, state: LoopState, heard: Heard) -> Guesses | None:
         """What a head that knows these labels says; None before there is one."""

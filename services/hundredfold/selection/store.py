@@ -14,6 +14,7 @@ from hundredfold.chassis.storage.latest import latest
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore, damaged
 from hundredfold.selection.domain.clusters import Clusters
+from hundredfold.selection.domain.mending import Audited
 from hundredfold.selection.domain.parents import Families, families_of
 from hundredfold.selection.domain.pool import Guesses
 from hundredfold.selection.state import LoopState, state_of
@@ -172,6 +173,13 @@ class SelectionStore:
             raise NotFound(f"there are no predictions of {model}")
         parts = [self._arrays(f"{folder}/{name}") for name in names]
         return Guesses(model, *(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+    def audited(self, collection: str, audit_id: str, short: int) -> Audited:
+        """What an audit was drawn from, which is short of so many images."""
+        folder = layout.audit(collection, audit_id)
+        manifest = Manifest.load(self._store, folder)
+        rows = manifest.read_array(self._store, layout.AUDIT_ROWS)
+        return Audited(rows, manifest.read_array(self._store, layout.AUDIT_CLASSES), short)
 
     def _arrays(self, path: str) -> list[NDArray[Any]]:
         data = io.BytesIO(self._store.read_bytes(path))

@@ -1,7 +1,5 @@
 """How much work is left."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,7 +18,14 @@ from hundredfold.selection.domain.forecast import (
     proving,
     walk,
 )
-from hundredfold.selection.domain.stopping import NO_EVIDENCE, Begun, Terms, Trust, alpha
+from hundredfold.selection.domain.stopping import (
+    MENDING_SECONDS,
+    NO_EVIDENCE,
+    Open,
+    Terms,
+    Trust,
+    alpha,
+)
 from tests.unit.selection.pools import make_pool, random_pool
 
 COSTS = CostModel()
@@ -125,36 +130,32 @@ def test_evidence_against_the_head_keeps_it_from_being_ready():
     assert not proving_of(pool, 200, target=0.9, belief=Trust(3.0, 60)).ready
 
 
-def answering_of(pool, begun, *, total=1200, belief=NO_EVIDENCE):
-    terms = Terms(total, 0.05 * total, 0.0, alpha(0.95, 1))
-    return answering(pool, Far(0, total), terms, belief, begun, page_size=12, costs=COSTS)
+def answering_of(pool, audit, *, total=1200, belief=NO_EVIDENCE, slipped=0.0):
+    terms = Terms(total, 0.05 * total, slipped, alpha(0.95, 1))
+    return answering(pool, Far(0, total), terms, belief, audit, page_size=12, costs=COSTS)
 
 
 def test_an_open_audit_takes_its_answers():
     pool = make_pool([1] * 800, [0.99] * 800)
-    few, many = (answering_of(pool, Begun(800, 8.0, (90, 135), left=left)) for left in (12, 48))
+    few, many = (answering_of(pool, Open(800, 8.0, 135, left)) for left in (12, 48))
     assert few.ready
     assert 0 < few.seconds == few.audit_seconds < many.seconds
     assert few.seconds_low < few.seconds < few.seconds_high
-    assert answering_of(make_pool([], []), Begun(9, 0.0, (9,), left=9)).seconds > 0
+    assert (few.images, many.images) == (12, 48)
+    assert answering_of(make_pool([], []), Open(9, 0.0, 9, 9)).seconds > 0
 
 
-def test_stages_that_are_likely_to_come_are_counted():
+def test_what_an_open_audit_is_likely_to_be_short_of_is_counted():
     pool = make_pool([1] * 800, [0.96] * 800)
-    one, staged = (Begun(800, 32.0, sizes, left=20) for sizes in ((90,), (90, 135, 202)))
-    alone, with_later = answering_of(pool, one), answering_of(pool, staged)
-    assert with_later.images > alone.images == 20
-    assert with_later.seconds > alone.seconds
-    # The present stage may be the last.
-    assert with_later.seconds_low < alone.seconds
-    sure = answering_of(pool, replace(staged, wrong=0.5))
-    assert sure.images - 20 < 0.2 * (with_later.images - 20)
+    few, many = (answering_of(pool, Open(800, wrong, 90, 20)) for wrong in (5.0, 50.0))
+    assert many.seconds > 1.5 * few.seconds
+    # It may be short of nothing.
+    assert many.seconds_low < few.seconds
 
 
-def test_the_last_stage_is_all_there_is():
+def test_an_open_audit_that_slips_keep_from_passing_has_a_forecast():
     pool = make_pool([1] * 800, [0.96] * 800)
-    last = answering_of(pool, Begun(800, 32.0, (90, 135, 202), stage=2, left=67))
-    assert last.images == 67
+    assert 0 < answering_of(pool, Open(800, 5.0, 90, 20), slipped=61).seconds < 1000
 
 
 def test_after_a_switch_to_a_better_space_less_is_left_and_the_interval_still_holds_it():
@@ -212,9 +213,9 @@ def test_without_answers_the_model_is_believed():
 def test_what_an_audit_is_short_of_is_forecast_where_that_is_less_than_another_audit():
     far = Far(100, 1000, pace=2.0)
     outlook = Forecast(0.94, 60.0, 40.0, 90.0, audit_seconds=20.0, ready=True, sample=50)
-    soon = mending(outlook, far, 3, costs=COSTS)
-    assert soon.seconds == 2.0 * 3 * COSTS.single_seconds
+    soon = mending(outlook, far, 3)
+    assert soon.seconds == 2.0 * 3 * MENDING_SECONDS
     assert soon.seconds_low < soon.seconds < soon.seconds_high
     assert (soon.images, soon.ready, soon.sample) == (3, False, 0)
-    assert mending(outlook, far, 30, costs=COSTS) == outlook
-    assert mending(outlook, far, 0, costs=COSTS) == outlook
+    assert mending(outlook, far, 30) == outlook
+    assert mending(outlook, far, 0) == outlook

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
 from hundredfold.chassis.costs import CostModel
+from hundredfold.selection.domain.hypergeometric import most_errors
 from hundredfold.selection.domain.stopping import (
-    ENOUGH,
     LEAST_SAMPLE,
     NO_EVIDENCE,
     Course,
@@ -16,12 +16,12 @@ from hundredfold.selection.domain.stopping import (
     Trust,
     alpha,
     audit_seconds,
-    least_sample,
+    best_outlay,
+    expected_short,
     may_look_again,
-    passing,
+    outlay,
     plan,
     slips,
-    staged_seconds,
     trust,
 )
 
@@ -59,51 +59,71 @@ def test_random_samples_change_how_far_the_head_is_believed():
     assert trust([(10.0, 10.0), (40.0, 40.0)]).shape > NO_EVIDENCE.shape
 
 
-def test_the_chance_to_pass_is_that_of_the_exact_hypergeometric_test():
-    """By brute force: e errors pass when more than the room + e wrong ones are ruled out."""
-    found = terms(total=400, target=0.95)
-    population, wrong, sample = 150, 12, 60
-    room = int(found.allowed)
-    passes = [
-        e
+def bounds(population, sample, spent):
+    """The upper bound on the wrong ones for each number of errors, by brute force."""
+    wrong = np.arange(population + 1)
+    return [
+        int(wrong[hypergeom.cdf(e, population, wrong, sample) > spent].max())
         for e in range(sample + 1)
-        if room + e + 1 > population
-        or hypergeom.cdf(e, population, room + e + 1, sample) <= found.alpha
     ]
-    expected = hypergeom.cdf(max(passes), population, wrong, sample)
-    assert passing(found, population, wrong, sample, SURE) == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_errors_that_a_sample_may_have_are_those_of_the_exact_hypergeometric_bound():
+    for room in (0, 5, 20, 60):
+        passes = [e for e, bound in enumerate(bounds(150, 60, 0.0375)) if bound <= room]
+        assert most_errors(150, 60, room, 0.0375) == max(passes, default=-1)
+    assert most_errors(150, 60, 150, 0.0375) == 60
+    assert most_errors(150, 60, -1, 0.0375) == -1
+
+
+@pytest.mark.parametrize(("population", "wrong", "sample"), [(1700, 60, 300), (600, 40, 200)])
+def test_what_an_audit_is_short_of_is_about_that_of_the_exact_bound(population, wrong, sample):
+    asked = terms(total=2000, target=0.97)
+    errors = hypergeom(population, wrong, sample).pmf(np.arange(sample + 1))
+    short = np.maximum(np.array(bounds(population, sample, asked.alpha)) - 60, 0)
+    exact = float(errors @ short)
+    assert expected_short(asked, population, wrong, sample, SURE) == pytest.approx(
+        exact, rel=0.15, abs=2
+    )
+
+
+def best(asked, population, wrong, belief=NO_EVIDENCE):
+    return best_outlay(asked, population, wrong, belief, page_size=48, costs=COSTS)
 
 
 @given(
     st.integers(1, 500), st.floats(0, 1), st.floats(0.5, 0.999), st.floats(0, 30), st.integers(1, 4)
 )
 @settings(max_examples=60, deadline=None)
-def test_a_sample_is_likely_to_pass_or_there_is_none(population, share, target, slipped, look):
+def test_there_is_a_sample_unless_slips_are_too_many(population, share, target, slipped, look):
     asked = terms(600, target, slipped, look)
-    sample = least_sample(asked, population, share * population, NO_EVIDENCE)
-    assert 0 <= sample <= population
-    if sample:
-        assert sample >= min(LEAST_SAMPLE, population)
-        chance = passing(asked, population, share * population, sample, NO_EVIDENCE)
-        assert chance >= ENOUGH
+    found = best(asked, population, share * population)
+    if found:
+        assert min(LEAST_SAMPLE, population) <= found.sample <= population
+        assert found.mending >= 0
     else:
         assert slipped > asked.allowed - 1
 
 
-def test_the_more_wrong_ones_are_expected_the_larger_the_sample():
-    samples = [least_sample(terms(), 2000, wrong, NO_EVIDENCE) for wrong in (20, 60, 100, 140)]
-    assert samples == sorted(samples)
-    assert samples[0] < samples[-1]
+def test_no_other_sample_costs_less():
+    found = best(terms(), 2000, 140)
+    for sample in (30, 100, 200, 400, 800, 2000):
+        other = outlay(terms(), 2000, 140, sample, NO_EVIDENCE, page_size=48, costs=COSTS)
+        assert found.seconds <= 1.05 * other.seconds
+
+
+def test_the_more_wrong_ones_are_expected_the_more_an_audit_costs():
+    seconds = [best(terms(), 2000, wrong).seconds for wrong in (20, 60, 100, 140, 300)]
+    assert seconds == sorted(seconds)
 
 
 def test_slips_that_exceed_what_is_allowed_leave_no_way_to_pass():
-    assert least_sample(terms(slipped=201), 100, 0.0, NO_EVIDENCE) == 0
-    assert least_sample(terms(), 0, 0.0, NO_EVIDENCE) == 0
+    assert best(terms(slipped=201), 100, 0.0) is None
+    assert best(terms(), 0, 0.0) is None
 
 
 def test_a_million_images_are_planned_quickly_and_need_few_hundred():
-    asked = terms(10_000_000)
-    assert 100 < least_sample(asked, 9_000_000, 200_000, NO_EVIDENCE) < 2_000
+    assert 100 < best(terms(10_000_000), 9_000_000, 200_000).sample < 2_000
 
 
 def test_an_audit_costs_its_pages_its_images_and_its_errors():
@@ -114,7 +134,7 @@ def test_an_audit_costs_its_pages_its_images_and_its_errors():
     assert seconds(0) == 0
     assert seconds(48) == pytest.approx(4.0)
     assert seconds(48, classes=12) == pytest.approx(12 * COSTS.look(4))
-    assert seconds(48, wrong=50) > seconds(48) + 4.8 * COSTS.single_seconds
+    assert seconds(48, wrong=50) > seconds(48) + 3.5 * COSTS.click_seconds
 
 
 def planned(found, asked, belief=NO_EVIDENCE):
@@ -149,7 +169,7 @@ def test_images_set_aside_count_as_wrong():
     found = course([0, 1000], [1000, 0], [10, 0])
     few, many = planned(found, terms()), planned(found, terms(aside=100))
     assert few.ready
-    assert many.sample > 2 * few.sample
+    assert many.auditing > 1.5 * few.auditing
 
 
 def test_after_a_failure_a_third_must_be_righted_first():
@@ -164,20 +184,11 @@ def test_slips_are_the_odd_images_that_were_overlooked():
     assert slips(1000, 0, 0, 0.05) == 0
 
 
-def expected(asked, population, wrong, sample):
-    return staged_seconds(asked, population, wrong, sample, NO_EVIDENCE, page_size=48, costs=COSTS)
-
-
-def test_stages_cost_less_than_the_whole_sample_where_an_early_one_likely_passes():
-    whole = audit_seconds(terms(), 2000, 60, 600, page_size=48, costs=COSTS)
-    assert expected(terms(), 2000, 60, 600) < 0.6 * whole
-    assert expected(terms(), 2000, 190, 600) > expected(terms(), 2000, 60, 600)
-
-
-def test_a_small_sample_has_one_stage_and_its_whole_cost():
-    one = audit_seconds(terms(), 2000, 20, 40, page_size=48, costs=COSTS)
-    chance = passing(terms(), 2000, 20, 40, NO_EVIDENCE)
-    assert expected(terms(), 2000, 20, 40) == pytest.approx(one / max(chance, 0.5))
+def test_answered_images_of_an_open_audit_cost_nothing_more():
+    whole = outlay(terms(), 2000, 60, 300, NO_EVIDENCE, page_size=48, costs=COSTS)
+    half = outlay(terms(), 2000, 60, 300, NO_EVIDENCE, page_size=48, costs=COSTS, left=150)
+    assert half.pages == pytest.approx(whole.pages / 2, rel=0.2)
+    assert half.mending == whole.mending
 
 
 def test_it_is_due_about_when_as_many_are_expected_to_be_wrong_as_may_be():

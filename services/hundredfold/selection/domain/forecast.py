@@ -16,14 +16,15 @@ from hundredfold.chassis.costs import CostModel
 from hundredfold.selection.domain.policies.predicted import Cuts, cut
 from hundredfold.selection.domain.pool import Pool
 from hundredfold.selection.domain.stopping import (
+    MENDING_SECONDS,
     NO_EVIDENCE,
-    Begun,
     Course,
+    Open,
     Plan,
     Terms,
     Trust,
+    outlay,
     plan,
-    rest_seconds,
 )
 
 _LEAST_ACCEPTED = 0.05
@@ -32,6 +33,7 @@ _DRIFT = (-0.6, 0.8)
 _DRIFT_TO_PROOF = (-0.45, 0.8)
 _SPREAD = 1.2816 * 0.4  # of that log, 80 %
 _WALKED = 0.6  # of the seconds walked, where only the order of costs counts
+_MENDED_A_PAGE = 4.0
 _SLOWEST = 10.0
 _PACE = (0.2, 5.0)
 
@@ -95,7 +97,7 @@ class Forecast:
         pages_low: of their 80 % interval.
         pages_high: of their 80 % interval.
         images: that people look at until then, each counted once.
-        audit_seconds: of the audit, the chance that it must be repeated counted in.
+        audit_seconds: of the audit, with what it is then short of.
         ready: whether an audit is expected to prove the target now.
         sample: images to draw then.
     """
@@ -170,42 +172,49 @@ def answering(
     far: Far,
     terms: Terms,
     belief: Trust,
-    begun: Begun,
+    audit: Open,
     *,
     page_size: int,
     costs: CostModel,
 ) -> Forecast:
-    """The work until an open audit has ended: its present stage, and later ones as likely as they come.
+    """The work until an open audit has passed: its answers, and putting right what it is short of.
 
     Args:
         pool: the images that need an answer.
         far: how far the work is.
         terms: of the audit.
         belief: in the head.
-        begun: where the audit is.
+        audit: where it is.
         page_size: most images a page.
         costs: of a person's actions.
     """
-    rest = rest_seconds(terms, begun, belief, page_size=page_size, costs=costs)
-    # At best the present stage is the last; where all of them fail more work comes than can be said now.
-    seconds, least = far.pace * rest.seconds, far.pace * rest.stage_seconds
+    rest = outlay(
+        terms,
+        audit.population,
+        audit.wrong,
+        audit.sample,
+        belief,
+        page_size=page_size,
+        costs=costs,
+        left=audit.left,
+    )
+    # Where slips are too many it does not pass, and more work comes than can be said now.
+    mending = rest.mending if math.isfinite(rest.mending) else 0.0
+    seconds, least = far.pace * (rest.pages + mending), far.pace * rest.pages
     return Forecast(
         accuracy(pool, far, belief),
         seconds,
-        math.exp(-_SPREAD) * min(seconds, least),
+        math.exp(-_SPREAD) * least,
         math.exp(_SPREAD) * seconds,
-        images=math.ceil(rest.images),
+        images=audit.left,
         audit_seconds=seconds,
         ready=True,
     )
 
 
-def mending(outlook: Forecast, far: Far, short: int, *, costs: CostModel) -> Forecast:
-    """The same, or the work until so many images are put right of which an audit that did not pass is short.
-
-    Each takes at most the seconds of a single image.
-    """
-    seconds = far.pace * short * costs.single_seconds
+def mending(outlook: Forecast, far: Far, short: int) -> Forecast:
+    """The same, or the work until so many images are put right of which an audit that did not pass is short."""
+    seconds = far.pace * short * MENDING_SECONDS
     if not 0 < seconds < outlook.seconds:
         return outlook
     return replace(
@@ -213,9 +222,9 @@ def mending(outlook: Forecast, far: Far, short: int, *, costs: CostModel) -> For
         seconds=seconds,
         seconds_low=math.exp(-_SPREAD) * seconds,
         seconds_high=math.exp(_SPREAD) * seconds,
-        pages=short,
-        pages_low=math.ceil(math.exp(-_SPREAD) * short),
-        pages_high=math.ceil(math.exp(_SPREAD) * short),
+        pages=math.ceil(short / _MENDED_A_PAGE),
+        pages_low=math.ceil(math.exp(-_SPREAD) * short / _MENDED_A_PAGE),
+        pages_high=math.ceil(math.exp(_SPREAD) * short / _MENDED_A_PAGE),
         images=short,
         audit_seconds=0.0,
         ready=False,

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 def most_errors(population: int, sample: int, room: int, spent: float) -> int:
     """How many errors a sample may have so that the bound holds; -1 = even none are too many.
 
-    With e errors, which are put right, the bound holds when it is ruled out that there were more than
-    `room` + e wrong ones.
+    The bound holds when it is ruled out that there were more than `room` wrong ones.
     """
     if room < 0:
         return -1
+    if room >= population:
+        return sample
     low, high = -1, sample
     while low < high:
         middle = (low + high + 1) // 2
-        more = min(room + middle + 1, population + 1)
-        if more > population or at_most(middle, population, more, sample) <= spent:
+        if at_most(middle, population, room + 1, sample) <= spent:
             low = middle
         else:
             high = middle - 1

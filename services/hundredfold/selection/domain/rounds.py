@@ -19,6 +19,7 @@ from hundredfold.selection.domain.arranging import arrange
 from hundredfold.selection.domain.cleaning import Suspicious, doubtful, review_pages
 from hundredfold.selection.domain.clusters import Clusters
 from hundredfold.selection.domain.discovery import Discovery
+from hundredfold.selection.domain.mending import Audited, mending_pages
 from hundredfold.selection.domain.page import Draft, Kind
 from hundredfold.selection.domain.parents import Families, parent_pages
 from hundredfold.selection.domain.planting import plant
@@ -70,6 +71,7 @@ class Standing:
     without: frozenset[str] = frozenset()
     seeded: bool = False
     families: Families = field(default_factory=Families)
+    audited: Audited = field(default_factory=Audited)
 
     @property
     def total(self) -> int:
@@ -151,7 +153,8 @@ def _below_seeds(
         rare = scheduler.rare_pages(pool.without(_rows(found)), people, asked)
     haste = _short_of_sample(standing)
     measured = _stream_pages(standing, stream, asked, haste)
-    left = pool.without(_rows([*found, *rare]))
+    mending = mending_pages(pool.without(_rows([*found, *rare])), standing.audited, asked)
+    left = pool.without(_rows([*found, *rare, *mending]))
     valued = _valued(standing, left, policy, asked)
     if valued and not haste:
         valued = riding(valued, [page for page in measured if is_few(page)], asked.page_size)
@@ -160,6 +163,7 @@ def _below_seeds(
     pages = [
         *scheduler.lifted(found, scheduler.DISCOVERY_SCORE),
         *scheduler.lifted(measured, scheduler.STREAM_SCORE),
+        *scheduler.lifted(mending, scheduler.MENDING_SCORE),
         *scheduler.falling(valued),
     ]
     return discovery, _shown(standing, pages, asked)

@@ -10,8 +10,9 @@ the strongest first:
 3. The page that looks for classes nobody has named: its images are wrong under every class there is.
 4. The random stream keeps pace with the rest (`stream`), so that there is always something to measure by;
    its few images of a class ride along on a page of that class.
-5. One page of sixteen, at random places of the queue, is of a class that has hardly any labels.
-6. No region of the space has more than its part of the first pages (`regions`).
+5. Pages that put right what an audit is short of that did not pass (`mending`).
+6. One page of sixteen, at random places of the queue, is of a class that has hardly any labels.
+7. No region of the space has more than its part of the first pages (`regions`).
 """
 
 import math
@@ -31,6 +32,7 @@ from hundredfold.selection.domain.pool import Labels, Pool
 SEED_SCORE = 1e9
 DISCOVERY_SCORE = 1e8
 STREAM_SCORE = 1e7
+MENDING_SCORE = 1e6
 RARE = 8
 """A class with fewer labels is rare."""
 _PLAUSIBLE = 0.25

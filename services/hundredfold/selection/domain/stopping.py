@@ -1,35 +1,33 @@
-"""When to stop: whether an audit would prove the target now, and what it would cost.
+"""When to stop: whether to audit now, and what it would cost.
 
 An audit draws images at random from those that nobody labelled and proves an upper bound on the wrong
-labels among all, should the head label the rest. It passes when that is at most what is allowed. How
-many guesses are wrong the head's probabilities say; how far to trust them say the images that were
-labelled at random (the random stream, former audits): with a Gamma prior on the wrong guesses for each
-one expected, the count of wrong ones is negative binomial, and the posterior mean pulls little evidence
-towards what the head says.
+labels among all, should the head label the rest. How many guesses are wrong the head's probabilities say;
+how far to trust them say the images that were labelled at random (the random stream, former audits): with
+a Gamma prior on the wrong guesses for each one expected, the count of wrong ones is negative binomial, and
+the posterior mean pulls little evidence towards what the head says.
 
-Looking early takes a large sample, for the proof has little room; looking late takes more labelling.
-A sample is looked at in stages, and the first that proves the bound ends the audit, so that a large one is
-paid for only with bad luck. `least_sample` says how large a sample makes it likely enough to pass; `plan`
-weighs what its stages are expected to cost at every point of the work to come, and the audit is due when
-no later point is cheaper.
+An audit that does not pass does later: each wrong guess that people put right since is one less
+(`mending`). So it costs its pages, and the putting right of what it is expected to be short of. A larger
+sample leaves less to put right; early there is much of it, late more was labelled one page after another.
+`plan` weighs samples and points of the work to come, and the audit is due when no later point is cheaper.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hundredfold.chassis.costs import CostModel
-from hundredfold.chassis.stages import stages
-from hundredfold.selection.domain.hypergeometric import at_most, most_errors
-
-ENOUGH = 0.75
-"""How likely the last stage of an audit must be to pass."""
+from hundredfold.selection.domain.hypergeometric import most_errors
 
 OVER = 1.25
-"""An audit may be due while so many times the wrong images that are allowed are expected: found ones are put right."""
+"""An audit may be due while so many times the wrong images that are allowed are expected: the rest is put right."""
+
+MENDING_SECONDS = 1.5
+"""Human seconds to put right a guess that an audit is short of; 3 where each is asked about alone."""
 
 MISS_RATE = 0.025
 """Share of odd images that people are taken to overlook before anything is known of them."""
@@ -39,9 +37,9 @@ _PRIOR = 8.0  # wrong guesses that the head's own expectation is worth: a ratio 
 _QUANTILES = (-1.2816, -0.5244, 0.0, 0.5244, 1.2816)
 _LOOK_SHARES = (3 / 4, 1 / 4)
 _POINTS = 10
+_NORMAL = NormalDist()
 _MARGIN = 1.05  # what a sample costs goes up and down by that much: limits are whole numbers
-# The nominal level of the stages, for 1 or 2 of them, as a share of the look's: the ledger finds it anew for each audit.
-_LEVELS = (1.0, 0.58)
+_GROWTH = 1.25  # from one sample that is weighed to the next
 LEAST_SAMPLE, MOST_SAMPLE = 30, 100_000
 
 
@@ -118,10 +116,14 @@ def alpha(confidence: float, look: int) -> float:
     return float((1 - confidence) * most * rest ** (look - 1))
 
 
-def passing(
-    terms: Terms, population: int, wrong: float, sample: int, belief: Trust, *, level: float = 1.0
+def expected_short(
+    terms: Terms, population: int, wrong: float, sample: int, belief: Trust
 ) -> float:
-    """The probability that an audit passes.
+    """How many guesses must be put right, after an audit, so that it passes; infinite when slips are too many.
+
+    What the audit finds is among them. With e errors it bounds the wrong guesses by about
+    (e + z sqrt(e)) population / sample, z for the probability of error; for each value of the belief e is
+    taken for normally distributed.
 
     Args:
         terms: to prove.
@@ -129,60 +131,68 @@ def passing(
         wrong: how many of them the head takes wrongly, as it expects itself.
         sample: images drawn.
         belief: in the head.
-        level: share of alpha that a test of this sample may spend.
     """
     room = math.floor(terms.allowed - terms.slips)
-    errors = most_errors(population, sample, room, level * terms.alpha)
-    if errors < 0:
-        return 0.0
-    chances = [
-        at_most(errors, population, min(population, round(ratio * wrong)), sample)
-        for ratio in belief.quantiles()
-    ]
-    return float(np.mean(chances))
+    if room < 0:
+        return math.inf
+    most = most_errors(population, sample, room, terms.alpha)
+    share = sample / population
+    found = []
+    for ratio in belief.quantiles():
+        rate = min(1.0, ratio * wrong / population)
+        mean = sample * rate
+        spread = math.sqrt(mean * (1 - rate) * (1 - share))
+        steep = 1 + _NORMAL.inv_cdf(1 - terms.alpha) * (1 - share) / (2 * math.sqrt(max(mean, 1.0)))
+        found.append(_mean_above(mean, spread, most) * steep / share)
+    return float(np.mean(found))
 
 
-def least_sample(terms: Terms, population: int, wrong: float, belief: Trust) -> int:
-    """The smallest sample with whose last stage an audit is likely enough to pass; 0 when none is.
+def _mean_above(mean: float, spread: float, limit: float) -> float:
+    """The mean of how far a normal variable is above a limit, 0 when it is not."""
+    if spread < 1e-9:
+        return max(0.0, mean - limit)
+    z = (mean - limit) / spread
+    return spread * _NORMAL.pdf(z) + (mean - limit) * _NORMAL.cdf(z)
 
-    At least 30, found to within 5 %; a sample of all images passes unless people's slips are too many.
+
+@dataclass(frozen=True)
+class Outlay:
+    """What an audit is expected to cost, in human seconds.
+
+    Attributes:
+        sample: images to draw.
+        pages: to answer them.
+        mending: to put right what it is then short of.
     """
 
-    def enough(sample: int) -> bool:
-        level = _level(stages(sample, terms.classes))
-        return passing(terms, population, wrong, sample, belief, level=level) >= ENOUGH
+    sample: int
+    pages: float
+    mending: float
 
-    most = min(population, MOST_SAMPLE)
-    low, high = 0, min(LEAST_SAMPLE, most)
-    while high and not enough(high):
-        if high == most:
-            return 0
-        low, high = high, min(2 * high, most)
-    while high - low > max(1, high // 20) and high > LEAST_SAMPLE:
-        middle = (low + high) // 2
-        if enough(middle):
-            high = middle
-        else:
-            low = middle
-    return high
+    @property
+    def seconds(self) -> float:
+        """All together."""
+        return self.pages + self.mending
 
 
-def audit_seconds(
-    terms: Terms, population: int, wrong: float, sample: int, *, page_size: int, costs: CostModel
-) -> float:
-    """Expected human seconds to answer a sample on pages of one predicted class each.
+@dataclass(frozen=True)
+class Open:
+    """An audit that waits for answers.
 
-    What is kicked is asked about again, alone in the end: a certificate takes found errors for put right.
+    Attributes:
+        population: images it was drawn from.
+        wrong: how many of them the head takes wrongly, as it expects itself.
+        sample: images drawn.
+        left: of those, images that wait for an answer.
     """
-    if not sample:
-        return 0.0
-    pages = max(math.ceil(sample / page_size), min(sample, terms.classes))
-    images = round(sample / pages)
-    odd = images * min(1.0, wrong / max(population, 1))
-    return pages * (costs.expected_confirm(images, odd) + odd * costs.single_seconds)
+
+    population: int
+    wrong: float
+    sample: int
+    left: int
 
 
-def staged_seconds(
+def outlay(
     terms: Terms,
     population: int,
     wrong: float,
@@ -191,71 +201,57 @@ def staged_seconds(
     *,
     page_size: int,
     costs: CostModel,
+    left: int = -1,
+) -> Outlay:
+    """What an audit of a sample is expected to cost, of which `left` images wait for an answer; -1 = all."""
+    short = expected_short(terms, population, wrong, sample, belief)
+    waiting = sample if left < 0 else left
+    pages = audit_seconds(
+        terms, population, belief.mean * wrong, waiting, page_size=page_size, costs=costs
+    )
+    return Outlay(sample, pages, MENDING_SECONDS * short)
+
+
+def best_outlay(
+    terms: Terms,
+    population: int,
+    wrong: float,
+    belief: Trust,
+    *,
+    page_size: int,
+    costs: CostModel,
+) -> Outlay | None:
+    """The sample, of at least 30 images, that is expected to cost least; None when slips are too many to prove it."""
+    best = None
+    for sample in _samples(min(population, MOST_SAMPLE)):
+        found = outlay(terms, population, wrong, sample, belief, page_size=page_size, costs=costs)
+        if best is None or found.seconds < best.seconds:
+            best = found
+        if best and found.pages >= best.seconds:
+            break  # pages alone cost more
+    return best if best and math.isfinite(best.seconds) else None
+
+
+def _samples(most: int) -> Iterator[int]:
+    """From 30 on, each by a quarter larger; the last is all there may be."""
+    size = float(LEAST_SAMPLE)
+    while size < most:
+        yield round(size)
+        size *= _GROWTH
+    if most:
+        yield most
+
+
+def audit_seconds(
+    terms: Terms, population: int, wrong: float, sample: int, *, page_size: int, costs: CostModel
 ) -> float:
-    """Expected human seconds until an audit has passed: each stage counts as often as it is reached.
-
-    A stage is taken to be reached when the sample before does not pass by itself, which is a little too
-    often. An audit that fails has cost its seconds in vain, so that all count once for each that passes.
-    """
-    begun = Begun(population, wrong, stages(sample, terms.classes))
-    return rest_seconds(terms, begun, belief, page_size=page_size, costs=costs).seconds
-
-
-@dataclass(frozen=True)
-class Begun:
-    """An audit on its way.
-
-    Attributes:
-        population: images it was drawn from.
-        wrong: how many of them the head takes wrongly, as it expects itself.
-        sizes: images looked at after each of its stages.
-        stage: the one that it is at, from 0.
-        left: images of that stage that wait for an answer; -1 = all of it.
-    """
-
-    population: int
-    wrong: float
-    sizes: tuple[int, ...]
-    stage: int = 0
-    left: int = -1
-
-
-@dataclass(frozen=True)
-class Rest:
-    """What is left of an audit: expected human seconds and images, and the seconds of its present stage alone."""
-
-    seconds: float
-    images: float
-    stage_seconds: float
-
-
-def rest_seconds(
-    terms: Terms, begun: Begun, belief: Trust, *, page_size: int, costs: CostModel
-) -> Rest:
-    """What is left of an audit; see `staged_seconds`. A later stage is reached when those before did not pass."""
-    population, wrong = begun.population, begun.wrong
-    level = _level(begun.sizes)
-    reached = [1.0]
-    for size in begun.sizes:
-        chance = passing(terms, population, wrong, size, belief, level=level)
-        reached.append(min(reached[-1], 1 - chance))
-    sizes = np.diff((0, *begun.sizes))
-    if begun.left >= 0:
-        sizes[begun.stage] = begun.left
-    sizes = sizes[begun.stage :]
-    *chances, failed = np.array(reached[begun.stage :]) / max(reached[begun.stage], 1e-9)
-    odd = belief.mean * wrong
-    seconds = [
-        audit_seconds(terms, population, odd, int(size), page_size=page_size, costs=costs)
-        for size in sizes
-    ]
-    # An audit that fails has cost its seconds in vain.
-    expected = float(np.dot(chances, seconds)) / max(1 - failed, 0.5)
-    return Rest(expected, float(np.dot(chances, sizes)), seconds[0])
-
-
-def _level(sizes: tuple[int, ...]) -> float:
-    return _LEVELS[min(len(sizes), len(_LEVELS)) - 1]
+    """Expected human seconds to answer a sample on pages of one predicted class each."""
+    if not sample:
+        return 0.0
+    pages = max(math.ceil(sample / page_size), min(sample, terms.classes))
+    images = round(sample / pages)
+    odd = images * min(1.0, wrong / max(population, 1))
+    return pages * costs.expected_confirm(images, odd)
 
 
 @dataclass(frozen=True)
@@ -279,9 +275,9 @@ class Plan:
 
     Attributes:
         labelling: human seconds of labelling before the audit.
-        auditing: expected human seconds of the audit.
+        auditing: expected human seconds of the audit, and of putting right what it is short of.
         at: place in the course at which to audit; 0 = now; its length - 1 = once all is labelled.
-        sample: images to draw, all stages together; 0 when everything is labelled by then.
+        sample: images to draw; 0 when everything is labelled by then.
     """
 
     labelling: float
@@ -298,8 +294,8 @@ class Plan:
 def plan(course: Course, terms: Terms, belief: Trust, *, page_size: int, costs: CostModel) -> Plan:
     """Weigh an audit now against one after more labelling.
 
-    Only points where the wrong guesses expected are few enough to be proved are looked at, at most
-    `_POINTS` of them, the first and the last among them, the nearer the closer together.
+    Only points where the wrong guesses expected are few enough are looked at, at most `_POINTS` of them,
+    the first and the last among them, the nearer the closer together.
     """
     room = max(terms.allowed - terms.slips, 0.0)
     able = np.flatnonzero(belief.mean * course.wrong + terms.beside_wrong <= OVER * room)
@@ -313,15 +309,14 @@ def plan(course: Course, terms: Terms, belief: Trust, *, page_size: int, costs: 
             break  # dearer without any audit
         there = int(course.open[at]) + terms.beside
         wrong = float(course.wrong[at]) + terms.beside_wrong / belief.mean
-        sample = least_sample(terms, there, wrong, belief) if there else 0
-        if there and not sample:
-            continue
-        seconds = (
-            staged_seconds(terms, there, wrong, sample, belief, page_size=page_size, costs=costs)
-            if sample
-            else 0.0
+        audit = (
+            Outlay(0, 0.0, 0.0)
+            if not there
+            else best_outlay(terms, there, wrong, belief, page_size=page_size, costs=costs)
         )
-        found = Plan(float(course.seconds[at]), seconds, at, sample)
+        if audit is None:
+            continue
+        found = Plan(float(course.seconds[at]), audit.seconds, at, audit.sample)
         # The first of two that are as good: what is still to come is less certain.
         if best is None or _cost(found) * _MARGIN < _cost(best):
             best = found
