@@ -132,6 +132,7 @@ class AuditingLedger(LedgerStandIn):
         rows = rng.choice(sorted(population), min(request.sample, len(population)), replace=False)
         self.samples[audit_id] = {int(row): population[int(row)] for row in rows}
         self.guesses[audit_id] = population
+        self._keep(audit_id, population)
         self.by_request[request.request_id] = audit_id
         self.audits[audit_id] = labels_pb2.Audit(
             audit_id=audit_id,
@@ -147,6 +148,18 @@ class AuditingLedger(LedgerStandIn):
         )
         self._event()
         return audit_id
+
+    def _keep(self, audit_id, population):
+        manifest = Manifest(self.store, layout.audit("shapes", audit_id))
+        arrays = {
+            layout.AUDIT_ROWS: np.array(sorted(population), np.int64),
+            layout.AUDIT_CLASSES: np.array(
+                [population[row] for row in sorted(population)], np.int32
+            ),
+        }
+        for name, array in arrays.items():
+            manifest.add(name, self.store.write_array(f"{manifest.folder}/{name}", array))
+        manifest.save()
 
     def _settled(self, audit_id):
         audit, sample = self.audits[audit_id], self.samples[audit_id]

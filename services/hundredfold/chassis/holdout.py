@@ -16,6 +16,9 @@ HELD_OUT_SHARE = 0.1
 FIRST_SAMPLE = 60
 """Images that are asked about early, so that backbones can be measured; in a small collection more than the stream has."""
 
+FIRST_OF_SAMPLE = 40
+"""So many of them before the first backbone, which gains most, is measured."""
+
 LEAST_MEASURED = 20
 """Images that it takes to measure with."""
 

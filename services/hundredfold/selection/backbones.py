@@ -29,6 +29,7 @@ from hundredfold.chassis.holdout import held_out, measured
 from hundredfold.selection.domain import refining
 from hundredfold.selection.domain.pool import Labels
 from hundredfold.selection.domain.rounds import Phase
+from hundredfold.selection.domain.stream import Early
 from hundredfold.selection.peers import Peers, Run, RunsOf, request_id
 from hundredfold.selection.place import Place
 from hundredfold.selection.state import (
@@ -57,7 +58,7 @@ class View:
         seq: the newest event taken into account.
         labels: that people gave.
         total: images of the collection.
-        stream: images of the random stream; 0 in a loop without it.
+        early: the part of the random stream that comes at once.
         waiting: int64 [w], rows on the pages that wait.
         work: human seconds so far and those expected until the end; asked only when it matters.
     """
@@ -65,7 +66,7 @@ class View:
     seq: int
     labels: Labels
     total: int
-    stream: int
+    early: Early
     waiting: NDArray[np.int64]
     work: Callable[[], tuple[float, float]]
 
@@ -184,7 +185,7 @@ class Backbones:
     def _begin_if_due(self, state: LoopState, view: View) -> bool:
         if "fine-tuning" in state.without:
             return False
-        there = refining.material(view.labels, view.total, view.stream, self._rules)
+        there = refining.material(view.labels, view.early, self._rules)
         before = state.tuning.labels if state.tuning.labels_seq > state.cleared_seq else 0
         if not refining.enough(there, before, self._rules):
             return False

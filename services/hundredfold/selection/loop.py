@@ -193,7 +193,7 @@ class Loop:
             return self._peers.ledger.progress(state.collection).human_seconds, found.seconds
 
         standing = seen.standing
-        return View(seen.seq, seen.people, standing.total, standing.stream, seen.waiting, work)
+        return View(seen.seq, seen.people, standing.total, standing.early, seen.waiting, work)
 
     def _asked(self, state: LoopState, limit: int) -> Asked:
         random = np.random.default_rng([abs(state.seed), state.rounds])

@@ -103,6 +103,7 @@ class Sight:
             seeded=view.seeded,
             families=self._families,
             audited=self._audited(state),
+            tried=bool(state.backbone_rounds),
         )
         return Seen(heard.seq, standing, known, people, pool.rows[:0])
 

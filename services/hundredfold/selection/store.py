@@ -175,11 +175,13 @@ class SelectionStore:
         return Guesses(model, *(np.concatenate(each) for each in zip(*parts, strict=True)))
 
     def audited(self, collection: str, audit_id: str, short: int) -> Audited:
-        """What an audit was drawn from, which is short of so many images."""
-        folder = layout.audit(collection, audit_id)
-        manifest = Manifest.load(self._store, folder)
-        rows = manifest.read_array(self._store, layout.AUDIT_ROWS)
-        return Audited(rows, manifest.read_array(self._store, layout.AUDIT_CLASSES), short)
+        """What an audit was drawn from, which is short of so many images; nothing when that is there no more."""
+        manifest = Manifest.load(self._store, layout.audit(collection, audit_id))
+        names = (layout.AUDIT_ROWS, layout.AUDIT_CLASSES)
+        if not set(names) <= set(manifest.entries):
+            return Audited()
+        rows, class_ids = (manifest.read_array(self._store, name) for name in names)
+        return Audited(rows, class_ids, short)
 
     def _arrays(self, path: str) -> list[NDArray[Any]]:
         data = io.BytesIO(self._store.read_bytes(path))

@@ -6,6 +6,7 @@ import pytest
 from hundredfold.chassis.holdout import held_out, in_stream
 from hundredfold.selection.domain.pool import Labels
 from hundredfold.selection.domain.refining import Material, Rules, enough, in_time, material
+from hundredfold.selection.domain.stream import Early
 
 RULES = Rules()
 
@@ -17,19 +18,19 @@ def there(*counts, kept=50):
 def test_held_out_images_are_counted_apart():
     rows = np.arange(2000)
     labels = Labels(rows, np.repeat(np.arange(1, 5), 500).astype(np.int32))
-    found = material(labels, 2000, 0)
+    found = material(labels, Early())
     assert found.measured == held_out(rows).sum() > 100
     assert found.labels + found.measured == 2000
     assert len(found.learnt) == 4
     assert found.needed == 20
-    streamed = material(labels, 20_000, 200)
+    streamed = material(labels, Early(0.01, 200))
     assert streamed.measured == in_stream(rows).sum() < 100
     assert streamed.needed == 45
-    assert material(labels, 20_000, 28).needed == 21
+    assert material(labels, Early(0.01, 28)).needed == 21
 
 
 def test_nothing_is_learnt_from_nothing():
-    found = material(Labels(np.empty(0, np.int64), np.empty(0, np.int32)), 2000, 0)
+    found = material(Labels(np.empty(0, np.int64), np.empty(0, np.int32)), Early())
     assert (found.labels, found.measured) == (0, 0)
     assert not enough(found, 0, RULES)
 

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hundredfold.chassis.costs import CostModel
-from hundredfold.chassis.holdout import FIRST_SAMPLE, enough_of_sample, in_stream, sample_share
+from hundredfold.chassis.holdout import FIRST_SAMPLE, in_stream
 from hundredfold.selection.domain.discovery import Discovery
 from hundredfold.selection.domain.page import Draft, Kind
 from hundredfold.selection.domain.policies import POLICIES
 from hundredfold.selection.domain.rounds import Phase, Standing, compose
-from hundredfold.selection.domain.stream import due, measurable, riding, stream_pages
+from hundredfold.selection.domain.stream import due, early, measurable, riding, stream_pages
 from tests.unit.selection.pools import (
     NO_CLUSTERS,
     NO_LABELS,
@@ -28,6 +28,13 @@ STREAM = ALL[in_stream(ALL)]
 OTHERS = ALL[~in_stream(ALL)]
 
 
+AT_ONCE = early(ALL, tried=True)
+
+
+def due_at(done):
+    return due(STREAM, len(STREAM), done, AT_ONCE)
+
+
 def round_of(pool, labels=NO_LABELS, without=(), policy="errors-per-second", **wanted):
     standing = Standing(pool, labels, NO_CLUSTERS, Discovery(), without=frozenset(without))
     return compose(standing, POLICIES[policy], asked(**wanted))
@@ -37,19 +44,28 @@ def round_of(pool, labels=NO_LABELS, without=(), policy="errors-per-second", **w
 @settings(max_examples=50, deadline=None)
 def test_what_is_due_stays_due_and_is_about_the_share_that_is_done(one, other):
     less, more = sorted((one, other))
-    first, later = (due(STREAM, len(STREAM), done) for done in (less, more))
+    first, later = (due_at(done) for done in (less, more))
     assert not (first & ~later).any()
     assert abs(first.mean() - max(less, FIRST_SAMPLE / len(STREAM))) < 0.12
 
 
 def test_at_the_end_all_of_it_is_due_and_in_the_beginning_the_first_ones():
-    assert due(STREAM, len(STREAM), 1.0).all()
-    assert abs(due(STREAM, len(STREAM), 0.0).sum() - FIRST_SAMPLE) < FIRST_SAMPLE / 3
-    assert due(STREAM[:30], 30, 0.0).all()
+    assert due_at(1.0).all()
+    assert abs(due_at(0.0).sum() - FIRST_SAMPLE) < FIRST_SAMPLE / 3
+
+
+def test_before_the_first_backbone_was_tried_fewer_come_at_once():
+    first = early(ALL, tried=False)
+    assert first.images < AT_ONCE.images
+    assert AT_ONCE.within(STREAM[first.within(STREAM)]).all()
+    assert 0 < first.needed < first.images
+    assert early(ALL[:1_000], tried=True).images <= 1.5 * FIRST_SAMPLE
+    assert early(ALL[:100], tried=True).needed == 0
+    assert early(ALL[:0], tried=False).images == 0
 
 
 def test_it_falls_due_in_steps():
-    counts = {int(due(STREAM, len(STREAM), done).sum()) for done in np.linspace(0, 1, 1_000)}
+    counts = {int(due_at(done).sum()) for done in np.linspace(0, 1, 1_000)}
     assert len(counts) <= len(STREAM) // 8 + 1
 
 
@@ -62,7 +78,7 @@ def test_due_images_are_asked_about_by_predicted_class():
 
 
 def test_no_policy_ever_chooses_an_image_of_the_stream():
-    later = STREAM[~due(STREAM, len(STREAM), 0.0)][:10]
+    later = STREAM[~in_stream(STREAM, 0.008)][:10]
     labelled = np.setdiff1d(STREAM, later)
     pool, labels = (
         pool_at(np.union1d(OTHERS[:7000], later)),
@@ -139,8 +155,9 @@ def test_kicked_images_are_asked_about_alone_in_haste():
 
 def test_haste_lasts_until_a_backbone_can_be_measured():
     total = 3_000
-    sample = ALL[:total][in_stream(ALL[:total], sample_share(total))]
-    needed = enough_of_sample(len(sample))
+    at_once = early(ALL[:total], tried=False)
+    sample = ALL[:total][at_once.within(ALL[:total])]
+    needed = at_once.needed
     for labelled, few in ((needed - 1, True), (needed, False)):
         known = sample[:labelled]
         pool, labels = pool_at(np.setdiff1d(ALL[:total], known)), labels_of(known, [1] * labelled)
@@ -149,7 +166,7 @@ def test_haste_lasts_until_a_backbone_can_be_measured():
 
 
 def test_it_is_measured_by_the_steps_of_which_every_image_has_an_answer():
-    before, after = (due(STREAM, len(STREAM), done) for done in (0.5, 0.6))
+    before, after = (due_at(done) for done in (0.5, 0.6))
     missing = np.flatnonzero(after & ~before)[0]
     there = after.copy()
     there[missing] = False
@@ -162,8 +179,8 @@ def test_it_is_measured_by_the_steps_of_which_every_image_has_an_answer():
 def test_what_is_answered_first_does_not_move_what_is_measured():
     """The easy half of each step is answered long before the other."""
     easy = STREAM % 2 == 0
-    due_now = due(STREAM, len(STREAM), 0.5)
-    answered = due_now & easy | due(STREAM, len(STREAM), 0.4)
+    due_now = due_at(0.5)
+    answered = due_now & easy | due_at(0.4)
     counted = measurable(STREAM[answered], STREAM[~answered], len(STREAM))
     assert abs(easy[answered].mean() - easy.mean()) > 0.05
-    assert np.array_equal(STREAM[answered][counted], STREAM[due(STREAM, len(STREAM), 0.4)])
+    assert np.array_equal(STREAM[answered][counted], STREAM[due_at(0.4)])

@@ -5,14 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.chassis.holdout import (
-    LEAST_MEASURED,
-    enough_of_sample,
-    held_out,
-    in_stream,
-    sample_share,
-)
+from hundredfold.chassis.holdout import LEAST_MEASURED, held_out
 from hundredfold.selection.domain.pool import Labels
+from hundredfold.selection.domain.stream import Early
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,7 @@ class Material:
         return int(self.learnt.sum())
 
 
-def material(labels: Labels, total: int, stream: int, rules: Rules = DEFAULT_RULES) -> Material:
+def material(labels: Labels, early: Early, rules: Rules = DEFAULT_RULES) -> Material:
     """Count the labels that people gave.
 
     Those of the stream are waited for until nearly all that came are labelled: the first ones are the easy
@@ -69,17 +64,16 @@ def material(labels: Labels, total: int, stream: int, rules: Rules = DEFAULT_RUL
 
     Args:
         labels: by people.
-        total: images of the collection.
-        stream: of those in the random stream.
+        early: the part of the random stream that comes at once.
         rules: what it takes.
     """
     kept = held_out(labels.rows)
     _, counts = np.unique(labels.class_ids[~kept], return_counts=True)
     learnt = counts.astype(np.int64)
-    if enough_of_sample(stream) < LEAST_MEASURED:
+    if not early.needed:
         return Material(learnt, int(kept.sum()), min(rules.measured, LEAST_MEASURED))
-    sample = in_stream(labels.rows, sample_share(total))
-    return Material(learnt, int(sample.sum()), min(rules.measured, enough_of_sample(stream)))
+    sample = early.within(labels.rows)
+    return Material(learnt, int(sample.sum()), min(rules.measured, early.needed))
 
 
 def enough(there: Material, before: int, rules: Rules) -> bool:

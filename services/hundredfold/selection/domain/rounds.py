@@ -6,12 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.chassis.holdout import (
-    LEAST_MEASURED,
-    enough_of_sample,
-    in_stream,
-    sample_share,
-)
+from hundredfold.chassis.holdout import in_stream, sample_share
 from hundredfold.selection.domain import clusters as cluster_pages
 from hundredfold.selection.domain import discovery as discovering
 from hundredfold.selection.domain import regions, scheduler
@@ -26,7 +21,7 @@ from hundredfold.selection.domain.planting import plant
 from hundredfold.selection.domain.policies import Asked, Known, Policy
 from hundredfold.selection.domain.policies.predicted import single_pages
 from hundredfold.selection.domain.pool import Labels, Pool
-from hundredfold.selection.domain.stream import due, is_few, riding, stream_pages
+from hundredfold.selection.domain.stream import Early, due, early, is_few, riding, stream_pages
 
 PARTS = frozenset({"fine-tuning", "discovery", "planting", "cleaning", "stream"})
 """What a round can be made without, to measure what it is worth."""
@@ -72,6 +67,7 @@ class Standing:
     seeded: bool = False
     families: Families = field(default_factory=Families)
     audited: Audited = field(default_factory=Audited)
+    tried: bool = False
 
     @property
     def total(self) -> int:
@@ -79,12 +75,11 @@ class Standing:
         return len(self.pool) + len(self.labels)
 
     @property
-    def stream(self) -> int:
-        """Images of the random stream; 0 without it."""
+    def early(self) -> Early:
+        """The part of the random stream that comes at once."""
         if "stream" in self.without:
-            return 0
-        share = sample_share(self.total)
-        return sum(int(in_stream(each.rows, share).sum()) for each in (self.pool, self.labels))
+            return Early()
+        return early(np.concatenate([self.pool.rows, self.labels.rows]), tried=self.tried)
 
 
 @dataclass(frozen=True)
@@ -190,11 +185,10 @@ def _valued(standing: Standing, pool: Pool, policy: Policy, asked: Asked) -> lis
 
 def _short_of_sample(standing: Standing) -> int:
     """How many images of the random sample must get a label before a backbone can be measured."""
-    needed = enough_of_sample(standing.stream)
-    if "fine-tuning" in standing.without or needed < LEAST_MEASURED:
+    if "fine-tuning" in standing.without:
         return 0
-    share = sample_share(standing.total)
-    return max(0, needed - int(in_stream(standing.labels.rows, share).sum()))
+    at_once = standing.early
+    return max(0, at_once.needed - int(at_once.within(standing.labels.rows).sum()))
 
 
 def _stream_pages(standing: Standing, stream: Pool, asked: Asked, haste: int) -> list[Draft]:
@@ -203,7 +197,8 @@ def _stream_pages(standing: Standing, stream: Pool, asked: Asked, haste: int) ->
     chosen = len(standing.pool) - len(stream)
     settled = len(labelled) - int(labelled.sum())
     done = settled / (settled + chosen) if settled + chosen else 1.0
-    wanted = due(stream.rows, len(stream) + int(labelled.sum()), done, share)
+    total = len(stream) + int(labelled.sum())
+    wanted = due(stream.rows, total, done, standing.early, share)
     pages = stream_pages(stream.take(wanted), asked.page_size, asked.costs, haste=haste)
     return pages[: max(1, asked.limit // _STREAM_PART)]
 

@@ -3,8 +3,8 @@
 One of a hundred, or 60 where that is more (`chassis/holdout.py`): heads learn nothing from the first
 hundredth, backbones nothing from any of them.
 
-People see its images on pages of their predicted class, as they see all others. The first 60 come at once,
-so that heads and backbones can be measured early; the others about as fast as the rest gets its labels. The
+People see its images on pages of their predicted class, as they see all others. The first 40 come at once,
+20 more once a first backbone was tried, so that heads and backbones can be measured early; the others about as fast as the rest gets its labels. The
 order in which they fall due is fixed and has nothing to do with what they show, so that those that are due
 are a random sample of all images. A page of a few images costs a whole look: where fewer than `FEW` of a
 class are due they stand on the next page of that class, among its other images. So those that are labelled
@@ -13,13 +13,21 @@ lean to what there are pages of; heads are measured only by steps of which all i
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hundredfold.chassis.costs import CostModel
-from hundredfold.chassis.holdout import FIRST_SAMPLE, STREAM_SHARE, in_stream
+from hundredfold.chassis.holdout import (
+    FIRST_OF_SAMPLE,
+    FIRST_SAMPLE,
+    LEAST_MEASURED,
+    STREAM_SHARE,
+    enough_of_sample,
+    in_stream,
+    sample_share,
+)
 from hundredfold.selection.domain import worth
 from hundredfold.selection.domain.page import Draft, Kind
 from hundredfold.selection.domain.policies.predicted import SINGLES, cut, single_page, verify_page
@@ -30,8 +38,43 @@ _STEP = 8
 _MOST_STEPS = 50
 
 
+@dataclass(frozen=True)
+class Early:
+    """The part of the stream that comes at once.
+
+    Attributes:
+        share: of all images.
+        images: how many there are; 0 in a loop without the stream.
+    """
+
+    share: float = 0.0
+    images: int = 0
+
+    @property
+    def needed(self) -> int:
+        """How many of them must have a label before a backbone is measured; 0 where they are too few for that."""
+        needed = enough_of_sample(self.images)
+        return needed if needed >= LEAST_MEASURED else 0
+
+    def within(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of rows [n] are of it: bool [n]."""
+        return in_stream(rows, self.share)
+
+
+def early(rows: NDArray[np.int64], *, tried: bool) -> Early:
+    """The part of the stream that comes at once.
+
+    Args:
+        rows: int64 [n], all images.
+        tried: whether a backbone was tried before.
+    """
+    first = FIRST_SAMPLE if tried else FIRST_OF_SAMPLE
+    share = min(sample_share(len(rows)), first / max(len(rows), 1))
+    return Early(share, int(in_stream(rows, share).sum()))
+
+
 def due(
-    rows: NDArray[np.int64], total: int, done: float, share: float = STREAM_SHARE
+    rows: NDArray[np.int64], total: int, done: float, at_once: Early, share: float = STREAM_SHARE
 ) -> NDArray[np.bool_]:
     """Which rows of the stream should have a label by now.
 
@@ -39,11 +82,11 @@ def due(
         rows: int64 [n], of the stream.
         total: images of the whole stream.
         done: the share of the other images that needs no answer any more, 0 to 1.
+        at_once: what is due in any case.
         share: of all images that the stream is.
     """
     steps = _steps(total)
-    part = max(int(done * steps + 1e-9) / steps, min(1.0, FIRST_SAMPLE / max(total, 1)))
-    return in_stream(rows, share * part)
+    return in_stream(rows, max(share * int(done * steps + 1e-9) / steps, at_once.share))
 
 
 def measurable(
