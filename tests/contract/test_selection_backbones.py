@@ -24,7 +24,9 @@ IDLE, TRAINING, EMBEDDING, CLUSTERING = (
     pb.BACKBONE_STEP_CLUSTERING,
 )
 DONE, VERIFY = pb.LOOP_PHASE_DONE, pb.LOOP_PHASE_VERIFY
-EARLY = Rules(each_class=1, least=40, of_a_class=2, measured=3, growth=50.0, last=0.0)
+EARLY = Rules(
+    each_class=1, least=40, of_a_class=2, measured=3, growth=50.0, last=0.0, most_labelled=1.0
+)
 EACH = 100
 NEW = "tuned@1"
 

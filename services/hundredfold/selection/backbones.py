@@ -189,6 +189,8 @@ class Backbones:
         before = state.tuning.labels if state.tuning.labels_seq > state.cleared_seq else 0
         if not refining.enough(there, before, self._rules):
             return False
+        if not refining.worth_trying(len(view.labels), view.total, self._rules):
+            return False
         if self._watched.too_late == view.seq:
             return False
         if not refining.in_time(*view.work(), self._rules):

@@ -5,7 +5,14 @@ import pytest
 
 from hundredfold.chassis.holdout import held_out, in_stream
 from hundredfold.selection.domain.pool import Labels
-from hundredfold.selection.domain.refining import Material, Rules, enough, in_time, material
+from hundredfold.selection.domain.refining import (
+    Material,
+    Rules,
+    enough,
+    in_time,
+    material,
+    worth_trying,
+)
 from hundredfold.selection.domain.stream import Early
 
 RULES = Rules()
@@ -52,6 +59,11 @@ def test_nothing_is_learnt_from_nothing():
 )
 def test_it_takes_labels_of_each_class_held_out_ones_and_more_than_before(found, before, due):
     assert enough(found, before, RULES) is due
+
+
+def test_none_begins_where_most_images_have_a_label():
+    assert worth_trying(300, 1_000)
+    assert not worth_trying(301, 1_000)
 
 
 def test_near_the_end_none_begins():

@@ -22,6 +22,7 @@ class Rules:
         measured: labelled images of the random stream to measure with.
         growth: times the labels of the round before, for the next.
         last: share of the expected work, at its end, in which none begins: it would come too late.
+        most_labelled: share of the images; with more labels too few are left that a better backbone may help.
     """
 
     each_class: int = 12
@@ -31,6 +32,7 @@ class Rules:
     measured: int = 45
     growth: float = 2.0
     last: float = 0.1
+    most_labelled: float = 0.3
 
 
 DEFAULT_RULES = Rules()
@@ -90,6 +92,11 @@ def enough(there: Material, before: int, rules: Rules) -> bool:
         and int((there.learnt >= rules.of_a_class).sum()) >= rules.classes
         and there.measured >= there.needed
     )
+
+
+def worth_trying(labelled: int, total: int, rules: Rules = DEFAULT_RULES) -> bool:
+    """Whether enough images are left without a label that a better backbone could help."""
+    return labelled <= rules.most_labelled * total
 
 
 def in_time(done: float, left: float, rules: Rules) -> bool:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from hundredfold.chassis.holdout import in_stream, sample_share
 from hundredfold.selection.domain import clusters as cluster_pages
 from hundredfold.selection.domain import discovery as discovering
-from hundredfold.selection.domain import regions, scheduler
+from hundredfold.selection.domain import refining, regions, scheduler
 from hundredfold.selection.domain.arranging import arrange
 from hundredfold.selection.domain.cleaning import Suspicious, doubtful, review_pages
 from hundredfold.selection.domain.clusters import Clusters
@@ -185,7 +185,8 @@ def _valued(standing: Standing, pool: Pool, policy: Policy, asked: Asked) -> lis
 
 def _short_of_sample(standing: Standing) -> int:
     """How many images of the random sample must get a label before a backbone can be measured."""
-    if "fine-tuning" in standing.without:
+    people = len(standing.labels.of_people())
+    if "fine-tuning" in standing.without or not refining.worth_trying(people, standing.total):
         return 0
     at_once = standing.early
     return max(0, at_once.needed - int(at_once.within(standing.labels.rows).sum()))
