@@ -3,7 +3,7 @@
 import math
 
 GROWTH = 2.0
-MOST_STAGES = 1
+MOST_STAGES = 2
 CLASS_IMAGES = 12
 LEAST_STAGE = 30
 

@@ -238,7 +238,12 @@ def state_of(document: dict[str, Any]) -> LoopState:
     found = document["discovery"]
     parts: dict[str, Any] = {
         "phase": Phase(document["phase"]),
-        "discovery": Discovery(tuple(found["rows"]), tuple(found["kicks"]), int(found["next_at"])),
+        "discovery": Discovery(
+            tuple(found["rows"]),
+            tuple(found["kicks"]),
+            int(found["next_at"]),
+            int(found.get("labels_at", 0)),
+        ),
         "without": tuple(document.get("without", ())),
         "auditing": _auditing(document.get("auditing", {})),
         "tuning": _tuning(document.get("tuning", {})),

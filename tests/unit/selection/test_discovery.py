@@ -114,3 +114,47 @@ def test_thousands_of_suspicious_images_are_sampled():
     pool = pool_with(range(3000), count=3000)
     _, page = look(Discovery(), pool, OLD, 48)
     assert len(page.rows) == 20
+
+
+def two_groups(apart, count=60):
+    """A pool of which the last images lie together, far from all labels, and labels among the others."""
+    rows = np.arange(count, dtype=np.int64)
+    random = np.random.default_rng(0).normal(scale=0.3, size=(2 * count, 6))
+
+    def vectors_of(wanted):
+        wanted = np.asarray(wanted)
+        far = (wanted >= count - apart) & (wanted < count)
+        made = random[wanted] + np.where(far[:, None], [0, 0, 0, 0, 0, 4.0], [0, 2.0, 0, 0, 0, 0])
+        return (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
+
+    pool = replace(make_pool([1] * count, [0.9] * count), rows=rows, vectors_of=vectors_of)
+    return pool, labels(rows + count, [1] * count)
+
+
+def test_a_class_of_the_schema_without_a_label_is_looked_for_where_nothing_was_kicked():
+    pool, known = two_groups(apart=20)
+    after, page = look(Discovery(), pool, known, 48, missing=1)
+    assert page.kind is Kind.CLUSTER
+    assert page.rows.min() >= 40
+    assert after.rows == tuple(page.rows)
+    assert look(Discovery(), pool, known, 48, missing=0)[1] is None
+
+
+def test_where_no_image_is_unlike_the_labels_it_is_looked_for_later():
+    pool, known = two_groups(apart=0)
+    after, page = look(Discovery(), pool, known, 48, missing=1)
+    assert page is None
+    assert after.labels_at > len(known)
+    assert look(after, pool, known, 48, missing=1) == (after, None)
+
+
+def test_after_a_page_of_a_class_that_had_labels_it_waits():
+    pool, known = two_groups(apart=20)
+    after, page = look(Discovery(), pool, known, 48, missing=1)
+    wrong = labels([*known.rows, *page.rows], [1] * (len(known) + len(page)))
+    later, none = look(after, pool.without(page.rows), wrong, 48, missing=1)
+    assert none is None
+    assert later.labels_at > len(wrong)
+    right = labels([*known.rows, *page.rows], [1] * len(known) + [2] * len(page))
+    sooner, _ = look(after, pool.without(page.rows), right, 48, missing=1)
+    assert sooner.next_at == FIRST_AT

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hundredfold.chassis.costs import CostModel
 from hundredfold.selection.domain.discovery import Discovery
 from hundredfold.selection.domain.mending import Audited, mending_pages
 from hundredfold.selection.domain.page import Kind
@@ -24,16 +25,23 @@ def test_images_that_are_guessed_otherwise_by_now_are_asked_about():
 
 
 def test_an_image_that_nobody_audited_or_whose_new_guess_is_unlikely_is_left():
-    pool = make_pool([2, 2, 0, 2], [0.9, 0.4, 0.9, 0.9])
-    kept = Audited(pool.rows[:3], np.ones(3, np.int32), 10)
+    pool = make_pool([2] * 6 + [2, 0, 2], [0.9] * 6 + [0.4, 0.9, 0.9])
+    kept = Audited(pool.rows[:8], np.ones(8, np.int32), 10)
     (page,) = mending_pages(pool, kept, asked())
-    assert page.rows.tolist() == [pool.rows[0]]
+    assert sorted(page.rows) == pool.rows[:6].tolist()
+
+
+def test_few_images_of_a_class_and_slow_pages_are_left_to_others():
+    pool = make_pool([2] * 5 + [3] * 12, [0.99] * 5 + [0.51] * 12)
+    dear = asked(costs=CostModel(click_seconds=9.0, drag_seconds=None))
+    assert [page.class_id for page in mending_pages(pool, audited(pool, [1] * 17), asked())] == [3]
+    assert mending_pages(pool, audited(pool, [1] * 17), dear) == []
 
 
 def test_the_page_that_rights_most_in_a_second_comes_first():
-    pool = make_pool([2] * 2 + [3] * 12 + [4] * 12, [0.9] * 2 + [0.95] * 12 + [0.6] * 12)
-    pages = mending_pages(pool, audited(pool, [1] * 26), asked())
-    assert [page.class_id for page in pages] == [3, 4, 2]
+    pool = make_pool([2] * 6 + [3] * 12 + [4] * 12, [0.9] * 6 + [0.95] * 12 + [0.6] * 12)
+    pages = mending_pages(pool, audited(pool, [1] * 30), asked())
+    assert [page.class_id for page in pages] == [3, 2, 4]
 
 
 def test_no_more_is_asked_about_than_the_audit_is_short_of():

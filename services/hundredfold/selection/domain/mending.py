@@ -18,6 +18,8 @@ from hundredfold.selection.domain.policies.predicted import cut, verify_page
 from hundredfold.selection.domain.pool import Pool, places
 
 _LIKELY = 0.5
+_LEAST_RATE = 1.0  # about what a page of doubtful images rights in a second
+_FEWEST = 6
 _SPARE = 1.25
 
 
@@ -39,13 +41,15 @@ class Audited:
 def mending_pages(pool: Pool, audited: Audited, asked: Asked) -> list[Draft]:
     """Pages of images that are likelier than not of another class than was audited, the quickest first.
 
-    So many that they are expected to put right what the audit is short of, and a quarter more.
+    So many that they are expected to put right what the audit is short of, and a quarter more. A few images
+    are left to the pages of all images of their class: heads are too sure of what has just changed.
     """
     changed = pool.take(_changed(pool, audited))
     cuts = cut(changed, asked.page_size)
     righted = cuts.sizes - cuts.odd
     rates = worth.rate(righted, asked.costs.expected_confirms(cuts.sizes, cuts.odd))
     order = np.argsort(-rates, kind="stable")
+    order = order[(rates[order] >= _LEAST_RATE) & (cuts.sizes[order] >= _FEWEST)]
     before = np.cumsum(righted[order]) - righted[order]
     wanted = order[before < _SPARE * audited.short][: asked.limit]
     return [verify_page(changed, cuts.page(number), 0.0) for number in wanted.tolist()]

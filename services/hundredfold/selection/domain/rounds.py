@@ -143,7 +143,8 @@ def _below_seeds(
     discovery, found, rare = standing.discovery, [], []
     if "discovery" not in standing.without:
         people = standing.labels.of_people()
-        discovery, page = discovering.look(discovery, pool, people, asked.page_size)
+        missing = max(0, standing.families.total - len(np.unique(people.class_ids)))
+        discovery, page = discovering.look(discovery, pool, people, asked.page_size, missing)
         found = [page] if page else []
         rare = scheduler.rare_pages(pool.without(_rows(found)), people, asked)
     haste = _short_of_sample(standing)

@@ -9,6 +9,8 @@ the posterior mean pulls little evidence towards what the head says.
 An audit that does not pass does later: each wrong guess that people put right since is one less
 (`mending`). So it costs its pages, and the putting right of what it is expected to be short of. A larger
 sample leaves less to put right; early there is much of it, late more was labelled one page after another.
+The ledger looks at a large sample in two stages, and stops after the first where that says enough: then it
+costs less than is reckoned with here.
 `plan` weighs samples and points of the work to come, and the audit is due when no later point is cheaper.
 """
 
@@ -21,13 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hundredfold.chassis.costs import CostModel
+from hundredfold.chassis.stages import stages
 from hundredfold.selection.domain.hypergeometric import most_errors
 
 OVER = 1.25
 """An audit may be due while so many times the wrong images that are allowed are expected: the rest is put right."""
 
-MENDING_SECONDS = 1.5
-"""Human seconds to put right a guess that an audit is short of; 3 where each is asked about alone."""
+MENDING_SECONDS = 3.0
+"""Human seconds to put right a guess that an audit is short of: at the worst each is asked about alone."""
+
+_STAGED = 0.58  # of the probability of error that a look may spend each of two stages spends, about
 
 MISS_RATE = 0.025
 """Share of odd images that people are taken to overlook before anything is known of them."""
@@ -135,14 +140,15 @@ def expected_short(
     room = math.floor(terms.allowed - terms.slips)
     if room < 0:
         return math.inf
-    most = most_errors(population, sample, room, terms.alpha)
+    spent = terms.alpha * (_STAGED if len(stages(sample, terms.classes)) > 1 else 1.0)
+    most = most_errors(population, sample, room, spent)
     share = sample / population
     found = []
     for ratio in belief.quantiles():
         rate = min(1.0, ratio * wrong / population)
         mean = sample * rate
         spread = math.sqrt(mean * (1 - rate) * (1 - share))
-        steep = 1 + _NORMAL.inv_cdf(1 - terms.alpha) * (1 - share) / (2 * math.sqrt(max(mean, 1.0)))
+        steep = 1 + _NORMAL.inv_cdf(1 - spent) * (1 - share) / (2 * math.sqrt(max(mean, 1.0)))
         found.append(_mean_above(mean, spread, most) * steep / share)
     return float(np.mean(found))
 
