@@ -75,10 +75,11 @@ class LabelClass:
 
 @dataclass(frozen=True)
 class Schema:
-    """The classes of a collection."""
+    """The classes of a collection; `several` = an image may be of several of them."""
 
     version: int
     classes: tuple[LabelClass, ...]
+    several: bool = False
 
     @property
     def in_use(self) -> tuple[LabelClass, ...]:

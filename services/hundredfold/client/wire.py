@@ -61,7 +61,8 @@ def image(message: catalog_pb2.Image) -> types.Image:
 
 def schema(message: catalog_pb2.Schema) -> types.Schema:
     """A schema."""
-    return types.Schema(message.version, tuple(map(_label_class, message.classes)))
+    classes = tuple(map(_label_class, message.classes))
+    return types.Schema(message.version, classes, message.several)
 
 
 def _label_class(message: catalog_pb2.LabelClass) -> types.LabelClass:

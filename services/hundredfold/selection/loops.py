@@ -9,7 +9,7 @@ from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
 from hundredfold.chassis.requests import check_between, check_request_id
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.collections import require_collection
+from hundredfold.chassis.storage.collections import require_collection, require_one_class
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.selection.config import SelectionConfig
 from hundredfold.selection.domain.policies import DEFAULT, POLICIES
@@ -101,6 +101,7 @@ class Loops:
             Conflict: NO_VECTORS, or SPACE_UNCLEAR.
         """
         require_collection(self._artifacts, collection)
+        require_one_class(self._artifacts, collection, "the loop")
         check_between(expected_classes, 0, MOST_CLASSES, "expected_classes")
         check_between(page_size, 0, MOST_PAGE_SIZE, "page_size")
         state = LoopState(

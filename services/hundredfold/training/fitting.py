@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 
 from hundredfold.chassis.errors import Aborted, Conflict
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.collections import read_schema, require_collection
+from hundredfold.chassis.storage.collections import (
+    read_schema,
+    require_collection,
+    require_one_class,
+)
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.training.domain import families, learning
 from hundredfold.training.domain.learning import Learned
@@ -62,6 +66,7 @@ class Fitter:
         """
         layout.check_model(space, "space")
         require_collection(self._store, collection)
+        require_one_class(self._store, collection, "a head")
         with self._alone(collection):
             begun = time.perf_counter()
             parent_of = _parents(self._store, collection)

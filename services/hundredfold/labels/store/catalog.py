@@ -6,7 +6,12 @@ import time
 from collections.abc import Iterable
 
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.collections import read_schema, require_collection, row_count
+from hundredfold.chassis.storage.collections import (
+    read_schema,
+    require_collection,
+    require_one_class,
+    row_count,
+)
 from hundredfold.chassis.storage.latest import latest
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
@@ -35,6 +40,7 @@ class Catalog:
         """The name of a collection that is there; NotFound or InvalidArgument otherwise."""
         if collection not in self._there:
             require_collection(self._store, collection)
+            require_one_class(self._store, collection, "labelling")
             self._there.add(collection)
         return collection
 
