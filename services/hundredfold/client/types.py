@@ -276,7 +276,11 @@ class Annotator:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the work is: `total = labelled + unsure + leased + ready + pool`."""
+    """How far the work is: `total = labelled + unsure + leased + ready + pool`.
+
+    Where an image may be of several classes these count pairs of an image and a class; `images` and
+    `images_labelled`, of which every class is known, count images there as everywhere.
+    """
 
     total: int
     labelled: int
@@ -291,6 +295,8 @@ class Progress:
     labelled_with_copies: int
     human_seconds: float
     labels_by_class: Mapping[int, int] = field(default_factory=dict)
+    images: int = 0
+    images_labelled: int = 0
 
 
 @dataclass(frozen=True)

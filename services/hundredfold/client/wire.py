@@ -224,6 +224,8 @@ def progress(message: labels_pb2.GetProgressResponse) -> types.Progress:
         labelled_with_copies=message.labelled_with_copies,
         human_seconds=message.human_seconds,
         labels_by_class=dict(message.labels_by_class),
+        images=message.images,
+        images_labelled=message.images_labelled,
     )
 
 

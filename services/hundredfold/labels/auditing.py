@@ -91,13 +91,14 @@ class Auditor:
             AlreadyExists: REQUEST_ID_REUSED.
             InvalidArgument: neither head nor cluster, or both, or a class that is not in the schema.
             NotFound: the head, its predictions or the cluster.
-            Conflict: NOTHING_TO_AUDIT.
+            Conflict: NOTHING_TO_AUDIT, SEVERAL_CLASSES.
             Aborted: others start audits all the time.
         """
         body = body_digest({"kind": "audit", **asdict(wanted)})
         with self._ledger.records.reading(collection) as reading:
             if before := replayed(reading, request_id, body):
                 return self._at(reading, before.seq)
+        self._ledger.catalog.require_one_class(collection, "an audit")
         self._check(collection, wanted)
         everything = self._everything(collection, wanted)
         for _ in range(_TRIES):
@@ -172,7 +173,7 @@ class Auditor:
 
     def _scene(self, collection: str, wanted: Wanted, everything: Population) -> _Scene:
         with self._ledger.records.reading(collection) as reading:
-            with self._ledger.fold(collection, reading) as fold:
+            with self._ledger.fold_of_images(collection, reading) as fold:
                 # What is known to be wrong would not be labelled.
                 known = fold.refused(everything.rows, everything.class_ids)
                 population = everything.only(~fold.done(everything.rows) & ~known)
@@ -220,7 +221,7 @@ class Auditor:
         """The images of an audit's population that still have no label, and what each would get."""
         population = self._store.population(work.collection, audit.plan.audit_id)
         sure = population.probabilities >= np.float32(audit.proof.threshold)
-        with self._ledger.fold(work.collection, work) as fold:
+        with self._ledger.fold_of_images(work.collection, work) as fold:
             rows, class_ids = population.rows[sure], population.class_ids[sure]
             known = fold.done(rows) | fold.refused(rows, class_ids)
         return rows[~known], class_ids[~known]

@@ -21,6 +21,7 @@ from hundredfold.labels.domain.audit import (
 from hundredfold.labels.domain.audit_pages import pages
 from hundredfold.labels.domain.event import EventKind
 from hundredfold.labels.domain.fold import Fold
+from hundredfold.labels.domain.folding import Folding
 from hundredfold.labels.domain.page import NO_ROWS, Mask, Page, Rows
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.ledger import Ledger
@@ -61,7 +62,7 @@ class Audits:
         """All audits there ever were, by the seq of their events, ascending."""
         return dict(self._read(work).plans)
 
-    def newest_id(self, work: Reading, fold: Fold) -> str:
+    def newest_id(self, work: Reading, fold: Folding) -> str:
         """The audit that may still be answered; "" when there is none."""
         known = self._read(work)
         seq = max(known.plans, default=0)
@@ -74,7 +75,7 @@ class Audits:
         """At most so many audits, the newest first, with 0 from the newest, else those before a seq."""
         known, schema = self._read(work), self._ledger.catalog.schema(work.collection)
         seqs = sorted((s for s in known.plans if not before or s < before), reverse=True)[:limit]
-        with self._ledger.fold(work.collection, work) as fold:
+        with self._ledger.fold_of_images(work.collection, work) as fold:
             return [self._audit(work, fold, schema, known, seq) for seq in seqs]
 
     def find(self, work: Reading, audit_id: str) -> Audit | None:
@@ -84,7 +85,7 @@ class Audits:
         if not seqs:
             return None
         schema = self._ledger.catalog.schema(work.collection)
-        with self._ledger.fold(work.collection, work) as fold:
+        with self._ledger.fold_of_images(work.collection, work) as fold:
             return self._audit(work, fold, schema, known, max(seqs))
 
     def open_rows(self, collection: str) -> Rows:
@@ -112,7 +113,7 @@ class Audits:
             return None
         plan = known.plans[max(known.plans)]
         schema = self._ledger.catalog.schema(work.collection)
-        with self._ledger.fold(work.collection, work) as fold:
+        with self._ledger.fold_of_images(work.collection, work) as fold:
             if self.newest_id(work, fold) != plan.audit_id:
                 return None
             drawn = self._sample(work.collection, plan.audit_id)
@@ -134,7 +135,7 @@ class Audits:
             return replace(audit, state=AuditState.ABANDONED)
         return audit
 
-    def _certificate(self, known: _Known, fold: Fold, audit_id: str) -> int:
+    def _certificate(self, known: _Known, fold: Folding, audit_id: str) -> int:
         """The newest certificate of an audit that counts; 0 for none."""
         stands = fold.standing
         return max(

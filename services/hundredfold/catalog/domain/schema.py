@@ -314,6 +314,10 @@ def _checked_fields(wanted: LabelClass, schema: Schema, field: str) -> LabelClas
     name = _text(wanted.name, MAX_NAME, f"{field}.name")
     if not name:
         raise InvalidArgument("a class needs a name", field=f"{field}.name")
+    if schema.several and ";" in name:
+        raise InvalidArgument(
+            "files join the classes of an image by ';': no name may have it", field=f"{field}.name"
+        )
     key = _text(wanted.key, 1, f"{field}.key")
     if wanted.color and not _COLOUR.fullmatch(wanted.color):
         raise InvalidArgument("a colour has the form #rrggbb", field=f"{field}.color")

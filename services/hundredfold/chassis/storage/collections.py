@@ -119,9 +119,14 @@ def require_one_class(store: ArtifactStore, collection: str, what: str) -> None:
         what: such as "an audit".
     """
     if has_several(store, collection):
-        raise Conflict(
-            f"{what} takes a collection in which an image is of one class; in {collection} "
-            "it may be of several",
-            reason="SEVERAL_CLASSES",
-            field="collection",
-        )
+        raise several_classes(collection, what)
+
+
+def several_classes(collection: str, what: str) -> Conflict:
+    """The error of `require_one_class`."""
+    return Conflict(
+        f"{what} takes a collection in which an image is of one class; in {collection} "
+        "it may be of several",
+        reason="SEVERAL_CLASSES",
+        field="collection",
+    )

@@ -132,6 +132,7 @@ def label_pieces(labels: Labels, audited: Rows) -> Iterator[labels_pb2.GetLabels
             audit_rows=pack(audited[piece]),
             possible_rows=pack(labels.possible_rows[piece]),
             possible_class_ids=pack(labels.possible_class_ids[piece]),
+            unsure_class_ids=pack(labels.unsure_class_ids[piece]),
         )
 
 
@@ -177,6 +178,8 @@ def progress_message(progress: Progress) -> labels_pb2.GetProgressResponse:
         labels_by_class=dict(progress.labels_by_class),
         labelled_with_copies=progress.labelled_with_copies,
         human_seconds=progress.human_seconds,
+        images=progress.images,
+        images_labelled=progress.images_labelled,
     )
 
 

@@ -159,7 +159,7 @@ class LabelClass(_message.Message):
     class_id: _builtins.int
     """Immutable, from 1, never used again."""
     name: _builtins.str
-    """What people read; unique among the classes in use."""
+    """What people read; unique among the classes in use. Without `;` where an image may be of several classes."""
     key: _builtins.str
     """One key, such as `1`; may be empty."""
     color: _builtins.str

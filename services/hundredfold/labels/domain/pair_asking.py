@@ -1,0 +1,29 @@
+"""Which images of a page there is still something to ask about, where an image may be of several classes."""
+
+from hundredfold.labels.domain.page import Mask, Page
+from hundredfold.labels.domain.pair_fold import PairFold
+from hundredfold.labels.domain.schema import Schema
+from hundredfold.labels.domain.state import key_array
+
+
+def still_open(fold: PairFold, page: Page, schema: Schema) -> Mask:
+    """Which images of a page are still to be shown: bool [n].
+
+    On a page of a class those of which it is not known whether they are of it; on the page of a cluster
+    those of which nothing was said.
+    """
+    if not page.class_id:
+        nothing: Mask = fold.given_by_any(page.rows)[:, 1] == 0
+        return nothing
+    unknown: Mask = fold.known(key_array(page.rows, schema.in_use(page.class_id))) == 0
+    return unknown
+
+
+def open_again(fold: PairFold, page: Page, schema: Schema, seq: int) -> Mask:
+    """Which images of a page can be shown again when its event is taken back: bool [n]."""
+    if not page.class_id:
+        given = fold.given_by_any(page.rows)
+        only_by_it: Mask = ((given == 0) | (given == seq)).all(1)
+        return only_by_it
+    by_it: Mask = fold.given_by(page.cells) == seq
+    return by_it | still_open(fold, page, schema)

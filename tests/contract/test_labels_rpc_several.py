@@ -1,0 +1,301 @@
+"""LabelsService where an image may be of several classes: every question is about one class."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hundredfold.api.common.v1 import page_pb2
+from hundredfold.api.labels.v1 import labels_pb2
+from hundredfold.chassis.errors import Conflict, InvalidArgument
+from hundredfold.chassis.storage import layout
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.labels.__main__ import assemble
+from hundredfold.labels.config import LabelsConfig
+from tests.unit.labels.world import (
+    BIRDS,
+    IS,
+    IS_NOT,
+    ROWS,
+    UNSURE,
+    Client,
+    LabelsContract,
+    balanced,
+    config_for,
+    ids_of,
+    make_collection,
+    make_duplicates,
+    new_id,
+    page_message,
+    rows_of,
+    said,
+    write_schema,
+)
+
+HAT, BAG, SACK = 1, 2, 3
+VERIFY = page_pb2.PAGE_KIND_VERIFY
+Pairs = set[tuple[int, int]]
+
+
+def make_several(store: ArtifactStore, merged: dict[int, int] | None = None) -> None:
+    write_schema(store, {HAT: "hat", BAG: "bag", SACK: "sack"}, merged or {})
+    path = layout.schema(BIRDS)
+    store.write_json(path, {**store.read_json(path), "several": True})
+
+
+def yes_and_no(client: Client, **fields: Any) -> tuple[Pairs, Pairs]:
+    yes: Pairs = set()
+    no: Pairs = set()
+    for piece in client.pieces(**fields):
+        yes |= set(zip(rows_of(piece.rows), ids_of(piece.class_ids), strict=True))
+        negatives = rows_of(piece.negative_rows), ids_of(piece.negative_class_ids)
+        no |= set(zip(*negatives, strict=True))
+    return yes, no
+
+
+class TestSeveral(LabelsContract):
+    @pytest.fixture(autouse=True)
+    def several(self, store: ArtifactStore) -> None:
+        make_several(store, {SACK: BAG})
+
+    @pytest.fixture
+    def config(self, tmp_path: Path, redis: Any) -> LabelsConfig:
+        return config_for(tmp_path, redis.url, snapshot_every=1)
+
+    def offer(self, client: Client, class_id: int, *rows: int, score: float = 0) -> None:
+        page = page_message(f"{class_id}-{rows}", rows, kind=VERIFY, class_id=class_id, score=score)
+        client.offer(page, total=ROWS)
+
+    def answer(self, client: Client, class_id: int, yes: list[int], no: list[int]) -> int:
+        self.offer(client, class_id, *yes, *no)
+        (lease,) = client.lease()
+        answer = client.submit(lease.token, said(class_id, IS, *yes), said(class_id, IS_NOT, *no))
+        return int(answer.seq)
+
+    def test_yes_and_no_are_of_the_class_asked_about_alone(self, client: Client) -> None:
+        self.answer(client, HAT, [1, 2], [3])
+        self.answer(client, BAG, [2, 3], [1])
+        assert yes_and_no(client) == (
+            {(1, HAT), (2, HAT), (2, BAG), (3, BAG)},
+            {(3, HAT), (1, BAG)},
+        )
+
+    def test_an_image_is_on_pages_of_several_classes_at_once_but_on_one_of_each(
+        self, client: Client
+    ) -> None:
+        self.offer(client, HAT, 1, 2, score=3)
+        self.offer(client, BAG, 2, 3, score=2)
+        self.offer(client, HAT, 2, 4, score=1)
+        leases = [*client.lease("ann"), *client.lease("bob"), *client.lease("cyd")]
+        assert [rows_of(each.page.rows) for each in leases] == [[1, 2], [2, 3], [4]]
+        progress = client.progress()
+        assert (progress.leased, progress.total, progress.images) == (5, 2 * ROWS, ROWS)
+        assert balanced(progress)
+
+    def test_a_decided_page_is_of_the_pairs_that_are_still_open(self, client: Client) -> None:
+        self.answer(client, HAT, [1], [2])
+        self.offer(client, HAT, 1, 2, 3)
+        (lease,) = client.lease()
+        assert rows_of(lease.page.rows) == [3]
+
+    def test_unsure_sets_the_pair_aside_and_not_the_image(self, client: Client) -> None:
+        self.offer(client, HAT, 1, 2)
+        (lease,) = client.lease()
+        client.submit(lease.token, said(0, UNSURE, 1), said(HAT, IS, 2))
+        (piece,) = client.pieces()
+        assert (rows_of(piece.unsure_rows), ids_of(piece.unsure_class_ids)) == ([1], [HAT])
+        self.answer(client, BAG, [1], [])
+        progress = client.progress()
+        assert (progress.labelled, progress.unsure, progress.images_labelled) == (2, 1, 0)
+        assert balanced(progress)
+
+    def test_the_page_of_a_cluster_gives_yes_for_the_class_that_was_named(
+        self, client: Client
+    ) -> None:
+        client.offer(page_message("c", [1, 2, 3]), total=ROWS)
+        (lease,) = client.lease()
+        client.submit(lease.token, said(HAT, IS, 1, 2), said(HAT, IS_NOT, 3))
+        assert yes_and_no(client) == ({(1, HAT), (2, HAT)}, {(3, HAT)})
+        client.offer(page_message("d", [1, 2, 3, 4]), total=ROWS)
+        (lease,) = client.lease()
+        assert rows_of(lease.page.rows) == [4]
+
+    def test_undo_opens_the_pairs_again_and_leases_their_page(self, client: Client) -> None:
+        self.answer(client, BAG, [2], [])
+        seq = self.answer(client, HAT, [1], [2])
+        again = client.undo(seq, lease_again=True)
+        assert rows_of(again.lease.page.rows) == [1, 2]
+        assert yes_and_no(client) == ({(2, BAG)}, set())
+        client.submit(again.lease.token, said(HAT, IS, 2))
+        assert yes_and_no(client)[0] == {(2, BAG), (2, HAT)}
+
+    def test_the_newest_word_on_an_image_and_a_class_counts(self, client: Client) -> None:
+        self.answer(client, SACK, [1], [])
+        assert yes_and_no(client) == ({(1, BAG)}, set())  # a sack is a bag by now
+        seq = self.answer(client, HAT, [5], [])
+        self.offer(client, BAG, 1, 2)
+        (lease,) = client.lease()
+        assert rows_of(lease.page.rows) == [2]
+        assert seq == 2
+
+    def test_contradictions_and_strange_classes_are_refused(self, client: Client) -> None:
+        self.offer(client, HAT, 1, 2)
+        (lease,) = client.lease()
+        for judgements in (
+            [said(HAT, IS, 1), said(HAT, IS_NOT, 1)],
+            [said(HAT, IS, 1), said(0, UNSURE, 1)],
+            [said(9, IS, 1)],
+            [said(HAT, IS, 7)],
+        ):
+            with pytest.raises(InvalidArgument):
+                client.submit(lease.token, *judgements)
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"kind": page_pb2.PAGE_KIND_SINGLE},
+            {"kind": page_pb2.PAGE_KIND_REVIEW, "class_id": HAT},
+            {"kind": VERIFY, "class_id": 9},
+            {"kind": page_pb2.PAGE_KIND_CLUSTER, "class_id": HAT},
+        ],
+    )
+    def test_pages_that_ask_otherwise_are_refused(
+        self, client: Client, fields: dict[str, Any]
+    ) -> None:
+        with pytest.raises(InvalidArgument):
+            client.offer(page_message("p", [1], **fields), total=ROWS)
+
+    def test_an_audit_is_refused(self, client: Client) -> None:
+        request = labels_pb2.StartAuditRequest(
+            collection=BIRDS, request_id=new_id(), model="head-birds@1"
+        )
+        with pytest.raises(Conflict) as refused:
+            client.stub.StartAudit(request)
+        assert refused.value.reason == "SEVERAL_CLASSES"
+
+    def test_reconcile_keeps_a_row_on_pages_of_two_classes_and_drops_what_is_known(
+        self, client: Client
+    ) -> None:
+        self.answer(client, HAT, [1], [])
+        self.offer(client, HAT, 1)
+        self.offer(client, HAT, 2, 3, score=2)
+        self.offer(client, BAG, 2, 3, score=1)
+        healed = client.stub.Reconcile(labels_pb2.ReconcileRequest(collection=BIRDS))
+        assert healed.dropped_pages == 1
+        assert (healed.progress.ready_pages, healed.progress.ready) == (2, 4)
+        assert balanced(healed.progress)
+
+    def test_a_restart_from_a_snapshot_knows_the_same(
+        self, client: Client, config: LabelsConfig, assembled: Any
+    ) -> None:
+        self.answer(client, HAT, [1, 2], [3])
+        known = yes_and_no(client)
+        assembled.ledger.follow()
+        self.answer(client, BAG, [1], [2])
+        again = assemble(config)
+        labels = again.ledger.labels(BIRDS)
+        again.close()
+        assert set(zip(labels.rows.tolist(), labels.class_ids.tolist(), strict=True)) == known[
+            0
+        ] | {(1, BAG)}
+        assert labels.negative_rows.tolist() == [2, 3]
+
+
+class TestFilesOfSeveral(LabelsContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> ArtifactStore:
+        folder = tmp_path / "images"
+        folder.mkdir()
+        for row in range(6):
+            (folder / f"{row}.jpg").write_bytes(b"image %d" % row)
+        store = ArtifactStore(str(tmp_path / "store"))
+        make_collection(store, rows=6, uris=[str(folder / f"{row}.jpg") for row in range(6)])
+        make_several(store)
+        return store
+
+    @pytest.fixture
+    def config(self, tmp_path: Path, redis: Any) -> LabelsConfig:
+        folders = (str(tmp_path / "out"), str(tmp_path / "images"))
+        return LabelsConfig(
+            store=str(tmp_path / "store"), redis_url=redis.url, roots=folders, sources=folders
+        )
+
+    def imported(self, client: Client, path: Path, text: str) -> Any:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, "utf-8")
+        request = labels_pb2.ImportRequest(
+            collection=BIRDS,
+            source=str(path),
+            format=labels_pb2.FORMAT_CSV,
+            request_id=new_id(),
+        )
+        return client.ended(client.stub.Import(request).run)
+
+    def exported(self, client: Client, path: Path, form: "labels_pb2.Format.ValueType") -> Any:
+        path.parent.mkdir(exist_ok=True)
+        request = labels_pb2.ExportRequest(
+            collection=BIRDS, format=form, destination=str(path), request_id=new_id()
+        )
+        return client.ended(client.stub.Export(request).run)
+
+    TEXT = "key,label,not_label\n0.jpg,hat;bag,sack\n1.jpg,hat,\n2.jpg,,bag\n1.jpg,sack,\n9.jpg,hat,\n3.jpg,cap,\n"
+
+    def test_joined_names_are_read_written_and_read_again(
+        self, client: Client, tmp_path: Path
+    ) -> None:
+        run = self.imported(client, tmp_path / "out" / "in.csv", self.TEXT)
+        assert '"labels": 6' in run.result_json
+        assert '"unknown_images": 1' in run.result_json
+        assert '"cap"' in run.result_json
+        known = yes_and_no(client)
+        assert known == (
+            {(0, HAT), (0, BAG), (1, HAT), (1, SACK)},
+            {(0, SACK), (2, BAG)},
+        )
+        out = tmp_path / "out" / "labels.csv"
+        run = self.exported(client, out, labels_pb2.FORMAT_CSV)
+        assert '"verified": true' in run.result_json
+        assert '"labelled": 2' in run.result_json
+        with out.open(encoding="utf-8", newline="") as file:
+            lines = {each["key"]: each for each in csv.DictReader(file)}
+        assert lines["0.jpg"]["label"] == "hat;bag"
+        assert lines["2.jpg"]["not_label"] == "bag"
+        client.stub.ClearLabels(
+            labels_pb2.ClearLabelsRequest(collection=BIRDS, request_id=new_id())
+        )
+        self.imported(client, out.with_name("again.csv"), out.read_text("utf-8"))
+        assert yes_and_no(client) == known
+
+    @pytest.mark.parametrize("form", [labels_pb2.FORMAT_JSONL, labels_pb2.FORMAT_PARQUET])
+    def test_other_files_hold_the_same(
+        self, client: Client, tmp_path: Path, form: "labels_pb2.Format.ValueType"
+    ) -> None:
+        self.imported(client, tmp_path / "out" / "in.csv", self.TEXT)
+        run = self.exported(client, tmp_path / "out" / "labels", form)
+        assert '"verified": true' in run.result_json
+        assert '"images": 3' in run.result_json
+
+    def test_an_image_is_in_the_folder_of_each_of_its_classes(
+        self, client: Client, tmp_path: Path
+    ) -> None:
+        self.imported(client, tmp_path / "out" / "in.csv", self.TEXT)
+        self.exported(client, tmp_path / "out" / "folders", labels_pb2.FORMAT_IMAGENET)
+        found = sorted(each.parent.name for each in (tmp_path / "out" / "folders").rglob("*_0*"))
+        assert found == ["bag", "hat"]
+
+    def test_a_line_that_contradicts_itself_is_refused(
+        self, client: Client, tmp_path: Path
+    ) -> None:
+        text = "key,label,not_label\n0.jpg,hat,hat\n"
+        run = self.imported(client, tmp_path / "out" / "in.csv", text)
+        assert "not to be" in run.error
+
+    def test_copies_have_the_classes_of_their_representative(
+        self, client: Client, store: ArtifactStore, tmp_path: Path
+    ) -> None:
+        make_duplicates(store, [0, 0, 2, 3, 4, 5])
+        self.imported(client, tmp_path / "out" / "in.csv", "key,label\n1.jpg,hat;bag\n")
+        assert yes_and_no(client)[0] == {(0, HAT), (0, BAG)}
+        copies = yes_and_no(client, include_copies=True)[0]
+        assert copies == {(0, HAT), (0, BAG), (1, HAT), (1, BAG)}
