@@ -308,7 +308,7 @@ def predictions(collection_: str, model_: str) -> str:
 
 
 def predictions_part(part: int) -> str:
-    """npz: rows int64 [m], top int32 [m] (class id), second int32 [m] (class id, 0 = none), probability float32 [m], margin float32 [m]; where classes have parents also parent int32 [m] (class id to ask about, 0 = none), parent_probability float32 [m]."""
+    """npz: rows int64 [m], top int32 [m] (class id), second int32 [m] (class id, 0 = none), probability float32 [m], margin float32 [m]; where classes have parents also parent int32 [m] (class id to ask about, 0 = none), parent_probability float32 [m]. Where an image may be of several classes: rows int64 [m], starts int64 [m + 1], class_ids int32 [p] (the classes that may well be of each image), probability float32 [p], rest_class_ids int32 [C] (all classes of the head), rest_probability float32 [C] (mean of each where it was left out)."""
     return f"{_part(part)}.npz"
 
 

@@ -115,7 +115,7 @@ class TrainingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Evaluate(self, request, context):
-        """Measures a head by cross-fitting. Idempotent. NOT_FOUND, FAILED_PRECONDITION with fewer than two labels in each of two classes.
+        """Measures a head by cross-fitting. Idempotent. NOT_FOUND, FAILED_PRECONDITION with fewer than two labels in each of two classes, or where an image may be of several no class of which two images are and two are not (TOO_FEW_LABELS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

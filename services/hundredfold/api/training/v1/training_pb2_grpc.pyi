@@ -42,7 +42,7 @@ class TrainingServiceStub:
     ListSuspicious: _grpc.UnaryUnaryMultiCallable[_training_pb2.ListSuspiciousRequest, _training_pb2.ListSuspiciousResponse]
     """Lists labels of people that look wrong to heads that have not seen them (5 folds). Those confirmed on a REVIEW page are taken as right, those of the random stream are left alone. Idempotent. NOT_FOUND; FAILED_PRECONDITION with fewer than two labels in each of two classes (TOO_FEW_LABELS) where the space has no vectors (NO_VECTORS), or where an image may be of several classes (SEVERAL_CLASSES); UNAVAILABLE while the ledger is away."""
     Evaluate: _grpc.UnaryUnaryMultiCallable[_training_pb2.EvaluateRequest, _training_pb2.EvaluateResponse]
-    """Measures a head by cross-fitting. Idempotent. NOT_FOUND, FAILED_PRECONDITION with fewer than two labels in each of two classes."""
+    """Measures a head by cross-fitting. Idempotent. NOT_FOUND, FAILED_PRECONDITION with fewer than two labels in each of two classes, or where an image may be of several no class of which two images are and two are not (TOO_FEW_LABELS)."""
     ListHeads: _grpc.UnaryUnaryMultiCallable[_training_pb2.ListHeadsRequest, _training_pb2.ListHeadsResponse]
     """Lists the heads that are kept, newest first. Idempotent. NOT_FOUND."""
     Promote: _grpc.UnaryUnaryMultiCallable[_training_pb2.PromoteRequest, _training_pb2.PromoteResponse]
@@ -66,7 +66,7 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     ListSuspicious: _aio.UnaryUnaryMultiCallable[_training_pb2.ListSuspiciousRequest, _training_pb2.ListSuspiciousResponse]  # type: ignore[assignment]
     """Lists labels of people that look wrong to heads that have not seen them (5 folds). Those confirmed on a REVIEW page are taken as right, those of the random stream are left alone. Idempotent. NOT_FOUND; FAILED_PRECONDITION with fewer than two labels in each of two classes (TOO_FEW_LABELS) where the space has no vectors (NO_VECTORS), or where an image may be of several classes (SEVERAL_CLASSES); UNAVAILABLE while the ledger is away."""
     Evaluate: _aio.UnaryUnaryMultiCallable[_training_pb2.EvaluateRequest, _training_pb2.EvaluateResponse]  # type: ignore[assignment]
-    """Measures a head by cross-fitting. Idempotent. NOT_FOUND, FAILED_PRECONDITION with fewer than two labels in each of two classes."""
+    """Measures a head by cross-fitting. Idempotent. NOT_FOUND, FAILED_PRECONDITION with fewer than two labels in each of two classes, or where an image may be of several no class of which two images are and two are not (TOO_FEW_LABELS)."""
     ListHeads: _aio.UnaryUnaryMultiCallable[_training_pb2.ListHeadsRequest, _training_pb2.ListHeadsResponse]  # type: ignore[assignment]
     """Lists the heads that are kept, newest first. Idempotent. NOT_FOUND."""
     Promote: _aio.UnaryUnaryMultiCallable[_training_pb2.PromoteRequest, _training_pb2.PromoteResponse]  # type: ignore[assignment]
@@ -117,7 +117,7 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_pb2.EvaluateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_pb2.EvaluateResponse, _abc.Awaitable[_training_pb2.EvaluateResponse]]:
-        """Measures a head by cross-fitting. Idempotent. NOT_FOUND, FAILED_PRECONDITION with fewer than two labels in each of two classes."""
+        """Measures a head by cross-fitting. Idempotent. NOT_FOUND, FAILED_PRECONDITION with fewer than two labels in each of two classes, or where an image may be of several no class of which two images are and two are not (TOO_FEW_LABELS)."""
 
     @_abc_1.abstractmethod
     def ListHeads(
