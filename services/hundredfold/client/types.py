@@ -190,6 +190,8 @@ class Labels:
 
     `origins` uint8 [n] is how each came about: the number of the page kind, 0 for an import,
     MODEL_ORIGIN for a model. `audit_rows` int64 [a] wait for an answer of an open audit.
+    `negative_rows` int64 [m] are not of `negative_class_ids` int32 [m]. Where an image may be of several
+    classes rows repeat in both.
     """
 
     seq: int
@@ -198,6 +200,8 @@ class Labels:
     seqs: NDArray[np.int64]
     origins: NDArray[np.uint8]
     audit_rows: Rows
+    negative_rows: Rows = field(default_factory=_no_rows)
+    negative_class_ids: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
 
     @property
     def by_people(self) -> NDArray[np.bool_]:
@@ -376,7 +380,11 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a head says: rows int64 [n], class_ids int32 [n], probabilities float32 [n]."""
+    """What a head says: rows int64 [n], class_ids int32 [n], probabilities float32 [n].
+
+    Where an image may be of several classes rows repeat, one for each that is likely enough to be kept, and
+    `second_class_ids` is empty.
+    """
 
     model: str
     rows: Rows

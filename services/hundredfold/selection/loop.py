@@ -259,10 +259,14 @@ class Loop:
         dry = progress.ready_pages < min(_FEW_PAGES, self._offered)
         version = self._store.vectors_version(state.collection, state.space)
         grown = self._vectors is not None and version != self._vectors.version
+        changed = dry or grown or self._other_classes(state)
+        return changed or progress.head_seq != state.seen_seq
+
+    def _other_classes(self, state: LoopState) -> bool:
+        """Whether classes got children since the last round."""
         known = self._families
         now = self._store.families(state.collection)
-        divided = known is not None and known.parent_of != now.parent_of
-        return dry or grown or divided or progress.head_seq != state.seen_seq
+        return known is not None and known.parent_of != now.parent_of
 
     def _round(self) -> None:
         with self._changed:
@@ -395,18 +399,21 @@ class Loop:
         self, before: LoopState, fields: dict[str, Any], pages: list[Draft], seen: Seen
     ) -> None:
         """Fill the queue and keep the place, unless the loop was started anew meanwhile."""
-        number = fields["rounds"]
-        named = [(f"{number}-{self._nonce}-{place}", page) for place, page in enumerate(pages)]
-        self._place.check(before)
-        self._peers.ledger.offer(
-            before.collection, named, seen.standing.pool.model, seen.known.total
-        )
+        self._fill(before, fields["rounds"], pages, seen.standing.pool.model, seen.known.total)
         rows = np.concatenate([seen.waiting, *(page.rows for page in pages)])
         with self._changed:
             self._place.change(before, **fields)
-            self._seen, self._offered = replace(seen, waiting=rows), len(named)
+            self._seen, self._offered = replace(seen, waiting=rows), len(pages)
             self._trouble = ""
         self._backbones.consider()
+
+    def _fill(
+        self, before: LoopState, number: int, pages: list[Draft], model: str, images: int
+    ) -> None:
+        """Let the queue hold the pages of a round."""
+        named = [(f"{number}-{self._nonce}-{place}", page) for place, page in enumerate(pages)]
+        self._place.check(before)
+        self._peers.ledger.offer(before.collection, named, model, images)
 
     def _read_vectors(self, state: LoopState) -> Vectors:
         version = self._store.vectors_version(state.collection, state.space)

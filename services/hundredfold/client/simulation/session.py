@@ -4,21 +4,19 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import Conflict, NotFound, Unavailable
 from hundredfold.client.client import Client
-from hundredfold.client.labeller import RandomLabeller, SimulatedLabeller
+from hundredfold.client.labeller import SimulatedLabeller
 from hundredfold.client.patience import patiently
 from hundredfold.client.simulation import measuring
 from hundredfold.client.simulation.desk import Desk
 from hundredfold.client.simulation.known import Known
+from hundredfold.client.simulation.known_pairs import KnownPairs
 from hundredfold.client.simulation.outcome import Asked, Milestone, Outcome, Point
 from hundredfold.client.simulation.pace import Pace
 from hundredfold.client.simulation.settings import Clock, Settings, Stop
-from hundredfold.client.types import Loop, PageKind, Rows
+from hundredfold.client.types import Loop, PageKind, Predictions
 
 ACTOR_PREFIX = "simulated"
 
@@ -28,7 +26,7 @@ OnPoint = Callable[[Outcome], None]
 def simulate(
     client: Client,
     collection: str,
-    known: Known,
+    known: Known | KnownPairs,
     costs: CostModel,
     settings: Settings,
     *,
@@ -42,17 +40,12 @@ def simulate(
             not go on (STALLED).
     """
     begun = time.monotonic()
-    kind = RandomLabeller if settings.at_random else SimulatedLabeller
     session = Session(
         client,
         collection=collection,
         known=known,
-        labeller=kind(
-            known.truth,
-            costs,
-            miss_rate=settings.miss_rate,
-            seed=seed,
-            parent_of=known.parent_of,
+        labeller=known.labeller(
+            costs, miss_rate=settings.miss_rate, seed=seed, at_random=settings.at_random
         ),
         settings=settings,
         seed=seed,
@@ -71,7 +64,7 @@ class Session:
         client: Client,
         *,
         collection: str,
-        known: Known,
+        known: Known | KnownPairs,
         labeller: SimulatedLabeller,
         settings: Settings,
         seed: int,
@@ -106,6 +99,8 @@ class Session:
         self._recent = [cleared]
         if self._settings.stop is Stop.TRUTH:
             self._until_truth(space, cleared)
+        elif self._known.several:
+            self._until_done(space, cleared)
         else:
             self._until_certificates(space, cleared)
         self._desk.leave()
@@ -127,6 +122,19 @@ class Session:
         last = self._settings.targets[-1]
         self._label(lambda _: bool(self.outcome.curve) and self.outcome.curve[-1].accuracy >= last)
         self._measure()
+        self._tell_crossed()
+
+    def _until_done(self, space: str, cleared: int) -> None:
+        """Until the loop asks no more: where an image may be of several classes nothing is proved then."""
+        self._start(space, target=0.0)
+        self._desk.wait_until_seen(cleared)
+        self._label(lambda loop: loop.phase == "DONE")
+        self._measure()
+        self._tell_crossed()
+        accuracy = self.outcome.curve[-1].accuracy
+        self._reached(accuracy, "done", 0.0, self._seconds, self._actions)
+
+    def _tell_crossed(self) -> None:
         for target in self._settings.targets:
             if found := measuring.crossing(self.outcome.curve, target):
                 self._reached(target, "truth", 0.0, *found)
@@ -208,14 +216,16 @@ class Session:
     def _measure(self) -> None:
         labels = patiently(lambda: self._client.labels.labels(self._collection))
         loop = self._desk.loop()
-        people = int(labels.by_people.sum())
+        people = int(labels.by_people.sum()) + len(labels.negative_rows) * self._known.several
+        accuracy, exact = self._known.measured(labels, patiently(self._predicted))
         point = Point(
             seconds=self._seconds,
             actions=self._actions,
             decisions=self._decisions,
             labelled=people,
-            by_model=len(labels.rows) - people,
-            accuracy=self._known.accuracy(labels, *patiently(self._predicted)),
+            by_model=len(labels.rows) - int(labels.by_people.sum()),
+            accuracy=accuracy,
+            exact_match=exact,
             expected_accuracy=loop.expected_accuracy,
             measured_accuracy=loop.measured_accuracy,
         )
@@ -223,14 +233,13 @@ class Session:
         self._ask_forecasts()
         self._on_point(self.outcome)
 
-    def _predicted(self) -> tuple[Rows, NDArray[np.int32]]:
+    def _predicted(self) -> Predictions | None:
         """What the loop's own head says; a head of an earlier simulation is not asked."""
         while model := self._client.selection.get(self._collection).model:
             # A head that newer ones have replaced meanwhile is there no more.
             with suppress(NotFound):
-                found = self._client.training.predictions(self._collection, model)
-                return found.rows, found.class_ids
-        return np.empty(0, np.int64), np.empty(0, np.int32)
+                return self._client.training.predictions(self._collection, model)
+        return None
 
     def _ask_forecasts(self) -> None:
         if self._settings.stop is Stop.TRUTH:
@@ -260,6 +269,7 @@ class Session:
             decisions=self._decisions,
             labelled=last.labelled,
             accuracy=target if ended == "truth" else last.accuracy,
+            exact_match=measuring.at(outcome.curve, seconds).exact_match,
             proved_accuracy=proved,
             waiting_seconds=self._desk.waited,
             backbone_seconds=self._desk.paused,

@@ -13,6 +13,7 @@ from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
 from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.selection.domain.forecast import Answered
 from hundredfold.selection.domain.page import Draft
+from hundredfold.selection.domain.pair_pool import Pairs, PairsSaid
 from hundredfold.selection.domain.pool import Labels, Said
 from hundredfold.selection.domain.stopping import MISS_RATE
 from hundredfold.selection.peers.naming import named
@@ -27,6 +28,14 @@ class Heard:
 
     seq: int
     said: Said
+
+
+@dataclass(frozen=True)
+class PairsHeard:
+    """The same where an image may be of several classes."""
+
+    seq: int
+    said: PairsSaid
 
 
 @dataclass(frozen=True)
@@ -60,9 +69,7 @@ class Ledger:
 
     def heard(self, collection: str) -> Heard:
         """What counts, up to the newest event."""
-        with named("labels"):
-            request = labels_pb2.GetLabelsRequest(collection=collection)
-            answers = list(self._stub.GetLabels(request, timeout=_STREAM_SECONDS))
+        answers = self._labels(collection)
         rows = _joined(answers, "rows", np.int64)
         order = np.argsort(rows)
         origins = _joined(answers, "origins", np.uint8)
@@ -79,6 +86,25 @@ class Ledger:
             _joined(answers, "possible_rows", np.int64),
         )
         return Heard(answers[-1].seq if answers else 0, said)
+
+    def pairs_heard(self, collection: str) -> PairsHeard:
+        """What counts, up to the newest event, where an image may be of several classes."""
+        answers = self._labels(collection)
+
+        def pairs(rows: str, class_ids: str) -> Pairs:
+            return Pairs(_joined(answers, rows, np.int64), _joined(answers, class_ids, np.int32))
+
+        said = PairsSaid(
+            pairs("rows", "class_ids"),
+            pairs("negative_rows", "negative_class_ids"),
+            pairs("unsure_rows", "unsure_class_ids"),
+        )
+        return PairsHeard(answers[-1].seq if answers else 0, said)
+
+    def _labels(self, collection: str) -> list[labels_pb2.GetLabelsResponse]:
+        with named("labels"):
+            request = labels_pb2.GetLabelsRequest(collection=collection)
+            return list(self._stub.GetLabels(request, timeout=_STREAM_SECONDS))
 
     def watch(self, collection: str, after_seq: int) -> Any:
         """A running call: iterate over it for messages with `head_seq`, `cancel()` it from outside."""

@@ -1,0 +1,134 @@
+"""The loop of a collection whose images may be of several classes.
+
+It goes round as every loop does; what differs is what a round is made of: pairs of an image and a class.
+There are no audits, no search for better spaces and no pages of suspicious labels here: `PARTS` says so.
+"""
+
+from typing import Any
+
+from hundredfold.chassis.errors import Conflict, InvalidArgument, Unavailable
+from hundredfold.selection.domain import pair_rounds
+from hundredfold.selection.domain.forecast import Forecast
+from hundredfold.selection.domain.page import Draft
+from hundredfold.selection.domain.pair_pool import PairGuesses, standings
+from hundredfold.selection.domain.pair_rounds import PairStanding
+from hundredfold.selection.loop import Loop
+from hundredfold.selection.peers import PairsHeard
+from hundredfold.selection.state import LoopState
+
+POLICY = "pairs"
+"""The one way in which pages are chosen."""
+
+PARTS = ("fine-tuning", "discovery", "planting", "cleaning", "stream")
+"""What such a loop goes without."""
+
+
+class PairLoop(Loop):
+    """See Loop."""
+
+    _pairs: PairStanding | None = None
+    _version = -1
+    _seq = 0
+    _current = 0
+
+    def restart(self, state: LoopState) -> None:
+        """See Loop."""
+        with self._changed:
+            self._pairs = None
+            super().restart(state)
+
+    def propose(self, limit: int, policy: str) -> tuple[list[Draft], str]:
+        """See Loop.
+
+        Raises:
+            InvalidArgument: a policy of images of one class.
+        """
+        if policy not in ("", POLICY):
+            raise InvalidArgument(
+                f"policy must be {POLICY} where an image may be of several classes", field="policy"
+            )
+        with self._changed:
+            state, standing = self._place.now, self._pairs
+            if standing is None:
+                why = self._trouble or "it is being prepared"
+                raise Unavailable(f"the loop has no pages yet: {why}", reason="LOOP_PREPARING")
+        made = pair_rounds.compose(standing, self._asked(state, limit))
+        return made.pages[:limit], standing.model
+
+    def forecast(self, target: float) -> Forecast:  # noqa: ARG002  as every loop's
+        """There is none yet: Conflict SEVERAL_CLASSES."""
+        raise Conflict(
+            "how long it will take is not forecast where an image may be of several classes",
+            reason="SEVERAL_CLASSES",
+        )
+
+    def _other_classes(self, state: LoopState) -> bool:
+        """Whether anything of the schema changed: a class more is a question more."""
+        return self._version not in (-1, self._store.schema_version(state.collection))
+
+    def _round(self) -> None:
+        with self._changed:
+            self._due = False
+        state = self._place.now
+        standing = self._standing(state)
+        made = pair_rounds.compose(standing, self._asked(state, self._config.offer_pages))
+        fields: dict[str, Any] = {
+            "phase": made.phase,
+            "model": standing.model,
+            "seen_seq": self._seq,
+            "total": standing.total,
+            "labelled": standing.labelled,
+            "rounds": state.rounds + 1,
+            "expected_accuracy": standing.expected_accuracy,
+            "seeded": not standing.naming,
+        }
+        self._fill(state, fields["rounds"], made.pages, standing.model, len(standing.rows))
+        with self._changed:
+            self._place.change(state, **fields)
+            self._pairs, self._offered, self._trouble = standing, len(made.pages), ""
+            self._current = made.current
+
+    def _standing(self, state: LoopState) -> PairStanding:
+        """What is known, and what a head that knows it says."""
+        self._version = self._store.schema_version(state.collection)
+        class_ids = self._store.class_ids(state.collection)
+        vectors = self._read_vectors(state)
+        clusters = self._seeds.read(state, len(vectors.rows))
+        heard = self._peers.ledger.pairs_heard(state.collection)
+        self._seq = heard.seq
+        guesses = self._pair_guesses(state, heard)
+        said = heard.said.within(vectors.rows)
+        return PairStanding(
+            vectors.rows,
+            said,
+            standings(vectors.rows, class_ids, said, guesses, vectors.of),
+            clusters,
+            vectors.of,
+            guesses.model,
+            naming=_naming(state, len(class_ids), said_nothing=not len(said.touched)),
+            current=self._current,
+        )
+
+    def _pair_guesses(self, state: LoopState, heard: PairsHeard) -> PairGuesses:
+        """What a head says; nothing before there is one."""
+        if not len(heard.said.yes):
+            return PairGuesses()
+        try:
+            model = self._peers.trainer.fit(
+                state.collection,
+                state.space,
+                heard.seq,
+                without_negatives="negatives" in state.without,
+            )
+        except Conflict as error:
+            if error.reason == "NO_LABELS":
+                return PairGuesses()
+            raise
+        return self._store.pair_guesses(state.collection, model)
+
+
+def _naming(state: LoopState, classes: int, *, said_nothing: bool) -> bool:
+    """Whether clusters are shown to find classes: not where all are there from the beginning."""
+    if classes and classes >= state.expected_classes and (state.expected_classes or said_nothing):
+        return False
+    return not state.seeded
