@@ -28,6 +28,7 @@ def schema(given: Schema) -> Json:
     """The classes in use."""
     return {
         "version": given.version,
+        "several": given.several,
         "classes": [
             {
                 "class_id": each.class_id,
@@ -51,6 +52,8 @@ def progress(given: Progress) -> Json:
         "leased": given.leased,
         "pool": given.pool,
         "decisions": given.decisions,
+        "images": given.images,
+        "images_labelled": given.images_labelled,
         "labels_per_minute": given.labels_per_minute,
     }
 

@@ -8,7 +8,7 @@ import pytest
 
 from hundredfold.api.common.v1 import page_pb2
 from hundredfold.api.labels.v1 import labels_pb2
-from hundredfold.chassis.errors import Conflict, InvalidArgument
+from hundredfold.chassis.errors import Conflict, InvalidArgument, NotFound
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.labels.__main__ import assemble
@@ -173,6 +173,10 @@ class TestSeveral(LabelsContract):
         with pytest.raises(Conflict) as refused:
             client.stub.StartAudit(request)
         assert refused.value.reason == "SEVERAL_CLASSES"
+        listed = client.stub.ListAudits(labels_pb2.ListAuditsRequest(collection=BIRDS))
+        assert not listed.audits
+        with pytest.raises(NotFound):
+            client.stub.GetAudit(labels_pb2.GetAuditRequest(collection=BIRDS))
 
     def test_reconcile_keeps_a_row_on_pages_of_two_classes_and_drops_what_is_known(
         self, client: Client

@@ -32,9 +32,11 @@ def show(choice: Choice) -> None:
     loop, hint = _loop(collection)
     if numbers:
         progress, schema = numbers
-        _heading(progress, loop)
+        _heading(progress, loop, several=schema.several)
         _tiles(progress, loop, _forecast(loop) if loop else None)
-        if loop:
+        if loop and schema.several:
+            _no_proof(loop)
+        elif loop:
             proof.show(choice, loop, progress)
         _by_class(progress.labels_by_class, schema)
         if loop:
@@ -74,17 +76,33 @@ def _target(loop: Loop | None) -> float:
     return (loop.target_accuracy if loop else 0.0) or _USUAL_TARGET
 
 
-def _heading(progress: Progress, loop: Loop | None) -> None:
+def _heading(progress: Progress, loop: Loop | None, *, several: bool) -> None:
     share = min(progress.labelled / progress.total, 1.0) if progress.total else 0.0
-    st.progress(share, f"**{progress.labelled:,} of {progress.total:,} images labelled**")
+    what = "images labelled"
+    if several:
+        what = (
+            "pairs of an image and a class known; of "
+            f"{progress.images_labelled:,} of {progress.images:,} images every class"
+        )
+    st.progress(share, f"**{progress.labelled:,} of {progress.total:,} {what}**")
     words = [
         f"{progress.decisions:,} answers in {duration(progress.human_seconds)} of looking",
         f"{progress.ready_pages:,} pages wait",
-        f"{progress.leased:,} images are on a screen",
+        f"{progress.leased:,} {'pairs' if several else 'images'} are on a screen",
     ]
     if loop:
         words.insert(0, f"{_PHASES.get(loop.phase, loop.phase)}, round {loop.rounds:,}")
     st.caption(" · ".join(words))
+
+
+def _no_proof(loop: Loop) -> None:
+    """What can be said where an image may be of several classes: nothing is proved there."""
+    if loop.phase == "DONE":
+        st.markdown("**No class is likely any more for an image of which it is unknown.**")
+    st.caption(
+        "An image may be of several classes here. What nobody answered counts as the model says; no random "
+        "check proves it yet."
+    )
 
 
 _PHASES = {

@@ -75,6 +75,8 @@ class Audits:
         """At most so many audits, the newest first, with 0 from the newest, else those before a seq."""
         known, schema = self._read(work), self._ledger.catalog.schema(work.collection)
         seqs = sorted((s for s in known.plans if not before or s < before), reverse=True)[:limit]
+        if not seqs:
+            return []
         with self._ledger.fold_of_images(work.collection, work) as fold:
             return [self._audit(work, fold, schema, known, seq) for seq in seqs]
 
