@@ -10,24 +10,20 @@ line of `results` as soon as it has ended: started again with the same file, and
 `store`, the bench goes on with the first run that is not there.
 """
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from hundredfold.chassis.costs import CostModel
-from hundredfold.chassis.errors import InvalidArgument, ServiceError
+from hundredfold.chassis.errors import ServiceError
 from hundredfold.cli.output import plain
 from hundredfold.cli.simulate import looking
-from hundredfold.client import Client, pipeline, simulation
+from hundredfold.client import Client, simulation
 from hundredfold.client.simulation import Known, Outcome
-from hundredfold.client.truth import read_truth
+from tests.benchmarks.looping.bringing_in import bring_in, folder_of, numbers, system
 from tests.benchmarks.looping.plot import draw
 from tests.benchmarks.looping.results import Key, Results, table
 from tests.benchmarks.looping.rows import ROWS, SOURCES, Row, Source, chosen
-from tests.e2e.system import running, wait_for
 
 Say = Callable[[str], None]
 
@@ -59,9 +55,7 @@ def measure(
         pace: of the rows with the real clock.
         plot: a PNG file for the curves.
     """
-    root = Path(folder or os.environ.get("HUNDREDFOLD_BENCH_COLLECTIONS", ""))
-    if not root.parts or not root.is_dir():
-        raise InvalidArgument("give --option folder=DATA, or set HUNDREDFOLD_BENCH_COLLECTIONS")
+    root = folder_of(folder)
     found = Results(Path(results or "bench-loop.jsonl"), int(limit))
     sources = chosen(collections, SOURCES)
     skipped = {each.name: each.reason_to_skip(root) for each in sources}
@@ -74,7 +68,7 @@ def measure(
         if (source.name, row.name, seed) not in found.done()
     ]
     if work:
-        with _system(store, root) as client:
+        with system(store, root) as (client, _):
             bench = Bench(client, root, found, limit=int(limit), pace=float(pace), say=say)
             for source, row, seed in work:
                 bench.run(source, row, seed)
@@ -84,24 +78,6 @@ def measure(
         "skipped": {name: why for name, why in skipped.items() if why},
         "table": table(found.lines()),
     }
-
-
-def numbers(given: str) -> list[int]:
-    """`3` = 0, 1, 2; `0,2` = those; `2,` = that one."""
-    if "," in given:
-        return [int(each) for each in given.split(",") if each.strip()]
-    return list(range(int(given)))
-
-
-@contextmanager
-def _system(store: str, root: Path) -> Iterator[Client]:
-    with tempfile.TemporaryDirectory() as scratch:
-        place = Path(store).absolute() if store else Path(scratch) / "store"
-        with running(place, "--no-ui", sources=str(root)) as system:
-            wait_for(lambda: system.serving("embedding"), 300, "the embedding service")
-            models = system.client.embedding.models
-            wait_for(lambda: any(each.ready for each in models()), 300, "a backbone")
-            yield system.client
 
 
 class Bench:
@@ -135,7 +111,10 @@ class Bench:
         if self._limit:
             name += f"-{self._limit}"
         if name not in self._prepared:
-            self._prepared[name] = self._prepare(name, source, row)
+            folder = self._root / source.name
+            self._prepared[name] = bring_in(
+                self._client, name, folder, source, limit=self._limit, find_copies=not row.copies
+            )
         known, space = self._prepared[name]
         costs = CostModel.load()
         return simulation.simulate(
@@ -147,18 +126,6 @@ class Bench:
             seed=seed,
             on_point=self._tell,
         )
-
-    def _prepare(self, name: str, source: Source, row: Row) -> tuple[Known, str]:
-        folder = self._root / source.name
-        truth = read_truth(folder / source.truth)
-        options = pipeline.Options(
-            columns={**dict(source.columns), "limit": self._limit},
-            expected_classes=len(set(truth.values())),
-            find_copies=not row.copies,
-        )
-        made = pipeline.bootstrap(self._client, str(folder / source.images), name, options)
-        embedded = next(run for run in made.runs if run.service == "embedding")
-        return simulation.prepare(self._client, name, truth), embedded.result["space"]
 
     def _tell(self, outcome: Outcome) -> None:
         if len(outcome.curve) % 10 == 0:

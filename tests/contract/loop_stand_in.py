@@ -24,6 +24,7 @@ PAGE = 10
 AUDIT_AT = 5
 TRAIN_AT = 3
 POLLS = 8
+CERTIFICATE = 8
 
 
 class LoopStandIn(
@@ -46,6 +47,7 @@ class LoopStandIn(
         self.answered_while_training = 0
         self.released: list[int] = []
         self.proved = 0.0
+        self.undone = 0
         self.silent = False
 
     def mounts(self):
@@ -175,6 +177,14 @@ class LoopStandIn(
                 origins=pack(np.array(origins, np.uint8)),
             )
 
+    def Undo(self, request, context):
+        with self.lock:
+            assert request.seq == CERTIFICATE
+            self.by_model, self.seq = {}, self.seq + 1
+            self.undone += 1
+            event = labels_pb2.Event(seq=request.seq)
+            return labels_pb2.UndoResponse(seq=self.seq, undone=event)
+
     def ReleaseLeases(self, request, context):
         self.released += request.tokens
         return labels_pb2.ReleaseLeasesResponse()
@@ -190,7 +200,7 @@ class LoopStandIn(
         old = labels_pb2.Audit(audit_id="old", seq=1, state=certified)
         audit = labels_pb2.Audit(audit_id="audit", seq=7, allowed_error=error, bound=error)
         if self.proved:
-            audit.state = certified
+            audit.state, audit.certificate_seq = certified, CERTIFICATE
         return labels_pb2.ListAuditsResponse(audits=[audit, old])
 
     def ListAnnotators(self, request, context):

@@ -35,6 +35,7 @@ class AuditingLedger(LedgerStandIn):
         self.guesses: dict[str, dict[int, int]] = {}
         self.by_request: dict[str, str] = {}
         self.certificates: list[str] = []
+        self.least_bound = 0.0
         self.answers_lost = False
         self.away_after_offer_of = 0
 
@@ -146,7 +147,8 @@ class AuditingLedger(LedgerStandIn):
         if audit.state == labels_pb2.AUDIT_STATE_OPEN and not self._waiting(audit_id):
             wrong = [row for row in sample if self.labels.get(row) != sample[row]]
             audit.errors = len(wrong)
-            audit.bound = len(wrong) / max(len(sample), 1) * audit.population / audit.total
+            share = len(wrong) / max(len(sample), 1) * audit.population / audit.total
+            audit.bound = max(self.least_bound, share)
             met = audit.bound <= audit.allowed_error
             audit.state = labels_pb2.AUDIT_STATE_PASSED if met else labels_pb2.AUDIT_STATE_FAILED
         return audit

@@ -82,21 +82,36 @@ class TestTheEnd:
         assert audit.allowed_error == pytest.approx(0.1)
         assert audit.confidence == pytest.approx(0.95)
 
-    def test_what_an_audit_found_wrong_is_put_right_by_people_before_it_is_done(self, system):
-        start(system, target_accuracy=0.7)
-        system.answer_until(waits_for_audit)
-        page = system.ledger.offered()[0]
-        kicked = rows_of(page)[0]
-        system.ledger.say(negatives=[(kicked, page.class_id)])
-        system.answer_until(lambda loop: loop.proved_accuracy)
+    def test_what_an_audit_found_wrong_is_put_right_by_people_where_the_bound_needs_it(
+        self, system
+    ):
+        system.ledger.least_bound = 0.3  # all that is allowed
+        kicked = self.kick_one(system)
         loop = system.get()
         assert loop.phase != DONE
         assert loop.labelled == loop.total - 1
         assert [rows_of(page) for page in system.ledger.offered()] == [[kicked]]
         system.ledger.say(labels={kicked: system.truth[kicked]})
         loop = system.until(is_done)
-        assert loop.proved_accuracy >= 0.7
+        assert loop.proved_accuracy == pytest.approx(0.7)
         assert len(system.ledger.audits) == 1
+
+    def test_what_an_audit_found_wrong_stays_open_where_the_bound_has_room_for_it(self, system):
+        self.kick_one(system)
+        loop = system.until(is_done)
+        assert loop.labelled == loop.total - 1
+        assert not system.ledger.offered()
+
+    @staticmethod
+    def kick_one(system):
+        """Answer until an audit has passed that found one image wrong: its row."""
+        start(system, target_accuracy=0.7)
+        system.answer_until(waits_for_audit)
+        page = system.ledger.offered()[0]
+        kicked = rows_of(page)[0]
+        system.ledger.say(negatives=[(kicked, page.class_id)])
+        system.answer_until(lambda loop: loop.proved_accuracy)
+        return kicked
 
     def test_without_auto_label_it_only_stops(self, system):
         start(system, auto_label=False)

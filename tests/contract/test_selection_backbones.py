@@ -24,7 +24,7 @@ IDLE, TRAINING, EMBEDDING, CLUSTERING = (
     pb.BACKBONE_STEP_CLUSTERING,
 )
 DONE, VERIFY = pb.LOOP_PHASE_DONE, pb.LOOP_PHASE_VERIFY
-EARLY = Rules(each_class=1, least=40, of_a_class=2, held_out=3, growth=50.0, last=0.0)
+EARLY = Rules(each_class=1, least=40, of_a_class=2, measured=3, growth=50.0, last=0.0)
 EACH = 100
 NEW = "tuned@1"
 
@@ -163,7 +163,7 @@ class TestNotBetter:
         loop = until_round(system)
         (came,) = loop.backbone_rounds
         assert not came.promoted
-        assert came.reason.startswith("not better on")
+        assert came.reason.startswith("not better: accuracy")
         assert came.accuracy_after < came.accuracy_before
         assert (loop.space, loop.backbone_step) == (SPACE, IDLE)
         (run,) = system.embedding.runs.list()

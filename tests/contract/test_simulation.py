@@ -42,7 +42,8 @@ def simulated(town: LoopStandIn, **settings: Any) -> Outcome:
 def test_after_a_proof_the_work_goes_on_to_the_next_target(town: LoopStandIn) -> None:
     outcome = simulated(town, targets=(0.95, 0.98))
     assert [each.target_accuracy for each in town.starts] == pytest.approx([0.95, 0.98])
-    assert [each.auto_label for each in town.starts] == [False, True]
+    assert [each.auto_label for each in town.starts] == [True, True]
+    assert town.undone == 1
     first, last = outcome.milestones
     assert (first.ended, last.ended) == ("certificate", "certificate")
     assert first.proved_accuracy == pytest.approx(0.95)

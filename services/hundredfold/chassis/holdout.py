@@ -13,6 +13,9 @@ STREAM_SHARE = 0.01
 HELD_OUT_SHARE = 0.1
 """Images that no backbone learns from; the stream is part of them."""
 
+LEAST_MEASURED = 20
+"""Images that it takes to measure with."""
+
 
 def in_stream(rows: NDArray[np.int64], share: float = STREAM_SHARE) -> NDArray[np.bool_]:
     """Which of rows [n] belong to the random stream: bool [n]; those of a smaller share are the first of it."""
@@ -22,6 +25,16 @@ def in_stream(rows: NDArray[np.int64], share: float = STREAM_SHARE) -> NDArray[n
 def held_out(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which of rows [n] no backbone learns from: bool [n]."""
     return np.asarray(_place(rows) < HELD_OUT_SHARE, np.bool_)
+
+
+def measured(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """On which of the labelled rows [n] to measure a backbone: bool [n].
+
+    Those of the stream, a random sample of all; while they are few all that are held out, which lean to
+    what was chosen to be labelled.
+    """
+    stream = in_stream(rows)
+    return stream if stream.sum() >= LEAST_MEASURED else held_out(rows)
 
 
 def _place(rows: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -422,7 +422,7 @@ class SpaceQuality:
 
 @dataclass(frozen=True)
 class SpaceComparison:
-    """Which of two spaces is better, by an exact sign test on `images` that were held out."""
+    """Which of two spaces is better, by a sign-flip test on `images` that were held out."""
 
     before: SpaceQuality
     after: SpaceQuality

@@ -4,6 +4,7 @@ What the ledger says of an audit is the truth; only what is to be asked next is 
 asked, so that a service that is killed asks the same again, under the same request id.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +21,8 @@ from hundredfold.selection.state import Auditing, LoopState
 
 LATE = 200
 """Newest events that say how people work."""
+
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,15 @@ class Audits:
         lapsed = replace(auditing, lapsed=True, proved=0.0, wrong=0.0, left=-1)
         self._place.change(state, auditing=lapsed)
         return False
+
+    def spare(self) -> int:
+        """How many images may be left as they are although the audit found them wrong.
+
+        The bound takes them for put right; what it has room for need not be.
+        """
+        state = self._place.now
+        room = state.auditing.proved - state.target_accuracy
+        return max(0, math.floor(room * state.auditing.total + _ROUNDING))
 
     def start(self, known: Known) -> bool:
         """Ask for an audit, if one is likely to prove the target and no later one would be cheaper."""

@@ -25,7 +25,7 @@ from hundredfold.chassis.errors import (
     NotFound,
     ServiceError,
 )
-from hundredfold.chassis.holdout import held_out
+from hundredfold.chassis.holdout import held_out, measured
 from hundredfold.selection.domain import refining
 from hundredfold.selection.domain.pool import Labels
 from hundredfold.selection.domain.rounds import Phase
@@ -56,12 +56,14 @@ class View:
     Attributes:
         seq: the newest event taken into account.
         labels: that people gave.
+        stream: images of the random stream; 0 in a loop without it.
         waiting: int64 [w], rows on the pages that wait.
         work: human seconds so far and those expected until the end; asked only when it matters.
     """
 
     seq: int
     labels: Labels
+    stream: int
     waiting: NDArray[np.int64]
     work: Callable[[], tuple[float, float]]
 
@@ -180,7 +182,7 @@ class Backbones:
     def _begin_if_due(self, state: LoopState, view: View) -> bool:
         if "fine-tuning" in state.without:
             return False
-        there = refining.material(view.labels)
+        there = refining.material(view.labels, view.stream, self._rules)
         before = state.tuning.labels if state.tuning.labels_seq > state.cleared_seq else 0
         if not refining.enough(there, before, self._rules):
             return False
@@ -255,7 +257,7 @@ class Backbones:
     def _compare(self, state: LoopState, labels: Labels, *, ended: bool) -> bool:
         tuning = state.tuning
         there = self._rows(state.collection, tuning.after)
-        wanted = labels.rows[held_out(labels.rows)]
+        wanted = labels.rows[measured(labels.rows)]
         share = np.isin(wanted, there).mean() if len(wanted) else 0.0
         if not ended and share < _MEASURABLE:
             return False
@@ -269,7 +271,9 @@ class Backbones:
             return False  # people go on labelling
         if not found.better:
             self._cancel(tuning)
-            return self._over(replace(state, tuning=replace(tuning, compared=found)), _why(found))
+            return self._over(
+                replace(state, tuning=replace(tuning, compared=found)), f"not better: {found}"
+            )
         return self._go(state, compared=found)
 
     def _complete(self, state: LoopState) -> bool:
@@ -414,11 +418,3 @@ def needless(state: LoopState) -> str:
     if state.tuning.labels_seq <= state.cleared_seq:
         return "the labels that it learns from were cleared"
     return "the work was done before" if state.phase is Phase.DONE else ""
-
-
-def _why(found: Comparison) -> str:
-    return (
-        f"not better on {found.images} held-out images: accuracy {found.accuracy_before:.3f} -> "
-        f"{found.accuracy_after:.3f} (p = {found.p_value:.2f}), purity {found.purity_before:.3f} -> "
-        f"{found.purity_after:.3f}"
-    )

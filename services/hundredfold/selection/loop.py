@@ -19,6 +19,7 @@ import numpy as np
 
 from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import Aborted, Conflict, NotFound, ServiceError, Unavailable
+from hundredfold.chassis.holdout import in_stream
 from hundredfold.selection.audits import LATE, Audits, Known
 from hundredfold.selection.backbones import Backbones, View, ended, needless
 from hundredfold.selection.config import SelectionConfig
@@ -198,7 +199,14 @@ class Loop:
             found = self._work(state, seen, state.target_accuracy or _TARGET)
             return self._peers.ledger.progress(state.collection).human_seconds, found.seconds
 
-        return View(seen.seq, seen.people, seen.waiting, work)
+        return View(seen.seq, seen.people, self._stream(state, seen), seen.waiting, work)
+
+    def _stream(self, state: LoopState, seen: Seen) -> int:
+        """How many images the random stream has."""
+        if "stream" in state.without:
+            return 0
+        standing = seen.standing
+        return int(in_stream(standing.pool.rows).sum() + in_stream(standing.labels.rows).sum())
 
     def _asked(self, state: LoopState, limit: int) -> Asked:
         random = np.random.default_rng([abs(state.seed), state.rounds])
@@ -314,8 +322,8 @@ class Loop:
             return
         asked = self._asked(state, self._config.offer_pages)
         made = rounds.compose(seen.standing, POLICIES[state.policy], asked)
-        # What was found wrong in an audit is not the head's to label: people put it right.
-        done = proved and not (state.auto_label and len(seen.known.pool))
+        # What was found wrong in an audit is not the head's to label: people put right what the bound needs.
+        done = proved and not (state.auto_label and len(seen.known.pool) > self._audits.spare())
         pages = [] if done else made.pages
         phase = Phase.DONE if done else made.phase
         if not done and len(heard.said.audit_rows):
@@ -340,6 +348,8 @@ class Loop:
             fields |= {"space": view.space, "clusters": view.clusters}
             fields |= ended(state, state.tuning, "", promoted=True)
         self._offer(state, fields, pages, seen)
+        if view is not state:
+            _log.info("%s moves to %s: %s", state.collection, view.space, state.tuning.compared)
 
     def _clusters(self, state: LoopState, view: LoopState, images: int) -> Clusters:
         if view is state:

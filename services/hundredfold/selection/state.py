@@ -44,6 +44,13 @@ class Comparison:
     p_value: float = 1.0
     better: bool = False
 
+    def __str__(self) -> str:
+        return (
+            f"accuracy {self.accuracy_before:.3f} -> {self.accuracy_after:.3f}, "
+            f"purity {self.purity_before:.3f} -> {self.purity_after:.3f} "
+            f"(p = {self.p_value:.2f}) on {self.images} held-out images"
+        )
+
 
 @dataclass(frozen=True)
 class Tuning:

@@ -19,7 +19,6 @@ from hundredfold.training.spaces import Spaces
 from hundredfold.training.store import HeadStore
 from hundredfold.training.vectors import PartVectors, holds, read_parts, vectors_of
 
-LEAST_HELD_OUT = 20
 _MOST_OF_A_KIND = 6_000
 
 
@@ -129,7 +128,7 @@ class Judge:
         ]
         rows, sample = _sample(self._ledger.labels(collection).by_people(), *spaces)
         old, new = (comparing.quality(vectors_of(parts, rows), sample) for parts in spaces)
-        p_value = comparing.sign_test(old.right, new.right)
+        p_value = comparing.chance(old, new)
         return Comparison(old, new, len(old.right), p_value, comparing.better(old, new))
 
 
@@ -139,11 +138,11 @@ def _sample(
     """The images to measure on: the labelled ones that are in both spaces, and some of the others."""
     both = holds(before, labels.rows) & holds(after, labels.rows)
     rows, class_ids = labels.rows[both], labels.class_ids[both]
-    out = holdout.held_out(rows)
-    if out.sum() < LEAST_HELD_OUT or out.all():
+    out = holdout.measured(rows)
+    if out.sum() < holdout.LEAST_MEASURED or out.all():
         raise Conflict(
             f"{out.sum()} images held out are labelled and in both spaces, and {(~out).sum()} others; "
-            f"{LEAST_HELD_OUT} and 1 are needed",
+            f"{holdout.LEAST_MEASURED} and 1 are needed",
             reason="TOO_FEW_LABELS",
         )
     picked = np.sort(np.concatenate([_some(np.flatnonzero(out)), _some(np.flatnonzero(~out))]))

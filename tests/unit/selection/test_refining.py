@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hundredfold.chassis.holdout import held_out
+from hundredfold.chassis.holdout import held_out, in_stream
 from hundredfold.selection.domain.pool import Labels
 from hundredfold.selection.domain.refining import Material, Rules, enough, in_time, material
 
@@ -11,36 +11,42 @@ RULES = Rules()
 
 
 def there(*counts, kept=50):
-    return Material(np.array(counts, np.int64), kept)
+    return Material(np.array(counts, np.int64), kept, 20)
 
 
 def test_held_out_images_are_counted_apart():
     rows = np.arange(2000)
-    found = material(Labels(rows, np.repeat(np.arange(1, 5), 500).astype(np.int32)))
-    assert found.held_out == held_out(rows).sum() > 100
-    assert found.labels + found.held_out == 2000
+    labels = Labels(rows, np.repeat(np.arange(1, 5), 500).astype(np.int32))
+    found = material(labels, 0)
+    assert found.measured == held_out(rows).sum() > 100
+    assert found.labels + found.measured == 2000
     assert len(found.learnt) == 4
+    assert found.needed == 20
+    streamed = material(labels, 200)
+    assert streamed.measured == in_stream(rows).sum() < 100
+    assert streamed.needed == 30
+    assert material(labels, 28).needed == 21
 
 
 def test_nothing_is_learnt_from_nothing():
-    found = material(Labels(np.empty(0, np.int64), np.empty(0, np.int32)))
-    assert (found.labels, found.held_out) == (0, 0)
+    found = material(Labels(np.empty(0, np.int64), np.empty(0, np.int32)), 0)
+    assert (found.labels, found.measured) == (0, 0)
     assert not enough(found, 0, RULES)
 
 
 @pytest.mark.parametrize(
     ("found", "before", "due"),
     [
-        (there(100, 100), 0, True),
-        (there(100, 99), 0, False),
+        (there(125, 125), 0, True),
+        (there(125, 124), 0, False),
         (there(*[12] * 30), 0, True),
         (there(*[11] * 30), 0, False),
         (there(300), 0, False),
         (there(300, 3), 0, False),
         (there(300, 4), 0, True),
-        (there(100, 100, kept=19), 0, False),
-        (there(180, 180), 200, True),
-        (there(180, 179), 200, False),
+        (there(125, 125, kept=19), 0, False),
+        (there(221, 220), 200, True),
+        (there(219, 220), 200, False),
     ],
 )
 def test_it_takes_labels_of_each_class_held_out_ones_and_more_than_before(found, before, due):

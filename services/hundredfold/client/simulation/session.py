@@ -149,6 +149,20 @@ class Session:
             ended = "certificate" if proved else "everything"
             self._reached(target, ended, proved, self._seconds, self._actions)
             space = self._desk.loop().space
+            if proved and target != self._settings.targets[-1]:
+                self._recent.append(self._take_back())
+
+    def _take_back(self) -> int:
+        """Undo the newest certificate, so that its labels are no part of the work to the next target."""
+        audits = patiently(lambda: list(self._client.labels.audits(self._collection)))
+        seq = max(each.certificate_seq for each in audits)
+        request_id = f"{self._annotator}-{seq}"
+        undone = patiently(
+            lambda: self._client.labels.undo(
+                self._collection, self._annotator, seq=seq, request_id=request_id
+            )
+        )
+        return undone.seq
 
     def _proved(self, target: float, cleared: int) -> float:
         """What a certificate of this simulation proves, if that is the target: by the ledger, the truth of it."""
@@ -173,7 +187,7 @@ class Session:
                 seed=self.outcome.seed,
                 target_accuracy=target,
                 confidence=settings.confidence,
-                auto_label=bool(target) and target == settings.targets[-1],
+                auto_label=bool(target),
                 without=settings.without,
             )
         )

@@ -11,6 +11,9 @@ from hundredfold.selection.domain.page import Draft, Kind
 from hundredfold.selection.domain.pool import Pool
 
 CLUSTERS_PER_CLASS = 2
+SEED_IMAGES = 16
+"""So many of a cluster that does not fit on a page: pages of predicted classes get more out of the others."""
+
 _SMALLEST = 3
 _SURE = 0.5
 
@@ -37,8 +40,13 @@ class Clusters:
         return self.rows[self.starts[number] : self.starts[number + 1]]
 
     def page_rows(self, page_size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The nearest images of each cluster: their rows, and the number of the cluster of each."""
-        shown = np.minimum(np.diff(self.starts), page_size)
+        """What is shown of each cluster: the rows, and the number of the cluster of each.
+
+        All of one that fits on a page, since a rest would cost a look of its own; else the nearest to its
+        centre.
+        """
+        size = np.diff(self.starts)
+        shown = np.where(size <= page_size, size, min(SEED_IMAGES, page_size))
         number = np.repeat(np.arange(len(self)), shown)
         before = np.cumsum(shown) - shown
         return self.rows[np.arange(len(number)) + (self.starts[:-1] - before)[number]], number

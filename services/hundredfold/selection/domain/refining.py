@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.chassis.holdout import held_out
+from hundredfold.chassis.holdout import LEAST_MEASURED, held_out, in_stream
 from hundredfold.selection.domain.pool import Labels
 
 
@@ -18,21 +18,23 @@ class Rules:
         least: labels for the first, whatever the number of classes.
         of_a_class: labels in each of `classes` classes.
         classes: with so many labels.
-        held_out: labelled images to measure with.
+        measured: labelled images of the random stream to measure with.
         growth: times the labels of the round before, for the next.
         last: share of the expected work, at its end, in which none begins: it would come too late.
     """
 
     each_class: int = 12
-    least: int = 200
+    least: int = 250
     of_a_class: int = 4
     classes: int = 2
-    held_out: int = 20
-    growth: float = 1.8
+    measured: int = 30
+    growth: float = 2.2
     last: float = 0.1
 
 
 DEFAULT_RULES = Rules()
+
+_OF_STREAM = 0.75
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,13 @@ class Material:
 
     Attributes:
         learnt: int64 [k], labels of each class outside the held-out images.
-        held_out: labelled images that are held out.
+        measured: labelled images to measure with: of the random stream, or, where that is too small, held out.
+        needed: how many of those it takes.
     """
 
     learnt: NDArray[np.int64]
-    held_out: int
+    measured: int
+    needed: int
 
     @property
     def labels(self) -> int:
@@ -53,11 +57,24 @@ class Material:
         return int(self.learnt.sum())
 
 
-def material(labels: Labels) -> Material:
-    """Count the labels that people gave."""
+def material(labels: Labels, stream: int, rules: Rules = DEFAULT_RULES) -> Material:
+    """Count the labels that people gave.
+
+    Those of the stream are waited for until nearly all that came are labelled: the first ones are the easy
+    ones.
+
+    Args:
+        labels: by people.
+        stream: images of the random stream.
+        rules: what it takes.
+    """
     kept = held_out(labels.rows)
     _, counts = np.unique(labels.class_ids[~kept], return_counts=True)
-    return Material(counts.astype(np.int64), int(kept.sum()))
+    learnt = counts.astype(np.int64)
+    if _OF_STREAM * stream < LEAST_MEASURED:
+        return Material(learnt, int(kept.sum()), min(rules.measured, LEAST_MEASURED))
+    needed = min(rules.measured, int(_OF_STREAM * stream))
+    return Material(learnt, int(in_stream(labels.rows).sum()), needed)
 
 
 def enough(there: Material, before: int, rules: Rules) -> bool:
@@ -72,7 +89,7 @@ def enough(there: Material, before: int, rules: Rules) -> bool:
     return (
         there.labels >= max(first, rules.growth * before)
         and int((there.learnt >= rules.of_a_class).sum()) >= rules.classes
-        and there.held_out >= rules.held_out
+        and there.measured >= there.needed
     )
 
 

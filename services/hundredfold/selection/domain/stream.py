@@ -1,7 +1,7 @@
 """The random stream: one image of a hundred that no policy ever chooses, to measure without bias.
 
-People see its images on pages of their predicted class, as they see all others. They come about as fast
-as the rest gets its labels. The order in which they fall due is fixed and has nothing to do with what
+People see its images on pages of their predicted class, as they see all others. The first `FIRST` come at
+once, so that heads and backbones can be measured early; the others about as fast as the rest gets its labels. The order in which they fall due is fixed and has nothing to do with what
 they show, so that those that are due and labelled are a random sample of all images. A page of a few
 images costs a whole look: where fewer than `FEW` of a class are due they stand on the next page of that
 class, among its other images. Until the end those that are labelled lean to classes that have pages.
@@ -21,6 +21,7 @@ from hundredfold.selection.domain.policies.predicted import SINGLES, cut, single
 from hundredfold.selection.domain.pool import Pool
 
 FEW = 6
+FIRST = 40
 _STEP = 8
 _MOST_STEPS = 50
 
@@ -35,7 +36,7 @@ def due(rows: NDArray[np.int64], total: int, done: float) -> NDArray[np.bool_]:
     """
     steps = min(max(1, total // _STEP), _MOST_STEPS)
     share = int(done * steps + 1e-9) / steps
-    return in_stream(rows, STREAM_SHARE * share)
+    return in_stream(rows, STREAM_SHARE * max(share, min(1.0, FIRST / max(total, 1))))
 
 
 def stream_pages(pool: Pool, page_size: int, costs: CostModel) -> list[Draft]:

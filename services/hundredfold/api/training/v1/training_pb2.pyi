@@ -628,9 +628,9 @@ class CompareSpacesResponse(_message.Message):
     images: _builtins.int
     """Held-out images that both were measured on."""
     p_value: _builtins.float
-    """How likely so many more right answers are if neither were better: exact one-sided sign test on the images the two disagree on."""
+    """How likely such a gain of accuracy and purity is if neither were better: a one-sided sign-flip test on the held-out images."""
     better: _builtins.bool
-    """Whether accuracy rose, with `p_value` at most 0.2, and purity did not fall."""
+    """Whether `p_value` is at most 0.2, and neither accuracy nor purity fell."""
     @_builtins.property
     def before(self) -> Global___SpaceQuality:
         """The space in use."""

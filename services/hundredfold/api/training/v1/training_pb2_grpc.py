@@ -101,7 +101,7 @@ class TrainingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompareSpaces(self, request, context):
-        """Measures two spaces on the labelled images that were held out, a fixed random tenth of all rows. The spaces may be incomplete: only images with a vector in both count. Idempotent. NOT_FOUND; FAILED_PRECONDITION when fewer than 20 held-out images, or no other, have a label and both vectors (TOO_FEW_LABELS), or where an image may be of several classes (SEVERAL_CLASSES); UNAVAILABLE while the ledger is away.
+        """Measures two spaces on labelled images of the random stream (see chassis/holdout.py), or, where fewer than 20 of it are labelled, on all that were held out, a fixed random tenth of all rows. The spaces may be incomplete: only images with a vector in both count. Idempotent. NOT_FOUND; FAILED_PRECONDITION when fewer than 20 held-out images, or no other, have a label and both vectors (TOO_FEW_LABELS), or where an image may be of several classes (SEVERAL_CLASSES); UNAVAILABLE while the ledger is away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
