@@ -1,7 +1,7 @@
 """What the events of a ledger come to where an image may be of several classes: yes, no or unknown of each pair."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -19,6 +19,8 @@ from hundredfold.labels.domain.state import Labels, PairState, key_array
 NO_CLASS = 0
 """In place of a class: of a cluster that a person could say nothing about."""
 
+_BLOCK = 65_536
+_MANY = 4  # a share of all rows above which it is quicker to look at all
 _CLASS = (1 << CELL_SHIFT) - 1
 _Number = TypeVar("_Number", np.uint8, np.int32, np.int64)
 Codes = npt.NDArray[np.uint8]
@@ -119,17 +121,29 @@ class PairFold(Folding):
 
     def labels(self) -> Labels:
         """What callers get: classes in use, what is implied included."""
-        yes, no, unsure = _by_verdict(self._known)
-        found = self._implied(np.arange(self._known.shape[1]))
+        pieces = [self._labels_of(block) for block in self._blocks()]
+        if len(pieces) == 1:
+            return pieces[0]
+        joined = {
+            each.name: np.concatenate([getattr(piece, each.name) for piece in pieces])
+            for each in fields(Labels)
+            if each.name != "seq"
+        }
+        return Labels(seq=self.seq, **joined)
+
+    def _labels_of(self, block: slice) -> Labels:
+        """What callers get of some rows."""
+        found = self._implied(block)
+        yes, no, unsure = _by_verdict(found.said)
         return Labels(
             seq=self.seq,
-            rows=yes[0],
+            rows=block.start + yes[0],
             class_ids=yes[1].astype(np.int32),
             seqs=found.given.T[yes],
             origins=found.origins.T[yes],
-            negative_rows=no[0],
+            negative_rows=block.start + no[0],
             negative_class_ids=no[1].astype(np.int32),
-            unsure_rows=unsure[0],
+            unsure_rows=block.start + unsure[0],
             unsure_class_ids=unsure[1].astype(np.int32),
         )
 
@@ -167,7 +181,8 @@ class PairFold(Folding):
         self.no: dict[int, int] = {}
         self.unsure: dict[int, int] = {}
         self.complete = 0
-        self._settle(np.arange(self._said.shape[1]))
+        for block in self._blocks():
+            self._settle(block)
 
     def _given(self, event: Event) -> int:
         return sum(len(each.rows) for each in event.counted if each.verdict is not Verdict.UNSURE)
@@ -193,29 +208,40 @@ class PairFold(Folding):
         self._said[class_ids, rows] = cells.said
         self._given_by[class_ids, rows] = cells.given
         self._origin[class_ids, rows] = cells.origins
-        self._settle(np.unique(rows))
+        touched = np.unique(rows)
+        whole = _MANY * len(touched) > self._said.shape[1]
+        for some in self._blocks() if whole else [touched]:
+            self._settle(some)
 
-    def _settle(self, rows: Rows) -> None:
+    def _blocks(self) -> list[slice]:
+        """All rows in pieces that need little memory at a time; one at least."""
+        size = self._said.shape[1]
+        return [slice(at, min(at + _BLOCK, size)) for at in range(0, max(size, 1), _BLOCK)]
+
+    def _settle(self, rows: Rows | slice) -> None:
         """Work out what is known of rows, each once, and count it."""
         self._tally(rows, -1)
         self._known[:, rows] = self._implied(rows).said
         self._tally(rows, +1)
 
-    def _tally(self, rows: Rows, sign: int) -> None:
+    def _tally(self, rows: Rows | slice, sign: int) -> None:
         used = self._schema.used
-        known = self._known[np.ix_(used, rows)]
+        known = self._known[:, rows][used]
+        answered = np.zeros(known.shape[1], np.int32)
         for counts, verdict in zip((self.yes, self.no, self.unsure), Verdict, strict=True):
-            found = (known == verdict).sum(1)
-            for class_id, count in zip(used.tolist(), found.tolist(), strict=True):
+            found = np.equal(known, int(verdict))
+            for class_id, count in zip(used.tolist(), found.sum(1).tolist(), strict=True):
                 counts[class_id] = counts.get(class_id, 0) + sign * count
-        self._answered[rows] = np.isin(known, (Verdict.IS, Verdict.IS_NOT)).sum(0)
+            if verdict is not Verdict.UNSURE:
+                answered += found.sum(0, dtype=np.int32)
+        self._answered[rows] = answered
         self.complete += sign * int(np.count_nonzero(self._is_complete(self._answered[rows])))
 
     def _is_complete(self, answered: npt.NDArray[np.int32]) -> Mask:
         whole: Mask = (answered == len(self._schema.used)) & (answered > 0)
         return whole
 
-    def _implied(self, rows: Rows) -> Implied:
+    def _implied(self, rows: Rows | slice) -> Implied:
         said = Said(self._said[:, rows], self._given_by[:, rows], self._origin[:, rows])
         return self._implications.of(said)
 
