@@ -206,12 +206,12 @@ class Town:
         self.stack.callback(loops.close)
         self.serve("selection", selection_mount(SelectionServicer(loops)))
 
-    def prepare(self) -> None:
+    def prepare(self, name: str) -> None:
         """Take the images in, say that they may be of several classes, embed them."""
         catalog, embedding = self.client.catalog, self.client.embedding
-        catalog.runs.wait(catalog.ingest(COLLECTION, str(self.images)).run_id)
-        catalog.set_several(COLLECTION)
-        embedding.runs.wait(embedding.embed_collection(COLLECTION, model=GRID.model).run_id)
+        catalog.runs.wait(catalog.ingest(name, str(self.images)).run_id)
+        catalog.set_several(name)
+        embedding.runs.wait(embedding.embed_collection(name, model=GRID.model).run_id)
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +219,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     with ExitStack() as stack:
         redis = stack.enter_context(redis_server())
         town = Town(stack, tmp_path_factory.mktemp("town"), redis.url)
-        town.prepare()
+        town.prepare(COLLECTION)
         yield town
 
 
@@ -311,6 +311,27 @@ def test_a_class_that_comes_later_and_one_that_nobody_has_are_asked_about(
     assert looked_at == 192
     head = client.training.heads(COLLECTION)[0]
     assert nobody not in head.class_ids
+
+
+def test_people_who_find_the_classes_themselves_are_shown_clusters_first(town: Town) -> None:
+    name = "unnamed"
+    town.prepare(name)
+    client = town.client
+    client.selection.start(name, space=GRID.model, expected_classes=3)
+    loop = wait_for(lambda: _with_pages(client, name), 30)
+    assert loop.phase == "SEED"
+    (lease,) = client.labels.lease(name, "ann")
+    assert (lease.page.kind, lease.page.class_id) == ("CLUSTER", 0)
+    ids = client.catalog.add_classes(name, CLASSES).by_name()
+    client.labels.submit(name, lease.token, [Judgement(ids["red"], Verdict.IS, lease.page.rows)])
+    wait_for(lambda: client.selection.get(name).model, 30)
+    (lease,) = wait_for(lambda: client.labels.lease(name, "ann"), 10)
+    assert lease.page.kind == "VERIFY"
+
+
+def _with_pages(client: Client, name: str):
+    ready = client.labels.progress(name).ready_pages
+    return client.selection.get(name) if ready else None
 
 
 def test_what_would_prove_something_is_refused(town: Town, known: KnownPairs) -> None:

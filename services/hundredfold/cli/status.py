@@ -20,6 +20,7 @@ from hundredfold.client.types import (
 )
 
 USUAL_TARGET = 0.95
+_NO_PROOF = "none: nothing is proved yet where an image may be of several classes"
 
 T = TypeVar("T")
 
@@ -114,8 +115,7 @@ def _tell_status(
         ["", ""],
         [
             ["images", f"{collection.images:,} ({collection.failed:,} unreadable)"],
-            ["to label", f"{progress.total:,} (copies follow their representative)"],
-            ["labelled", f"{progress.labelled:,}"],
+            *_amounts(progress, several=schema.several),
             ["set aside", f"{progress.unsure:,}"],
             ["waiting", f"{progress.ready_pages:,} pages"],
             ["decisions", spent],
@@ -123,7 +123,7 @@ def _tell_status(
             ["loop", f"{loop.phase.lower()} {loop.trouble}".strip() if loop else "not started"],
             ["right if stopped now", _expected(loop)],
             [f"left until {_target(loop):.4g}", _left(forecast)],
-            ["certificate", _certificate(loop, audit)],
+            ["certificate", _NO_PROOF if schema.several else _certificate(loop, audit)],
             *([["backbone", _backbone(loop)]] if loop else []),
         ],
     )
@@ -132,6 +132,20 @@ def _tell_status(
     output.table(
         ["class", "labels"], [[names.get(each, str(each)), f"{count:,}"] for each, count in counts]
     )
+
+
+def _amounts(progress: Progress, *, several: bool) -> list[list[str]]:
+    """What there is to label, and how much of it is; where an image may be of several classes pairs beside images."""
+    follow = "(copies follow their representative)"
+    if not several:
+        return [
+            ["to label", f"{progress.total:,} {follow}"],
+            ["labelled", f"{progress.labelled:,}"],
+        ]
+    return [
+        ["to label", f"{progress.images:,} images {follow}, {progress.total:,} pairs with a class"],
+        ["known", f"{progress.labelled:,} pairs; {progress.images_labelled:,} images whole"],
+    ]
 
 
 def _expected(loop: Loop | None) -> str:

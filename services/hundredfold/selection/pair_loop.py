@@ -128,7 +128,8 @@ class PairLoop(Loop):
 
 
 def _naming(state: LoopState, classes: int, *, said_nothing: bool) -> bool:
-    """Whether clusters are shown to find classes: not where all are there from the beginning."""
-    if classes and classes >= state.expected_classes and (state.expected_classes or said_nothing):
-        return False
-    return not state.seeded
+    """Whether clusters are shown to find classes: not where all are there, or were when the work began."""
+    if state.expected_classes:
+        return classes < state.expected_classes
+    begun_with = state.seeded or said_nothing or not state.rounds
+    return not (classes and begun_with)

@@ -112,6 +112,13 @@ def test_a_class_without_a_yes_is_looked_for_further_but_not_for_ever() -> None:
     assert pair_rounds.compose(standing(said), asked()).phase is Phase.DONE
 
 
+def test_of_very_many_classes_some_begin_at_a_time() -> None:
+    class_ids = np.arange(1, 1001, dtype=np.int32)
+    made = pair_rounds.compose(standing(class_ids=class_ids, naming=True), asked())
+    assert len(made.pages) <= 256
+    assert len({page.class_id for page in made.pages}) > 60
+
+
 def test_pages_ask_about_one_class_and_show_no_pair_that_is_known() -> None:
     said = begun()
     aside = PairsSaid(said.yes, said.no, pairs(HAT, ROWS[50:60]))

@@ -39,6 +39,7 @@ RUN = 4
 """Pages of one class that come one after the other: another question takes a moment to take in."""
 
 _MOST_SEEDS = 128
+_MOST_STARTS = 64
 _STAY = 1.1  # another class must be worth so much more before the question changes
 
 
@@ -137,7 +138,7 @@ def _start_pages(standing: PairStanding, page_size: int) -> list[Draft]:
         rows = unknown[: min(page_size, enough - len(known))]
         if len(rows):
             pages.append(_page_of(rows, each.class_id))
-    return pages
+    return pages[:_MOST_STARTS]
 
 
 def _spread(standing: PairStanding) -> NDArray[np.int64]:
