@@ -1,15 +1,18 @@
 """LabelsService where an image may be of several classes: every question is about one class."""
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hundredfold.api.common.v1 import page_pb2
 from hundredfold.api.labels.v1 import labels_pb2
 from hundredfold.chassis.errors import Conflict, InvalidArgument, NotFound
 from hundredfold.chassis.storage import layout
+from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.labels.__main__ import assemble
 from hundredfold.labels.config import LabelsConfig
@@ -166,18 +169,6 @@ class TestSeveral(LabelsContract):
         with pytest.raises(InvalidArgument):
             client.offer(page_message("p", [1], **fields), total=ROWS)
 
-    def test_an_audit_is_refused(self, client: Client) -> None:
-        request = labels_pb2.StartAuditRequest(
-            collection=BIRDS, request_id=new_id(), model="head-birds@1"
-        )
-        with pytest.raises(Conflict) as refused:
-            client.stub.StartAudit(request)
-        assert refused.value.reason == "SEVERAL_CLASSES"
-        listed = client.stub.ListAudits(labels_pb2.ListAuditsRequest(collection=BIRDS))
-        assert not listed.audits
-        with pytest.raises(NotFound):
-            client.stub.GetAudit(labels_pb2.GetAuditRequest(collection=BIRDS))
-
     def test_reconcile_keeps_a_row_on_pages_of_two_classes_and_drops_what_is_known(
         self, client: Client
     ) -> None:
@@ -303,3 +294,134 @@ class TestFilesOfSeveral(LabelsContract):
         assert yes_and_no(client)[0] == {(0, HAT), (0, BAG)}
         copies = yes_and_no(client, include_copies=True)[0]
         assert copies == {(0, HAT), (0, BAG), (1, HAT), (1, BAG)}
+
+
+class TestAuditsOfAClass(LabelsContract):
+    """An audit is of one class: whether the yes and the no of a head may stand for what nobody answered."""
+
+    MODEL = f"head-{BIRDS}@1"
+    HATS = range(0, ROWS, 5)
+
+    @pytest.fixture(autouse=True)
+    def predicted(self, store: ArtifactStore) -> None:
+        make_several(store)
+        likely = np.where(np.isin(np.arange(ROWS), list(self.HATS)), 0.97, 0.01)
+        kept = np.flatnonzero(likely >= 0.02)
+        out = io.BytesIO()
+        np.savez(
+            out,
+            rows=np.arange(ROWS),
+            starts=np.concatenate([[0], np.cumsum(likely >= 0.02)]),
+            class_ids=np.full(len(kept), HAT, np.int32),
+            probability=likely[kept].astype(np.float32),
+            rest_class_ids=np.array([HAT], np.int32),
+            rest_probability=np.array([0.01], np.float32),
+        )
+        folder, name = layout.predictions(BIRDS, self.MODEL), layout.predictions_part(0)
+        manifest = Manifest.load(store, folder)
+        manifest.add(name, store.write_bytes(f"{folder}/{name}", out.getvalue()), rows=ROWS)
+        manifest.save()
+
+    def start(self, client: Client, class_id: int = HAT, **fields: Any) -> Any:
+        request = labels_pb2.StartAuditRequest(
+            collection=BIRDS,
+            request_id=new_id(),
+            model=self.MODEL,
+            class_id=class_id,
+            **{"allowed_error": 0.2, "sample": 40, **fields},
+        )
+        return client.stub.StartAudit(request).audit
+
+    def answer_all(self, client: Client, audit_id: str, *, wrong: int = 0) -> Any:
+        """Answer by the truth, some otherwise."""
+        for _ in range(50):
+            audit = client.stub.GetAudit(
+                labels_pb2.GetAuditRequest(collection=BIRDS, audit_id=audit_id)
+            ).audit
+            if audit.state != labels_pb2.AUDIT_STATE_OPEN:
+                return audit
+            (lease,) = client.lease()
+            assert lease.page.kind == page_pb2.PAGE_KIND_AUDIT
+            assert lease.page.class_id == HAT
+            rows = rows_of(lease.page.rows)
+            yes = {row for row in rows if row in self.HATS}
+            for row in rows[: max(0, wrong)]:
+                yes ^= {row}
+                wrong -= 1
+            no = [row for row in rows if row not in yes]
+            client.submit(lease.token, said(HAT, IS, *sorted(yes)), said(HAT, IS_NOT, *no))
+        raise AssertionError("the audit does not end")
+
+    def certify(self, client: Client, audit_id: str) -> Any:
+        request = labels_pb2.CertifyRequest(
+            collection=BIRDS, request_id=new_id(), audit_id=audit_id, auto_label=True
+        )
+        return client.stub.Certify(request)
+
+    def test_a_class_that_passes_is_known_of_every_image_and_undo_takes_that_back(
+        self, client: Client
+    ) -> None:
+        client.offer(page_message("p", [1, 2], kind=VERIFY, class_id=HAT), total=ROWS)
+        audit = self.start(client)
+        assert (audit.class_id, audit.total, audit.population) == (HAT, ROWS, ROWS)
+        pieces = client.pieces()
+        assert {piece.audit_class_id for piece in pieces} == {HAT}
+        assert sum(len(rows_of(piece.audit_rows)) for piece in pieces) == 40
+        audit = self.answer_all(client, audit.audit_id)
+        assert audit.state == labels_pb2.AUDIT_STATE_PASSED
+        assert (audit.errors, audit.bound < 0.2) == (0, True)
+        written = self.certify(client, audit.audit_id)
+        assert written.labelled == ROWS - 40
+        yes, no = yes_and_no(client)
+        assert yes == {(row, HAT) for row in self.HATS}
+        assert len(no) == ROWS - len(self.HATS)
+        (piece,) = client.pieces()
+        origins = [*np.frombuffer(piece.origins.data, np.uint8)]
+        origins += [*np.frombuffer(piece.negative_origins.data, np.uint8)]
+        assert origins.count(127) == ROWS - 40
+        assert client.progress().images_labelled == 0  # bags and sacks are unknown
+        client.undo(written.seq)
+        yes, no = yes_and_no(client)
+        assert len(yes) + len(no) == 40
+
+    def test_a_head_that_is_often_wrong_fails(self, client: Client) -> None:
+        audit = self.start(client, allowed_error=0.05)
+        audit = self.answer_all(client, audit.audit_id, wrong=30)
+        assert audit.state == labels_pb2.AUDIT_STATE_FAILED
+        with pytest.raises(Conflict) as refused:
+            self.certify(client, audit.audit_id)
+        assert refused.value.reason == "BOUND_NOT_MET"
+
+    def test_what_was_said_before_is_no_part_of_the_population(self, client: Client) -> None:
+        client.offer(page_message("p", range(10), kind=VERIFY, class_id=HAT), total=ROWS)
+        (lease,) = client.lease()
+        client.submit(lease.token, said(HAT, IS, 0, 5), said(HAT, IS_NOT, 1, 2), said(0, UNSURE, 3))
+        assert self.start(client).population == ROWS - 5
+
+    def test_an_image_of_the_sample_stays_free_for_other_classes(self, client: Client) -> None:
+        audit = self.start(client)
+        sampled = rows_of(client.pieces()[0].audit_rows)
+        leases = [lease for _ in range(8) for lease in client.lease()]
+        assert {each.page.class_id for each in leases} == {HAT}
+        client.offer(page_message("p", sampled, kind=VERIFY, class_id=BAG), total=ROWS)
+        (lease,) = client.lease()
+        assert (lease.page.class_id, len(rows_of(lease.page.rows))) == (BAG, len(sampled))
+        assert audit.sample <= 40
+
+    def test_what_can_not_be_audited_is_refused(self, client: Client) -> None:
+        for error, fields in (
+            (InvalidArgument, {"class_id": 0}),
+            (InvalidArgument, {"class_id": 9}),
+            (NotFound, {"class_id": BAG}),
+            (NotFound, {"model": f"head-{BIRDS}@7"}),
+            (Conflict, {"by_class": True}),
+            (Conflict, {"find_threshold": True}),
+        ):
+            with pytest.raises(error):
+                client.stub.StartAudit(
+                    labels_pb2.StartAuditRequest(
+                        collection=BIRDS,
+                        request_id=new_id(),
+                        **{"model": self.MODEL, "class_id": HAT, **fields},
+                    )
+                )

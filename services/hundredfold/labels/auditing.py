@@ -10,6 +10,7 @@ import numpy as np
 
 from hundredfold.chassis.errors import Aborted, Conflict, InvalidArgument, NotFound
 from hundredfold.chassis.stages import stages
+from hundredfold.chassis.storage.collections import several_classes
 from hundredfold.labels.answers import Asker, replayed
 from hundredfold.labels.audits import Audits
 from hundredfold.labels.domain import sampling, sequential, thresholds
@@ -24,7 +25,9 @@ from hundredfold.labels.domain.audit import (
     people_of,
 )
 from hundredfold.labels.domain.bounds import Stratum, look_alpha
-from hundredfold.labels.domain.event import Draft, EventKind, labels_by_class
+from hundredfold.labels.domain.class_view import NOT
+from hundredfold.labels.domain.event import Draft, EventKind, Judgement, Verdict, labels_by_class
+from hundredfold.labels.domain.folds import audited
 from hundredfold.labels.domain.page import Ids, Rows
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.audits import AuditStore, Population
@@ -68,6 +71,7 @@ class _Scene:
     looks: int
     audits: int
     before: str
+    class_id: int
 
 
 class Auditor:
@@ -91,14 +95,13 @@ class Auditor:
             AlreadyExists: REQUEST_ID_REUSED.
             InvalidArgument: neither head nor cluster, or both, or a class that is not in the schema.
             NotFound: the head, its predictions or the cluster.
-            Conflict: NOTHING_TO_AUDIT, SEVERAL_CLASSES.
+            Conflict: NOTHING_TO_AUDIT; SEVERAL_CLASSES, what takes images of one class is asked for.
             Aborted: others start audits all the time.
         """
         body = body_digest({"kind": "audit", **asdict(wanted)})
         with self._ledger.records.reading(collection) as reading:
             if before := replayed(reading, request_id, body):
                 return self._at(reading, before.seq)
-        self._ledger.catalog.require_one_class(collection, "an audit")
         self._check(collection, wanted)
         everything = self._everything(collection, wanted)
         for _ in range(_TRIES):
@@ -139,7 +142,7 @@ class Auditor:
                 audit = self._passed(work, audit_id)
                 rows, class_ids = self._to_label(work, audit) if auto_label else _nothing()
                 details: Mapping[str, Any] = {"audit_id": audit_id, **asdict(audit.proof)}
-                said = labels_by_class(rows, class_ids)
+                said = _said(rows, class_ids, audit.plan.class_id)
                 kind = EventKind.CERTIFICATE
                 draft = Draft(kind, asker.name, request_id, body, judgements=said, details=details)
                 seq, labelled = work.append(draft), len(rows)
@@ -153,7 +156,10 @@ class Auditor:
     def _check(self, collection: str, wanted: Wanted) -> None:
         if bool(wanted.model) == bool(wanted.cluster):
             raise InvalidArgument("name either a model or a cluster", field="model")
-        if wanted.model:
+        several = self._ledger.catalog.schema(collection).several
+        if several and (wanted.cluster or wanted.by_class or wanted.find_threshold):
+            raise several_classes(collection, "such an audit")
+        if wanted.model and not several:
             return
         schema = self._ledger.catalog.schema_with(collection, [wanted.class_id])
         if schema.unknown([wanted.class_id]):
@@ -161,23 +167,30 @@ class Auditor:
 
     def _everything(self, collection: str, wanted: Wanted) -> Population:
         """What is audited, labelled images among it, representatives only, classes as they are by now."""
-        if wanted.model:
+        schema = self._ledger.catalog.schema(collection)
+        if schema.several:
+            class_id = schema.in_use(wanted.class_id)
+            found = self._store.pair_predictions(collection, wanted.model, class_id)
+        elif wanted.model:
             found = self._store.predictions(collection, wanted.model)
         else:
             found = self._store.cluster(collection, wanted.cluster, wanted.class_id)
         if copies := self._ledger.copies(collection):
             found = found.only(copies.of(found.rows) == found.rows)
+        if schema.several:
+            return found
         found = found.only(found.class_ids > 0)
-        classes = self._ledger.catalog.schema(collection).resolve(found.class_ids)
-        return Population(found.rows, classes, found.probabilities)
+        return Population(found.rows, schema.resolve(found.class_ids), found.probabilities)
 
     def _scene(self, collection: str, wanted: Wanted, everything: Population) -> _Scene:
+        schema = self._ledger.catalog.schema(collection)
         with self._ledger.records.reading(collection) as reading:
-            with self._ledger.fold_of_images(collection, reading) as fold:
+            with self._ledger.fold(collection, reading) as whole:
+                fold = audited(whole, wanted.class_id, schema)
                 # What is known to be wrong would not be labelled.
                 known = fold.refused(everything.rows, everything.class_ids)
                 population = everything.only(~fold.done(everything.rows) & ~known)
-                people, labelled = people_of(fold), fold.tally.labelled
+                people, labelled = people_of(fold), fold.labelled
                 cleared = fold.standing.cleared
             plans = self._audits.plans(reading)
             newest = self._audits.find(reading, "")
@@ -189,7 +202,12 @@ class Auditor:
             )
         if wanted.cluster:
             total = labelled = len(everything.rows) - len(population.rows)
-        looks = [seq for seq, plan in plans.items() if plan.cluster == wanted.cluster]
+        class_id = schema.in_use(wanted.class_id) if schema.several else 0
+        looks = [
+            seq
+            for seq, plan in plans.items()
+            if (plan.cluster, plan.class_id) == (wanted.cluster, class_id)
+        ]
         opened = newest is not None and newest.state is AuditState.OPEN
         return _Scene(
             population=population,
@@ -198,6 +216,7 @@ class Auditor:
             looks=sum(seq > cleared for seq in looks),
             audits=len(plans),
             before=newest.plan.audit_id if newest and opened else "",
+            class_id=class_id,
         )
 
     def _passed(self, work: Writing, audit_id: str) -> Audit:
@@ -221,7 +240,9 @@ class Auditor:
         """The images of an audit's population that still have no label, and what each would get."""
         population = self._store.population(work.collection, audit.plan.audit_id)
         sure = population.probabilities >= np.float32(audit.proof.threshold)
-        with self._ledger.fold_of_images(work.collection, work) as fold:
+        schema = self._ledger.catalog.schema(work.collection)
+        with self._ledger.fold(work.collection, work) as whole:
+            fold = audited(whole, audit.plan.class_id, schema)
             rows, class_ids = population.rows[sure], population.class_ids[sure]
             known = fold.done(rows) | fold.refused(rows, class_ids)
         return rows[~known], class_ids[~known]
@@ -230,6 +251,17 @@ class Auditor:
         found = self._audits.find(work, self._audits.plans(work)[seq].audit_id)
         assert found is not None  # noqa: S101  its event is there
         return found
+
+
+def _said(rows: Rows, class_ids: Ids, audited_class: int) -> tuple[Judgement, ...]:
+    """That rows [n] are of classes [n]; of one class audited by itself also that they are not."""
+    if not audited_class:
+        return labels_by_class(rows, class_ids)
+    yes = class_ids != NOT
+    return (
+        Judgement(audited_class, Verdict.IS, rows[yes]),
+        Judgement(audited_class, Verdict.IS_NOT, rows[~yes]),
+    )
 
 
 def _nothing() -> tuple[Rows, Ids]:
@@ -281,6 +313,7 @@ def _draw(collection: str, request_id: str, wanted: Wanted, scene: _Scene) -> tu
         abandons=scene.before,
         stages=sizes,
         level=level,
+        class_id=scene.class_id,
     )
     return plan, drawn
 

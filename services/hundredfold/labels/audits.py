@@ -20,9 +20,9 @@ from hundredfold.labels.domain.audit import (
 )
 from hundredfold.labels.domain.audit_pages import pages
 from hundredfold.labels.domain.event import EventKind
-from hundredfold.labels.domain.fold import Fold
 from hundredfold.labels.domain.folding import Folding
-from hundredfold.labels.domain.page import NO_ROWS, Mask, Page, Rows
+from hundredfold.labels.domain.folds import AnyFold, audited
+from hundredfold.labels.domain.page import NO_ROWS, Mask, Page, Rows, cells
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.audits import AuditStore
@@ -77,7 +77,7 @@ class Audits:
         seqs = sorted((s for s in known.plans if not before or s < before), reverse=True)[:limit]
         if not seqs:
             return []
-        with self._ledger.fold_of_images(work.collection, work) as fold:
+        with self._ledger.fold(work.collection, work) as fold:
             return [self._audit(work, fold, schema, known, seq) for seq in seqs]
 
     def find(self, work: Reading, audit_id: str) -> Audit | None:
@@ -87,17 +87,17 @@ class Audits:
         if not seqs:
             return None
         schema = self._ledger.catalog.schema(work.collection)
-        with self._ledger.fold_of_images(work.collection, work) as fold:
+        with self._ledger.fold(work.collection, work) as fold:
             return self._audit(work, fold, schema, known, max(seqs))
 
-    def open_rows(self, collection: str) -> Rows:
-        """Images of the sample of an open audit that wait for an answer: int64 [n], ascending."""
+    def open_rows(self, collection: str) -> tuple[Rows, int]:
+        """Images of the sample of an open audit that wait for an answer, int64 [n], ascending, and its class, or 0."""
         with self._ledger.records.reading(collection) as reading:
             found = self._waiting(reading)
         if found is None:
-            return NO_ROWS
-        _, drawn, waiting = found
-        return drawn.rows[waiting]
+            return NO_ROWS, 0
+        plan, drawn, waiting = found
+        return drawn.rows[waiting], plan.class_id
 
     def pages(self, work: Reading) -> list[Page]:
         """The pages of an open audit, with the images that wait for an answer and are in no lease."""
@@ -105,7 +105,7 @@ class Audits:
         if found is None:
             return []
         plan, drawn, waiting = found
-        free = waiting & ~np.isin(drawn.rows, work.leased())
+        free = waiting & ~np.isin(cells(drawn.rows, plan.class_id), work.leased())
         return pages(plan, drawn, free, self._ledger.catalog.schema(work.collection))
 
     def _waiting(self, work: Reading) -> tuple[Plan, Drawn, Mask] | None:
@@ -115,19 +115,23 @@ class Audits:
             return None
         plan = known.plans[max(known.plans)]
         schema = self._ledger.catalog.schema(work.collection)
-        with self._ledger.fold_of_images(work.collection, work) as fold:
+        with self._ledger.fold(work.collection, work) as fold:
             if self.newest_id(work, fold) != plan.audit_id:
                 return None
             drawn = self._sample(work.collection, plan.audit_id)
-            found = outcome(fold, schema, drawn)
+            seen = audited(fold, plan.class_id, schema)
+            found = outcome(seen, schema, drawn)
             # A later stage is asked about when those before are answered and have not decided.
-            begun = drawn.first(prove(plan, drawn, found, people_of(fold)).sample)
+            begun = drawn.first(prove(plan, drawn, found, people_of(seen)).sample)
             return plan, drawn, begun & ~found.answered
 
-    def _audit(self, work: Reading, fold: Fold, schema: Schema, known: _Known, seq: int) -> Audit:
+    def _audit(
+        self, work: Reading, fold: AnyFold, schema: Schema, known: _Known, seq: int
+    ) -> Audit:
         plan = known.plans[seq]
         drawn = self._sample(work.collection, plan.audit_id)
-        proof = prove(plan, drawn, outcome(fold, schema, drawn), people_of(fold))
+        seen = audited(fold, plan.class_id, schema)
+        proof = prove(plan, drawn, outcome(seen, schema, drawn), people_of(seen))
         audit = Audit(plan, state_of(plan, proof), proof, seq)
         if at := self._certificate(known, fold, plan.audit_id):
             return certified(audit, known.proofs[at][1], at)

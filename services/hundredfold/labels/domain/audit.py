@@ -16,6 +16,7 @@ from hundredfold.labels.domain.bounds import (
     most_wrong,
     most_wrong_stratified,
 )
+from hundredfold.labels.domain.class_view import ClassView
 from hundredfold.labels.domain.fold import Fold
 from hundredfold.labels.domain.page import NO_ROWS, Ids, Mask, Rows
 from hundredfold.labels.domain.people import miss_rate, wrong_labels
@@ -65,6 +66,7 @@ class Plan:
         abandons: the audit that was open before, or "".
         stages: images of the sample looked at after each stage; none = there is only one.
         level: the nominal probability of error of each stage; 0 = alpha.
+        class_id: where an image may be of several classes the one audited; else 0.
     """
 
     audit_id: str
@@ -85,6 +87,7 @@ class Plan:
     abandons: str = ""
     stages: tuple[int, ...] = ()
     level: float = 0.0
+    class_id: int = 0
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -211,20 +214,20 @@ class Audit:
     certificate_seq: int = 0
 
 
-def people_of(fold: Fold) -> People:
+def people_of(fold: Fold | ClassView) -> People:
     """What is known of those who answer."""
     labels = fold.labelled_by_people()
     return People(miss_rate(fold.people.values()), wrong_labels(fold.people), labels)
 
 
-def outcome(fold: Fold, schema: Schema, drawn: Drawn) -> Outcome:
+def outcome(fold: Fold | ClassView, schema: Schema, drawn: Drawn) -> Outcome:
     """What people said of a sample, read off the labels.
 
     Nobody had said anything of these images when they were drawn, so whatever is known of one by now
     answers for it, from whichever page or file it came. What a certificate says is no answer.
     """
     by_people = fold.by_people(drawn.rows)
-    meant = schema.resolve(drawn.class_ids)
+    meant = _resolved(schema, drawn.class_ids)
     agree = by_people & (_resolved(schema, fold.class_of(drawn.rows)) == meant)
     refused = fold.refused(drawn.rows, drawn.class_ids)
     refused |= fold.refused(drawn.rows, meant)

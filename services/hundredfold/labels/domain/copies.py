@@ -115,6 +115,7 @@ def inherited_pairs(labels: Labels, copies: Copies | None) -> Labels:
         origins=labels.origins[at],
         negative_rows=no_rows,
         negative_class_ids=labels.negative_class_ids[no_at],
+        negative_origins=labels.negative_origins[no_at],
         unsure_rows=unsure_rows,
         unsure_class_ids=labels.unsure_class_ids[unsure_at],
     )

@@ -91,6 +91,11 @@ class Fold(Folding):
         known: Mask = self.done(rows) & (self.origin_of(rows) != CERTIFIED)
         return known
 
+    @property
+    def labelled(self) -> int:
+        """Rows with a label."""
+        return self.tally.labelled
+
     def labelled_by_people(self) -> int:
         """Rows with a label, without those that a certificate labelled."""
         certified = (self._origin == CERTIFIED) & (self._whole(self._class) > 0)

@@ -4,6 +4,7 @@ import numpy as np
 
 from hundredfold.labels.domain import asking, pair_asking
 from hundredfold.labels.domain import progress as counting
+from hundredfold.labels.domain.class_view import ClassView
 from hundredfold.labels.domain.copies import Copies
 from hundredfold.labels.domain.fold import Fold
 from hundredfold.labels.domain.page import Mask, Page
@@ -32,13 +33,20 @@ def taken_up(state: FoldState, schema: Schema, copies: Copies | None) -> AnyFold
     return Fold.of(state, copies, schema.divided)
 
 
+def audited(fold: AnyFold, class_id: int, schema: Schema) -> Fold | ClassView:
+    """The labels that an audit is about: of all images, or of one class where they may be of several."""
+    if isinstance(fold, PairFold):
+        return ClassView(fold, schema.in_use(class_id))
+    return fold
+
+
 def still_open(fold: AnyFold, page: Page, schema: Schema, audit_id: str) -> Mask:
     """Which images of a page are still to be shown: bool [n]; see `asking`."""
     if page.several != isinstance(fold, PairFold):
         # It was put into the queue before the schema said which kind of collection it is.
         return np.zeros(len(page.rows), np.bool_)
     if isinstance(fold, PairFold):
-        return pair_asking.still_open(fold, page, schema)
+        return pair_asking.still_open(fold, page, schema, audit_id)
     return asking.still_open(fold, page, schema, audit_id)
 
 

@@ -70,14 +70,14 @@ class Implications:
         found.origins[self._alone] = said.origins[self._alone]
         for class_id, relatives in self._related.items():
             yes_at, origins = _newest(said, Verdict.IS, relatives.yes)
-            no_at, _ = _newest(said, Verdict.IS_NOT, relatives.no)
+            no_at, no_origins = _newest(said, Verdict.IS_NOT, relatives.no)
             unsure_at, _ = _newest(said, Verdict.UNSURE, relatives.same)
             is_yes, is_no = (yes_at > 0) & (yes_at >= no_at), no_at > yes_at
             found.said[class_id] = np.select(
                 [is_yes, is_no, unsure_at > 0], [Verdict.IS, Verdict.IS_NOT, Verdict.UNSURE]
             )
             found.given[class_id] = np.select([is_yes, is_no], [yes_at, no_at], unsure_at)
-            found.origins[class_id] = np.where(is_yes, origins, 0)
+            found.origins[class_id] = np.select([is_yes, is_no], [origins, no_origins], 0)
         return found
 
 

@@ -18,6 +18,11 @@ NO_IDS: Ids = np.empty(0, np.int32)
 NO_NUMBERS: npt.NDArray[np.float32] = np.empty(0, np.float32)
 
 
+def cells(rows: Rows, class_id: int) -> Rows:
+    """See `Page.cells`: of rows [n] and a class; 0 where an image is of one class."""
+    return (rows << CELL_SHIFT) | class_id if class_id else rows
+
+
 class PageKind(enum.IntEnum):
     """What a page asks; the numbers are those of the API."""
 

@@ -1,17 +1,27 @@
 """Which images of a page there is still something to ask about, where an image may be of several classes."""
 
+import numpy as np
+
 from hundredfold.labels.domain.page import Mask, Page
 from hundredfold.labels.domain.pair_fold import PairFold
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.domain.state import key_array
 
 
-def still_open(fold: PairFold, page: Page, schema: Schema) -> Mask:
+def still_open(fold: PairFold, page: Page, schema: Schema, audit_id: str) -> Mask:
     """Which images of a page are still to be shown: bool [n].
 
     On a page of a class those of which it is not known whether they are of it; on the page of a cluster
     those of which nothing was said.
+
+    Args:
+        fold: the labels.
+        page: which.
+        schema: for merged classes.
+        audit_id: the audit that may still be answered; pages of others are over.
     """
+    if page.audit_id not in ("", audit_id):
+        return np.zeros(len(page.rows), np.bool_)
     if not page.class_id:
         nothing: Mask = fold.given_by_any(page.rows)[:, 1] == 0
         return nothing
@@ -26,4 +36,4 @@ def open_again(fold: PairFold, page: Page, schema: Schema, seq: int) -> Mask:
         only_by_it: Mask = ((given == 0) | (given == seq)).all(1)
         return only_by_it
     by_it: Mask = fold.given_by(page.cells) == seq
-    return by_it | still_open(fold, page, schema)
+    return by_it | still_open(fold, page, schema, page.audit_id)

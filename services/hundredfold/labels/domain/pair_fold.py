@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hundredfold.labels.domain.copies import Copies
-from hundredfold.labels.domain.event import Event, EventKind, Judgement, Verdict
+from hundredfold.labels.domain.event import CERTIFIED, Event, EventKind, Judgement, Verdict
 from hundredfold.labels.domain.folding import Change, Folding
 from hundredfold.labels.domain.implying import Implications, Implied, Said
 from hundredfold.labels.domain.page import CELL_SHIFT, NO_ROWS, Mask, Rows
@@ -71,8 +71,7 @@ class PairFold(Folding):
     ) -> "PairFold":
         """The fold that had this state."""
         fold = cls(copies, schema)._take_up(state)
-        no_origin = np.zeros(len(state.refused), np.uint8)
-        fold._put(_cells(state.refused, Verdict.IS_NOT, state.refused_given, no_origin))
+        fold._put(_cells(state.refused, Verdict.IS_NOT, state.refused_given, state.refused_origins))
         unsure = key_array(state.unsure_rows, state.unsure_class_ids)
         no_origin = np.zeros(len(unsure), np.uint8)
         fold._put(_cells(unsure, Verdict.UNSURE, state.unsure_given, no_origin))
@@ -106,6 +105,19 @@ class PairFold(Folding):
         oldest = np.where(given > 0, given, np.iinfo(np.int64).max).min(0)
         newest = given.max(0)
         return np.stack([np.where(newest > 0, oldest, 0), newest], axis=1)
+
+    def about(self, rows: Rows, class_id: int) -> tuple[Codes, Codes]:
+        """uint8 [n] twice: what is known of rows [n] and a class in use (see `known`), and how it came about."""
+        found = self._implied(rows[rows < self._said.shape[1]])
+        said, origins = np.zeros(len(rows), np.uint8), np.zeros(len(rows), np.uint8)
+        inside = rows < self._said.shape[1]
+        said[inside], origins[inside] = found.said[class_id], found.origins[class_id]
+        return said, origins
+
+    def answered_by_people(self) -> int:
+        """Pairs of which people said yes or no."""
+        answered = np.isin(self._said, (Verdict.IS, Verdict.IS_NOT))
+        return int(np.count_nonzero(answered & (self._origin != CERTIFIED)))
 
     def labelled_with_copies(self) -> int:
         """Complete images and the copies that inherit from them."""
@@ -143,6 +155,7 @@ class PairFold(Folding):
             origins=found.origins.T[yes],
             negative_rows=block.start + no[0],
             negative_class_ids=no[1].astype(np.int32),
+            negative_origins=found.origins.T[no],
             unsure_rows=block.start + unsure[0],
             unsure_class_ids=unsure[1].astype(np.int32),
         )
@@ -160,6 +173,7 @@ class PairFold(Folding):
             unsure_given=self._given_by.T[unsure],
             refused=key_array(no[0], no[1].astype(np.int32)),
             refused_given=self._given_by.T[no],
+            refused_origins=self._origin.T[no],
             **self._bookkeeping(),
         )
 
@@ -281,7 +295,7 @@ def _heard(event: Event) -> _Cells:
     keys_once, last = np.unique(joined, return_index=True)
     verdicts = np.concatenate([np.empty(0, np.uint8), *codes])[::-1][last]
     given = np.full(len(keys_once), event.seq, np.int64)
-    origins = np.where(verdicts == Verdict.IS, np.uint8(event.origin), np.uint8(0))
+    origins = np.where(verdicts == Verdict.UNSURE, np.uint8(0), np.uint8(event.origin))
     return _Cells(keys_once, verdicts, given, origins)
 
 

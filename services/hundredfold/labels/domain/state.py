@@ -92,10 +92,12 @@ class PairState(FoldState):
     Attributes:
         unsure_class_ids: int32 [u]: the class under which each was set aside; 0 for that of a cluster.
         refused_given: int64 [m]: the event that said so.
+        refused_origins: uint8 [m]: how it came about, see `Draft.origin`.
     """
 
     unsure_class_ids: Ids
     refused_given: Rows
+    refused_origins: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,6 +121,7 @@ class Labels:
             of: rows repeat then.
         unsure_class_ids: int32 [u], where an image may be of several classes: under which each was set
             aside; else empty.
+        negative_origins: uint8 [m], there too: how each negative came about; else empty.
     """
 
     seq: int
@@ -132,3 +135,4 @@ class Labels:
     possible_rows: Rows = field(default_factory=lambda: NO_ROWS)
     possible_class_ids: Ids = field(default_factory=lambda: NO_IDS)
     unsure_class_ids: Ids = field(default_factory=lambda: NO_IDS)
+    negative_origins: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))

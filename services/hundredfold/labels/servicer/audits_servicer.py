@@ -95,7 +95,7 @@ def _wanted(request: labels_pb2.StartAuditRequest) -> Wanted:
     return Wanted(
         model=request.model,
         cluster=request.cluster,
-        class_id=request.class_id if request.cluster else 0,
+        class_id=request.class_id,
         allowed_error=rules.share(request.allowed_error, 0.0001, 0.5, 0.05, "allowed_error"),
         confidence=rules.share(request.confidence, 0.5, 0.9999, 0.95, "confidence"),
         sample=rules.between(request.sample, 1, MOST_SAMPLE, 0, "sample"),

@@ -146,10 +146,13 @@ class LabelsServicer(AuditsServicer):
         """See labels.proto."""
         collection = self._collection(request.collection)
         labels = self._ledger.labels(collection)
-        audited = self._audits.open_rows(collection)
+        audited, audited_class = self._audits.open_rows(collection)
         copies = self._ledger.copies(collection) if request.include_copies else None
         if self._ledger.catalog.recent(collection).several:
-            yield from messages.label_pieces(inherited_pairs(labels, copies), audited)
+            pieces = messages.label_pieces(inherited_pairs(labels, copies), audited)
+            for piece in pieces:
+                piece.audit_class_id = audited_class
+                yield piece
         elif request.include_copies:
             yield from messages.copy_pieces(Projection(labels, copies), audited)
         else:

@@ -133,6 +133,7 @@ def label_pieces(labels: Labels, audited: Rows) -> Iterator[labels_pb2.GetLabels
             possible_rows=pack(labels.possible_rows[piece]),
             possible_class_ids=pack(labels.possible_class_ids[piece]),
             unsure_class_ids=pack(labels.unsure_class_ids[piece]),
+            negative_origins=pack(labels.negative_origins[piece]),
         )
 
 
@@ -215,6 +216,7 @@ def audit_message(collection: str, audit: Audit) -> labels_pb2.Audit:
         seq=audit.seq,
         certificate_seq=audit.certificate_seq,
         people_error=proof.people_error,
+        class_id=plan.class_id,
     )
 
 

@@ -16,7 +16,7 @@ from hundredfold.labels.domain.state import FoldState, PairState
 
 KEPT = 3
 _ARRAYS = ("unsure_rows", "unsure_given", "refused", "undone", "recent", "actors", "people")
-_OF_PAIRS = ("unsure_class_ids", "refused_given")
+_OF_PAIRS = ("unsure_class_ids", "refused_given", "refused_origins")
 """What there is only where an image may be of several classes."""
 _SCALARS = ("seq", "cleared", "decisions", "microseconds")
 

@@ -757,8 +757,12 @@ class GetLabelsResponse(_message.Message):
     POSSIBLE_ROWS_FIELD_NUMBER: _builtins.int
     POSSIBLE_CLASS_IDS_FIELD_NUMBER: _builtins.int
     UNSURE_CLASS_IDS_FIELD_NUMBER: _builtins.int
+    NEGATIVE_ORIGINS_FIELD_NUMBER: _builtins.int
+    AUDIT_CLASS_ID_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """The newest event in them."""
+    audit_class_id: _builtins.int
+    """There too: the class of the open audit that waits for `audit_rows`."""
     @_builtins.property
     def rows(self) -> _tensor_pb2.Tensor:
         """Labelled images: int64 [n]."""
@@ -803,6 +807,10 @@ class GetLabelsResponse(_message.Message):
     def unsure_class_ids(self) -> _tensor_pb2.Tensor:
         """Where an image may be of several classes: the class under which each of `unsure_rows` was set aside, 0 for that of a cluster: int32 [u]."""
 
+    @_builtins.property
+    def negative_origins(self) -> _tensor_pb2.Tensor:
+        """There too: how each of `negative_rows` came about, as `origins`: uint8 [m]."""
+
     def __init__(
         self,
         *,
@@ -818,10 +826,12 @@ class GetLabelsResponse(_message.Message):
         possible_rows: _tensor_pb2.Tensor | None = ...,
         possible_class_ids: _tensor_pb2.Tensor | None = ...,
         unsure_class_ids: _tensor_pb2.Tensor | None = ...,
+        negative_origins: _tensor_pb2.Tensor | None = ...,
+        audit_class_id: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_rows", b"audit_rows", "class_ids", b"class_ids", "negative_class_ids", b"negative_class_ids", "negative_rows", b"negative_rows", "origins", b"origins", "possible_class_ids", b"possible_class_ids", "possible_rows", b"possible_rows", "rows", b"rows", "seqs", b"seqs", "unsure_class_ids", b"unsure_class_ids", "unsure_rows", b"unsure_rows"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_rows", b"audit_rows", "class_ids", b"class_ids", "negative_class_ids", b"negative_class_ids", "negative_origins", b"negative_origins", "negative_rows", b"negative_rows", "origins", b"origins", "possible_class_ids", b"possible_class_ids", "possible_rows", b"possible_rows", "rows", b"rows", "seqs", b"seqs", "unsure_class_ids", b"unsure_class_ids", "unsure_rows", b"unsure_rows"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_rows", b"audit_rows", "class_ids", b"class_ids", "negative_class_ids", b"negative_class_ids", "negative_rows", b"negative_rows", "origins", b"origins", "possible_class_ids", b"possible_class_ids", "possible_rows", b"possible_rows", "rows", b"rows", "seq", b"seq", "seqs", b"seqs", "unsure_class_ids", b"unsure_class_ids", "unsure_rows", b"unsure_rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_class_id", b"audit_class_id", "audit_rows", b"audit_rows", "class_ids", b"class_ids", "negative_class_ids", b"negative_class_ids", "negative_origins", b"negative_origins", "negative_rows", b"negative_rows", "origins", b"origins", "possible_class_ids", b"possible_class_ids", "possible_rows", b"possible_rows", "rows", b"rows", "seq", b"seq", "seqs", b"seqs", "unsure_class_ids", b"unsure_class_ids", "unsure_rows", b"unsure_rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -896,6 +906,7 @@ class Audit(_message.Message):
     CERTIFICATE_SEQ_FIELD_NUMBER: _builtins.int
     PEOPLE_ERROR_FIELD_NUMBER: _builtins.int
     MOST_SAMPLE_FIELD_NUMBER: _builtins.int
+    CLASS_ID_FIELD_NUMBER: _builtins.int
     audit_id: _builtins.str
     """Unique in its collection."""
     collection: _builtins.str
@@ -936,6 +947,8 @@ class Audit(_message.Message):
     """Estimated share of wrong labels among those people gave."""
     most_sample: _builtins.int
     """Images drawn for all stages together."""
+    class_id: _builtins.int
+    """Where an image may be of several classes: the class audited, whose yes and no it is about; `total` is then of images, `bound` of those for which the one of this class is wrong."""
     @_builtins.property
     def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditGroup]:
         """By class, when bounds by class were asked for."""
@@ -964,10 +977,11 @@ class Audit(_message.Message):
         certificate_seq: _builtins.int = ...,
         people_error: _builtins.float = ...,
         most_sample: _builtins.int = ...,
+        class_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_error", b"allowed_error", "alpha", b"alpha", "answered", b"answered", "audit_id", b"audit_id", "bound", b"bound", "certificate_seq", b"certificate_seq", "cluster", b"cluster", "collection", b"collection", "confidence", b"confidence", "errors", b"errors", "groups", b"groups", "look", b"look", "model", b"model", "most_sample", b"most_sample", "people_error", b"people_error", "population", b"population", "sample", b"sample", "seq", b"seq", "state", b"state", "threshold", b"threshold", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_error", b"allowed_error", "alpha", b"alpha", "answered", b"answered", "audit_id", b"audit_id", "bound", b"bound", "certificate_seq", b"certificate_seq", "class_id", b"class_id", "cluster", b"cluster", "collection", b"collection", "confidence", b"confidence", "errors", b"errors", "groups", b"groups", "look", b"look", "model", b"model", "most_sample", b"most_sample", "people_error", b"people_error", "population", b"population", "sample", b"sample", "seq", b"seq", "state", b"state", "threshold", b"threshold", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -998,7 +1012,7 @@ class StartAuditRequest(_message.Message):
     cluster: _builtins.str
     """A cluster instead of a head: `run/number`, every image of it would be `class_id`."""
     class_id: _builtins.int
-    """The class of the cluster."""
+    """The class of the cluster; where an image may be of several classes, the one to audit by itself."""
     allowed_error: _builtins.float
     """The share of wrong labels to allow: 0.0001 to 0.5; 0 = 0.05."""
     confidence: _builtins.float
