@@ -228,7 +228,8 @@ class Audit:
     `state` is OPEN, PASSED, FAILED, CERTIFIED or ABANDONED. `bound` is the upper bound on the share of
     wrong labels among all images, `allowed_error` the largest that the certificate takes,
     `people_error` the estimated share of wrong ones among people's labels. `sample` counts the images of
-    the stages begun so far, `most_sample` those of all.
+    the stages begun so far, `most_sample` those of all. Where an image may be of several classes it is of the yes
+    and no of `class_id` alone.
     """
 
     audit_id: str
@@ -252,6 +253,7 @@ class Audit:
     certificate_seq: int
     people_error: float
     most_sample: int = 0
+    class_id: int = 0
 
 
 @dataclass(frozen=True)

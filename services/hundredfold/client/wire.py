@@ -179,6 +179,7 @@ def audit(message: labels_pb2.Audit) -> types.Audit:
         certificate_seq=message.certificate_seq,
         people_error=message.people_error,
         most_sample=message.most_sample,
+        class_id=message.class_id,
     )
 
 

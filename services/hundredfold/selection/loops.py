@@ -9,7 +9,7 @@ from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
 from hundredfold.chassis.requests import check_between, check_request_id
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.collections import require_collection, several_classes
+from hundredfold.chassis.storage.collections import require_collection
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.selection.config import SelectionConfig
 from hundredfold.selection.domain.policies import DEFAULT, POLICIES
@@ -100,15 +100,14 @@ class Loops:
         Raises:
             NotFound: there is no such collection.
             InvalidArgument: a setting is out of bounds.
-            Conflict: NO_VECTORS, or SPACE_UNCLEAR; SEVERAL_CLASSES, a proof is asked for where an image may be
-                of several classes.
+            Conflict: NO_VECTORS, or SPACE_UNCLEAR.
         """
         require_collection(self._artifacts, collection)
         check_between(expected_classes, 0, MOST_CLASSES, "expected_classes")
         check_between(page_size, 0, MOST_PAGE_SIZE, "page_size")
         several = self._store.has_several(collection)
         if several:
-            policy, without = _of_pairs(collection, policy, without, target_accuracy, auto_label)
+            policy, without = _of_pairs(policy), [*without, *WITHOUT]
         state = LoopState(
             collection=collection,
             space=space or self._space(collection),
@@ -187,21 +186,13 @@ class Loops:
         return PairLoop if self._store.has_several(state.collection) else Loop
 
 
-def _of_pairs(
-    collection: str,
-    policy: str,
-    without: Sequence[str],
-    target_accuracy: float,
-    auto_label: bool,
-) -> tuple[str, Sequence[str]]:
-    """Policy and parts left out where an image may be of several classes."""
-    if target_accuracy or auto_label:
-        raise several_classes(collection, "a certificate")
+def _of_pairs(policy: str) -> str:
+    """The policy where an image may be of several classes."""
     if policy not in ("", POLICY):
         raise InvalidArgument(
             f"policy must be {POLICY} where an image may be of several classes", field="policy"
         )
-    return POLICY, [*without, *WITHOUT]
+    return POLICY
 
 
 def _check_share(share: float, field: str) -> float:

@@ -1,9 +1,11 @@
 """The loop of a collection whose images may be of several classes.
 
-It goes round as every loop does; what differs is what a round is made of: pairs of an image and a class.
-There are no audits, no search for better spaces and no pages of suspicious labels here: `PARTS` says so.
+It goes round as every loop does; what differs is what a round is made of: pairs of an image and a class, and that
+a target is proved class by class. There is no search for better spaces and there are no pages of suspicious
+labels here: `PARTS` says so.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from hundredfold.chassis.errors import Conflict, InvalidArgument, Unavailable
@@ -11,10 +13,14 @@ from hundredfold.selection.domain import pair_rounds
 from hundredfold.selection.domain.forecast import Forecast
 from hundredfold.selection.domain.page import Draft
 from hundredfold.selection.domain.pair_pool import PairGuesses, standings
+from hundredfold.selection.domain.pair_proving import Proofs
 from hundredfold.selection.domain.pair_rounds import PairStanding
+from hundredfold.selection.domain.rounds import Phase
 from hundredfold.selection.loop import Loop
+from hundredfold.selection.pair_audits import PairAudits, wrong_then
 from hundredfold.selection.peers import PairsHeard
 from hundredfold.selection.state import LoopState
+from hundredfold.selection.store import Vectors
 
 POLICY = "pairs"
 """The one way in which pages are chosen."""
@@ -25,6 +31,10 @@ PARTS = ("fine-tuning", "discovery", "planting", "cleaning", "stream")
 
 class PairLoop(Loop):
     """See Loop."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._proving = PairAudits(self._place, self._peers.ledger)
 
     _pairs: PairStanding | None = None
     _version = -1
@@ -70,10 +80,24 @@ class PairLoop(Loop):
         with self._changed:
             self._due = False
         state = self._place.now
-        standing = self._standing(state)
+        vectors = self._read_vectors(state)
+        proofs = self._proving.settle(state, len(vectors.rows))
+        standing, guesses = self._standing(state, vectors, proofs)
+        due = proofs.due(standing.classes, guesses.rest, wrong_then(state), state.page_size)
+        if due is not None:
+            self._proving.start(state, proofs, due)
+            with self._changed:
+                self._due = True  # its images are asked about first
+            return
         made = pair_rounds.compose(standing, self._asked(state, self._config.offer_pages))
         fields: dict[str, Any] = {
-            "phase": made.phase,
+            "phase": Phase.AUDIT if proofs.open else made.phase,
+            "auditing": replace(
+                state.auditing,
+                audit_id=proofs.last,
+                open=proofs.open is not None,
+                proved=proofs.accuracy(standing.classes),
+            ),
             "model": standing.model,
             "seen_seq": self._seq,
             "total": standing.total,
@@ -88,26 +112,30 @@ class PairLoop(Loop):
             self._pairs, self._offered, self._trouble = standing, len(made.pages), ""
             self._current = made.current
 
-    def _standing(self, state: LoopState) -> PairStanding:
+    def _standing(
+        self, state: LoopState, vectors: Vectors, proofs: Proofs
+    ) -> tuple[PairStanding, PairGuesses]:
         """What is known, and what a head that knows it says."""
         self._version = self._store.schema_version(state.collection)
         class_ids = self._store.class_ids(state.collection)
-        vectors = self._read_vectors(state)
         clusters = self._seeds.read(state, len(vectors.rows))
         heard = self._peers.ledger.pairs_heard(state.collection)
         self._seq = heard.seq
         guesses = self._pair_guesses(state, heard)
         said = heard.said.within(vectors.rows)
-        return PairStanding(
+        classes = standings(vectors.rows, class_ids, said, guesses, vectors.of)
+        standing = PairStanding(
             vectors.rows,
             said,
-            standings(vectors.rows, class_ids, said, guesses, vectors.of),
+            classes,
             clusters,
             vectors.of,
             guesses.model,
             naming=_naming(state, len(class_ids), said_nothing=not len(said.touched)),
             current=self._current,
+            closed=proofs.closed(classes),
         )
+        return standing, guesses
 
     def _pair_guesses(self, state: LoopState, heard: PairsHeard) -> PairGuesses:
         """What a head says; nothing before there is one."""

@@ -99,8 +99,6 @@ class Session:
         self._recent = [cleared]
         if self._settings.stop is Stop.TRUTH:
             self._until_truth(space, cleared)
-        elif self._known.several:
-            self._until_done(space, cleared)
         else:
             self._until_certificates(space, cleared)
         self._desk.leave()
@@ -124,16 +122,6 @@ class Session:
         self._measure()
         self._tell_crossed()
 
-    def _until_done(self, space: str, cleared: int) -> None:
-        """Until the loop asks no more: where an image may be of several classes nothing is proved then."""
-        self._start(space, target=0.0)
-        self._desk.wait_until_seen(cleared)
-        self._label(lambda loop: loop.phase == "DONE")
-        self._measure()
-        self._tell_crossed()
-        accuracy = self.outcome.curve[-1].accuracy
-        self._reached(accuracy, "done", 0.0, self._seconds, self._actions)
-
     def _tell_crossed(self) -> None:
         for target in self._settings.targets:
             if found := measuring.crossing(self.outcome.curve, target):
@@ -146,16 +134,23 @@ class Session:
             self._label(lambda loop: loop.phase == "DONE")
             self._measure()
             proved = self._proved(target, cleared)
-            ended = "certificate" if proved else "everything"
+            asked_all = "done" if self._known.several else "everything"
+            ended = "certificate" if proved else asked_all
             self._reached(target, ended, proved, self._seconds, self._actions)
             space = self._desk.loop().space
             if proved and target != self._settings.targets[-1]:
-                self._recent.append(self._take_back())
+                self._recent += self._take_back()
 
-    def _take_back(self) -> int:
-        """Undo the newest certificate, so that its labels are no part of the work to the next target."""
+    def _take_back(self) -> list[int]:
+        """Undo the newest certificate, or one of each class, so that their labels are no part of the work to the next target."""
         audits = patiently(lambda: list(self._client.labels.audits(self._collection)))
-        seq = max(each.certificate_seq for each in audits)
+        newest: dict[int, int] = {}
+        for each in audits:
+            seq = newest.get(each.class_id, 0)
+            newest[each.class_id] = max(seq, each.certificate_seq)
+        return [self._undo(seq) for seq in sorted(newest.values()) if seq]
+
+    def _undo(self, seq: int) -> int:
         request_id = f"{self._annotator}-{seq}"
         undone = patiently(
             lambda: self._client.labels.undo(
@@ -165,7 +160,12 @@ class Session:
         return undone.seq
 
     def _proved(self, target: float, cleared: int) -> float:
-        """What a certificate of this simulation proves, if that is the target: by the ledger, the truth of it."""
+        """What a certificate of this simulation proves, if that is the target: by the ledger, the truth of it.
+
+        Where an image may be of several classes it takes one of each class: so the loop is asked.
+        """
+        if self._known.several:
+            return self._desk.loop().proved_accuracy
         audits = patiently(lambda: list(self._client.labels.audits(self._collection)))
         bounds = [
             each.bound

@@ -56,6 +56,7 @@ class PairStanding:
         model: the head; empty before there is one.
         naming: whether clusters are shown, to find classes.
         current: the class that people were asked about first in the last round; 0 = none.
+        closed: classes that are not asked about: proved, or being audited.
     """
 
     rows: NDArray[np.int64]
@@ -66,6 +67,7 @@ class PairStanding:
     model: str = ""
     naming: bool = False
     current: int = 0
+    closed: frozenset[int] = frozenset()
 
     @property
     def total(self) -> int:
@@ -129,6 +131,8 @@ def _start_pages(standing: PairStanding, page_size: int) -> list[Draft]:
     pages = []
     for place, each in enumerate(standing.classes):
         known = standing.said.answered(each.class_id)
+        if each.class_id in standing.closed:
+            continue
         enough = START_MOST if not each.yes else START
         if len(known) >= min(enough, len(standing.rows)):
             continue
@@ -165,7 +169,11 @@ class _Offer:
 
 def _verify_pages(standing: PairStanding, asked: Asked) -> list[Draft]:
     """Pages of one class each, those that right most in a second first, in runs of one class."""
-    offers = {each.class_id: _offer(each.pool, asked) for each in standing.classes}
+    offers = {
+        each.class_id: _offer(each.pool, asked)
+        for each in standing.classes
+        if each.class_id not in standing.closed
+    }
     ranked = sorted(
         (
             (float(value), class_id, number)

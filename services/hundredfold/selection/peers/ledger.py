@@ -50,6 +50,7 @@ class Audit:
     total: int
     look: int
     people_error: float
+    class_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -168,8 +169,19 @@ class Ledger:
         allowed_error: float,
         confidence: float,
         sample: int,
+        class_id: int = 0,
     ) -> Audit:
-        """Draw an audit; NotFound without the head, Conflict without an image to audit."""
+        """Draw an audit; NotFound without the head, Conflict without an image to audit.
+
+        Args:
+            collection: of which.
+            request_id: the same again draws no other.
+            model: the head.
+            allowed_error: share of wrong labels.
+            confidence: of the proof.
+            sample: images to draw; 0 = as many as seem right.
+            class_id: where an image may be of several classes the one to audit.
+        """
         request = labels_pb2.StartAuditRequest(
             collection=collection,
             request_id=request_id,
@@ -177,6 +189,7 @@ class Ledger:
             allowed_error=allowed_error,
             confidence=confidence,
             sample=sample,
+            class_id=class_id,
         )
         with named("labels"):
             return _audit(self._stub.StartAudit(request, timeout=_AUDIT_SECONDS).audit)
@@ -186,6 +199,21 @@ class Ledger:
         request = labels_pb2.GetAuditRequest(collection=collection, audit_id=audit_id)
         with named("labels"):
             return _audit(self._stub.GetAudit(request).audit)
+
+    def audits(self, collection: str) -> list[Audit]:
+        """All audits, newest first."""
+        found: list[Audit] = []
+        token = ""
+        while True:
+            request = labels_pb2.ListAuditsRequest(
+                collection=collection, page_size=1000, page_token=token
+            )
+            with named("labels"):
+                answer = self._stub.ListAudits(request, timeout=_AUDIT_SECONDS)
+            found += map(_audit, answer.audits)
+            token = answer.next_page_token
+            if not token:
+                return found
 
     def certify(self, collection: str, *, request_id: str, audit_id: str, auto_label: bool) -> None:
         """Write the certificate of an audit; NotFound, Conflict."""
@@ -223,6 +251,7 @@ def _audit(audit: labels_pb2.Audit) -> Audit:
         audit.total,
         audit.look,
         audit.people_error,
+        audit.class_id,
     )
 
 

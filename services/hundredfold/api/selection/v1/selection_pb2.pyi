@@ -224,7 +224,7 @@ class Loop(_message.Message):
     confidence: _builtins.float
     """How sure that must be."""
     proved_accuracy: _builtins.float
-    """The share of all images that an audit has proved to be right; 0 before."""
+    """The share of all images that an audit has proved to be right; 0 before. Where an image may be of several classes the least over the classes that some image is known to be of, each with its own audit and confidence."""
     audit_id: _builtins.str
     """The audit that waits for answers, or the last one."""
     backbone_step: Global___BackboneStep.ValueType

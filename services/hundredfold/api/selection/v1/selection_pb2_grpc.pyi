@@ -34,7 +34,7 @@ class SelectionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SelectionServiceAsyncStub: ...
     StartLoop: _grpc.UnaryUnaryMultiCallable[_selection_pb2.StartLoopRequest, _selection_pb2.StartLoopResponse]
-    """Starts the loop of a collection, or starts it anew with other settings; from then on the queue is kept filled, also after a restart. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the collection has no vectors (NO_VECTORS), or for a target or `auto_label` where an image may be of several classes (SEVERAL_CLASSES): there the loop has only the policy `pairs` and goes without fine-tuning, discovery, planting, cleaning and stream; it is DONE when no pair is left that is likely to 0.05 or more, which proves nothing."""
+    """Starts the loop of a collection, or starts it anew with other settings; from then on the queue is kept filled, also after a restart. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the collection has no vectors (NO_VECTORS). Where an image may be of several classes the loop has only the policy `pairs` and goes without fine-tuning, discovery, planting, cleaning and stream; a target is proved by an audit of each class, and without one it is DONE when no pair is left that is likely to 0.05 or more, which proves nothing."""
     GetLoop: _grpc.UnaryUnaryMultiCallable[_selection_pb2.GetLoopRequest, _selection_pb2.GetLoopResponse]
     """Reads a loop. Idempotent. NOT_FOUND when there is none."""
     ProposePages: _grpc.UnaryUnaryMultiCallable[_selection_pb2.ProposePagesRequest, _selection_pb2.ProposePagesResponse]
@@ -48,7 +48,7 @@ class SelectionServiceAsyncStub(SelectionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartLoop: _aio.UnaryUnaryMultiCallable[_selection_pb2.StartLoopRequest, _selection_pb2.StartLoopResponse]  # type: ignore[assignment]
-    """Starts the loop of a collection, or starts it anew with other settings; from then on the queue is kept filled, also after a restart. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the collection has no vectors (NO_VECTORS), or for a target or `auto_label` where an image may be of several classes (SEVERAL_CLASSES): there the loop has only the policy `pairs` and goes without fine-tuning, discovery, planting, cleaning and stream; it is DONE when no pair is left that is likely to 0.05 or more, which proves nothing."""
+    """Starts the loop of a collection, or starts it anew with other settings; from then on the queue is kept filled, also after a restart. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the collection has no vectors (NO_VECTORS). Where an image may be of several classes the loop has only the policy `pairs` and goes without fine-tuning, discovery, planting, cleaning and stream; a target is proved by an audit of each class, and without one it is DONE when no pair is left that is likely to 0.05 or more, which proves nothing."""
     GetLoop: _aio.UnaryUnaryMultiCallable[_selection_pb2.GetLoopRequest, _selection_pb2.GetLoopResponse]  # type: ignore[assignment]
     """Reads a loop. Idempotent. NOT_FOUND when there is none."""
     ProposePages: _aio.UnaryUnaryMultiCallable[_selection_pb2.ProposePagesRequest, _selection_pb2.ProposePagesResponse]  # type: ignore[assignment]
@@ -65,7 +65,7 @@ class SelectionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _selection_pb2.StartLoopRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_selection_pb2.StartLoopResponse, _abc.Awaitable[_selection_pb2.StartLoopResponse]]:
-        """Starts the loop of a collection, or starts it anew with other settings; from then on the queue is kept filled, also after a restart. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the collection has no vectors (NO_VECTORS), or for a target or `auto_label` where an image may be of several classes (SEVERAL_CLASSES): there the loop has only the policy `pairs` and goes without fine-tuning, discovery, planting, cleaning and stream; it is DONE when no pair is left that is likely to 0.05 or more, which proves nothing."""
+        """Starts the loop of a collection, or starts it anew with other settings; from then on the queue is kept filled, also after a restart. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the collection has no vectors (NO_VECTORS). Where an image may be of several classes the loop has only the policy `pairs` and goes without fine-tuning, discovery, planting, cleaning and stream; a target is proved by an audit of each class, and without one it is DONE when no pair is left that is likely to 0.05 or more, which proves nothing."""
 
     @_abc_1.abstractmethod
     def GetLoop(

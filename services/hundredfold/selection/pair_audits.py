@@ -1,0 +1,86 @@
+"""Proving the target class by class: asks for audits, and certifies those that passed."""
+
+from dataclasses import replace
+
+from hundredfold.chassis.errors import Conflict, NotFound
+from hundredfold.selection.domain.pair_pool import ClassStanding
+from hundredfold.selection.domain.pair_proving import ClassAudit, Proofs
+from hundredfold.selection.peers import Audit, Ledger, request_id
+from hundredfold.selection.place import Place
+from hundredfold.selection.state import LoopState
+
+
+class PairAudits:
+    """The audits of a loop whose images may be of several classes. Used by its thread alone.
+
+    Args:
+        place: of the loop.
+        ledger: that owns audits.
+    """
+
+    def __init__(self, place: Place, ledger: Ledger) -> None:
+        self._place = place
+        self._ledger = ledger
+
+    def settle(self, state: LoopState, images: int) -> Proofs:
+        """Certify what passed, and tell where the proof of each class stands."""
+        if not state.target_accuracy:
+            return Proofs()
+        newest: dict[int, ClassAudit] = {}
+        audits = self._ledger.audits(state.collection)
+        for audit in reversed(audits):
+            looks = newest[audit.class_id].looks + 1 if audit.class_id in newest else 1
+            newest[audit.class_id] = _class_audit(audit, looks)
+        for class_id, each in newest.items():
+            if each.state == "PASSED":
+                newest[class_id] = self._certified(state, each)
+        last = audits[0].audit_id if audits else ""
+        return Proofs(newest, last, state.target_accuracy, images, state.auto_label)
+
+    def start(self, state: LoopState, proofs: Proofs, due: ClassStanding) -> None:
+        """Ask for the audit of a class."""
+        others = [each for each in state.auditing.evidence if each[0] != str(due.class_id)]
+        before = proofs.newest.get(due.class_id)
+        looks = before.looks if before else 0
+        drawn = (str(due.class_id), due.expected_wrong + due.aside, float(looks + 1))
+        state = self._place.change(
+            state, auditing=replace(state.auditing, evidence=(*others, drawn))
+        )
+        try:
+            self._ledger.start_audit(
+                state.collection,
+                request_id=request_id(
+                    state.collection, due.pool.model, "audit", due.class_id, looks
+                ),
+                model=due.pool.model,
+                allowed_error=1 - state.target_accuracy,
+                confidence=state.confidence,
+                sample=0,
+                class_id=due.class_id,
+            )
+        except (NotFound, Conflict):
+            # The head was replaced, or everything got known meanwhile: the next round looks again.
+            return
+
+    def _certified(self, state: LoopState, passed: ClassAudit) -> ClassAudit:
+        try:
+            self._ledger.certify(
+                state.collection,
+                request_id=request_id(state.collection, "certify", passed.audit_id),
+                audit_id=passed.audit_id,
+                auto_label=state.auto_label,
+            )
+        except Conflict as error:
+            if error.reason == "BOUND_NOT_MET":
+                return replace(passed, state="FAILED")
+            # An answer was undone since: how it stands now the next line reads.
+        return _class_audit(self._ledger.audit(state.collection, passed.audit_id), passed.looks)
+
+
+def wrong_then(state: LoopState) -> dict[int, float]:
+    """Class -> images expected to be wrong when it was audited last."""
+    return {int(class_id): wrong for class_id, wrong, _ in state.auditing.evidence}
+
+
+def _class_audit(audit: Audit, looks: int) -> ClassAudit:
+    return ClassAudit(audit.class_id, audit.audit_id, audit.state, audit.bound, audit.total, looks)
