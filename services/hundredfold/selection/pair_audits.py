@@ -5,6 +5,7 @@ from dataclasses import replace
 from hundredfold.chassis.errors import Conflict, NotFound
 from hundredfold.selection.domain.pair_pool import ClassStanding
 from hundredfold.selection.domain.pair_proving import ClassAudit, Proofs
+from hundredfold.selection.domain.stopping import NO_EVIDENCE, Terms, alpha, least_sample
 from hundredfold.selection.peers import Audit, Ledger, request_id
 from hundredfold.selection.place import Place
 from hundredfold.selection.state import LoopState
@@ -37,12 +38,17 @@ class PairAudits:
         last = audits[0].audit_id if audits else ""
         return Proofs(newest, last, state.target_accuracy, images, state.auto_label)
 
+    def forget(self, state: LoopState) -> None:
+        """Begin anew: what audits found says nothing about labels that were cleared."""
+        if state.auditing.evidence:
+            self._place.change(state, auditing=replace(state.auditing, evidence=()))
+
     def start(self, state: LoopState, proofs: Proofs, due: ClassStanding) -> None:
         """Ask for the audit of a class."""
         others = [each for each in state.auditing.evidence if each[0] != str(due.class_id)]
         before = proofs.newest.get(due.class_id)
         looks = before.looks if before else 0
-        drawn = (str(due.class_id), due.expected_wrong + due.aside, float(looks + 1))
+        drawn = (str(due.class_id), due.expected_wrong, float(looks + 1))
         state = self._place.change(
             state, auditing=replace(state.auditing, evidence=(*others, drawn))
         )
@@ -55,12 +61,26 @@ class PairAudits:
                 model=due.pool.model,
                 allowed_error=1 - state.target_accuracy,
                 confidence=state.confidence,
-                sample=0,
+                sample=self._sample(state, proofs, due, looks + 1),
                 class_id=due.class_id,
             )
         except (NotFound, Conflict):
             # The head was replaced, or everything got known meanwhile: the next round looks again.
             return
+
+    def _sample(self, state: LoopState, proofs: Proofs, due: ClassStanding, look: int) -> int:
+        """How many images to draw; 0 = as many as the ledger takes for right."""
+        unknown = len(due.pool) + due.rest
+        ratio = proofs.ratio(wrong_then(state))
+        terms = Terms(
+            total=proofs.images,
+            allowed=(1 - state.target_accuracy) * proofs.images,
+            slips=0.0,
+            alpha=alpha(state.confidence, look),
+            classes=2,
+            aside=due.aside,
+        )
+        return least_sample(terms, unknown, ratio * due.expected_wrong, NO_EVIDENCE)
 
     def _certified(self, state: LoopState, passed: ClassAudit) -> ClassAudit:
         try:
@@ -83,4 +103,14 @@ def wrong_then(state: LoopState) -> dict[int, float]:
 
 
 def _class_audit(audit: Audit, looks: int) -> ClassAudit:
-    return ClassAudit(audit.class_id, audit.audit_id, audit.state, audit.bound, audit.total, looks)
+    return ClassAudit(
+        audit.class_id,
+        audit.audit_id,
+        audit.state,
+        audit.bound,
+        audit.total,
+        audit.population,
+        audit.answered,
+        audit.errors,
+        looks,
+    )

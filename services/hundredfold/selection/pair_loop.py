@@ -83,6 +83,9 @@ class PairLoop(Loop):
         vectors = self._read_vectors(state)
         proofs = self._proving.settle(state, len(vectors.rows))
         standing, guesses = self._standing(state, vectors, proofs)
+        if not standing.said.touched.size:
+            self._proving.forget(state)
+            state = self._place.now
         due = proofs.due(standing.classes, guesses.rest, wrong_then(state), state.page_size)
         if due is not None:
             self._proving.start(state, proofs, due)

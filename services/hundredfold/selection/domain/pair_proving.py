@@ -3,6 +3,10 @@
 An audit is of one class: of the images of which nobody knows whether they are of it, as many are drawn at
 random as make a bound on the wrong yes and no of the head. What ledger and head say is all there is to
 know; nothing is remembered but what was expected when an audit was drawn.
+
+Heads expect too much wrong of what nobody was asked about: pages are of what they doubt, and what they never
+doubted is easier than what looks like it. So what they expect is taken times a ratio, `CAUTIOUS` at first, that
+the audits of all classes correct.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,11 +16,14 @@ from hundredfold.selection.domain.pair_pool import ClassStanding
 from hundredfold.selection.domain.pair_rounds import LEAST
 from hundredfold.selection.domain.stopping import may_look_again
 
-OVER = 0.7
-"""An audit is due when at most so large a share of the wrong ones that are allowed is expected."""
+CAUTIOUS = 0.6
+"""Wrong ones for each that a head expects, before an audit has told."""
+
+_WEIGHT = 8.0  # wrong ones expected that this counts as much as
 
 _FEW_PAGES = 2
 _ROUNDING = 1e-6
+_ANSWERED = ("PASSED", "CERTIFIED", "FAILED")
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,10 @@ class ClassAudit:
         audit_id: of the audit.
         state: OPEN, PASSED, FAILED, CERTIFIED or ABANDONED.
         bound: on the share of images for which the yes or no of the class is wrong.
-        total: images it is about.
+        total: images there were.
+        population: of them those of which nobody knew.
+        sample: of these those that were drawn and answered about.
+        errors: of these the wrong ones.
         looks: audits of the class so far, this one counted.
     """
 
@@ -37,6 +47,9 @@ class ClassAudit:
     state: str
     bound: float
     total: int
+    population: int = 0
+    sample: int = 0
+    errors: int = 0
     looks: int = 1
 
 
@@ -88,6 +101,19 @@ class Proofs:
             return 0.0
         return 1 - max(self.newest[each.class_id].bound for each in proved)
 
+    def ratio(self, wrong_then: Mapping[int, float]) -> float:
+        """Wrong ones for each that heads expect, by the newest audits of all classes.
+
+        Args:
+            wrong_then: class -> images expected to be wrong when it was audited last.
+        """
+        wrong, expected = CAUTIOUS * _WEIGHT, _WEIGHT
+        for class_id, audit in self.newest.items():
+            if audit.state in _ANSWERED and audit.population:
+                wrong += audit.errors
+                expected += wrong_then.get(class_id, 0.0) * audit.sample / audit.population
+        return wrong / expected
+
     def due(
         self,
         classes: Sequence[ClassStanding],
@@ -105,7 +131,7 @@ class Proofs:
         """
         if not self.target or self.open:
             return None
-        allowed = (1 - self.target) * self.images
+        allowed, ratio = (1 - self.target) * self.images, self.ratio(wrong_then)
 
         def ready(each: ClassStanding) -> bool:
             if each.class_id not in known_to_head or not _unknown(each) or self.is_proved(each):
@@ -113,9 +139,9 @@ class Proofs:
             nothing_to_ask = not (each.pool.probability >= LEAST).any()
             if nothing_to_ask or _unknown(each) <= _FEW_PAGES * page_size:
                 return True
-            wrong = each.expected_wrong + each.aside
-            again = may_look_again(wrong, wrong_then.get(each.class_id, 0.0))
-            return wrong <= OVER * allowed and again
+            wrong = ratio * each.expected_wrong + each.aside
+            again = may_look_again(each.expected_wrong, wrong_then.get(each.class_id, 0.0))
+            return wrong <= allowed and again
 
         able = [each for each in classes if ready(each)]
         return min(able, key=lambda each: each.expected_wrong, default=None)

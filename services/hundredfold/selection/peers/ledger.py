@@ -51,6 +51,8 @@ class Audit:
     look: int
     people_error: float
     class_id: int = 0
+    population: int = 0
+    answered: int = 0
 
 
 @dataclass(frozen=True)
@@ -252,6 +254,8 @@ def _audit(audit: labels_pb2.Audit) -> Audit:
         audit.look,
         audit.people_error,
         audit.class_id,
+        audit.population,
+        audit.answered,
     )
 
 
