@@ -255,7 +255,7 @@ def exported(town: Town) -> Exported:
 def test_images_are_labelled_faster_than_one_by_one_and_nearly_all_are_right(
     town: Town, known: KnownPairs
 ) -> None:
-    settings = Settings(targets=(0.9, 0.999), stop=Stop.TRUTH, check_every=1, stall_seconds=30)
+    settings = Settings(targets=(0.9, 0.999), stop=Stop.TRUTH, check_every=1, stall_seconds=120)
     outcome = simulate(town.client, COLLECTION, known, CostModel(), settings)
     assert [each.ended for each in outcome.milestones] == ["truth", "truth"]
     done = outcome.curve[-1]
@@ -283,11 +283,12 @@ def test_an_overlooked_odd_image_is_wrong_for_its_class_alone(
     town: Town, known: KnownPairs
 ) -> None:
     settings = Settings(
-        targets=(0.9,), stop=Stop.TRUTH, miss_rate=0.1, check_every=1, stall_seconds=30
+        targets=(0.9,), stop=Stop.TRUTH, miss_rate=0.1, check_every=1, stall_seconds=120
     )
     outcome = simulate(town.client, COLLECTION, known, CostModel(), settings, seed=1)
-    reached = outcome.milestones[0]
-    assert reached.exact_match <= reached.accuracy
+    last = outcome.curve[-1]
+    assert 0.8 < last.accuracy < 1
+    assert last.exact_match <= last.accuracy
 
 
 def test_a_class_that_comes_later_and_one_that_nobody_has_are_asked_about(
@@ -298,7 +299,7 @@ def test_a_class_that_comes_later_and_one_that_nobody_has_are_asked_about(
         COLLECTION,
         known,
         CostModel(),
-        Settings(check_every=1, stall_seconds=30),
+        Settings(check_every=1, stall_seconds=120),
         seed=2,
     )
     client = town.client
@@ -339,7 +340,7 @@ def _with_pages(client: Client, name: str):
 
 def test_a_target_is_proved_class_by_class_and_the_head_says_the_rest(town: Town) -> None:
     known = prepare_known(town)
-    settings = Settings(targets=(0.95,), check_every=1, stall_seconds=30)
+    settings = Settings(targets=(0.95,), check_every=1, stall_seconds=120)
     outcome = simulate(town.client, COLLECTION, known, CostModel(), settings, seed=3)
     (reached,) = outcome.milestones
     assert (reached.ended, reached.proved_accuracy >= 0.95) == ("certificate", True)

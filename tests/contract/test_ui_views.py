@@ -83,7 +83,7 @@ def test_without_a_catalog_it_says_so() -> None:
     assert "can't be listed" in app.error[0].value
 
 
-def test_progress_of_several_classes_an_image_counts_pairs_and_promises_no_proof(
+def test_progress_of_several_classes_an_image_counts_pairs(
     tmp_path: Path,
 ) -> None:
     with services(tmp_path) as house, client_of(house.environ):

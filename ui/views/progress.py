@@ -34,10 +34,8 @@ def show(choice: Choice) -> None:
         progress, schema = numbers
         _heading(progress, loop, several=schema.several)
         _tiles(progress, loop, _forecast(loop) if loop else None)
-        if loop and schema.several:
-            _no_proof(loop)
-        elif loop:
-            proof.show(choice, loop, progress)
+        if loop:
+            proof.show(choice, loop, progress, several=schema.several)
         _by_class(progress.labels_by_class, schema)
         if loop:
             behind.networks(loop)
@@ -93,16 +91,6 @@ def _heading(progress: Progress, loop: Loop | None, *, several: bool) -> None:
     if loop:
         words.insert(0, f"{_PHASES.get(loop.phase, loop.phase)}, round {loop.rounds:,}")
     st.caption(" · ".join(words))
-
-
-def _no_proof(loop: Loop) -> None:
-    """What can be said where an image may be of several classes: nothing is proved there."""
-    if loop.phase == "DONE":
-        st.markdown("**No class is likely any more for an image of which it is unknown.**")
-    st.caption(
-        "An image may be of several classes here. What nobody answered counts as the model says; no random "
-        "check proves it yet."
-    )
 
 
 _PHASES = {

@@ -20,7 +20,6 @@ from hundredfold.client.types import (
 )
 
 USUAL_TARGET = 0.95
-_NO_PROOF = "none: nothing is proved yet where an image may be of several classes"
 
 T = TypeVar("T")
 
@@ -123,7 +122,7 @@ def _tell_status(
             ["loop", f"{loop.phase.lower()} {loop.trouble}".strip() if loop else "not started"],
             ["right if stopped now", _expected(loop)],
             [f"left until {_target(loop):.4g}", _left(forecast)],
-            ["certificate", _NO_PROOF if schema.several else _certificate(loop, audit)],
+            ["certificate", _certificate(loop, audit)],
             *([["backbone", _backbone(loop)]] if loop else []),
         ],
     )

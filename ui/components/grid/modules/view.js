@@ -20,6 +20,7 @@ const QUESTIONS = {
 // Where an image may be of several classes: nothing is said of the others.
 const QUESTIONS_OF_SEVERAL = {
   VERIFY: { before: "Is there a ", after: "?", hint: "Click where there is none, then Enter; I turns it round." },
+  AUDIT: { before: "Check: is there a ", after: "?", hint: "Look closely: these stand for all the others. Click where there is none, then Enter.", note: "random check" },
 };
 const STATEMENT = { before: "These are ", after: ".", hint: HINT };
 
