@@ -35,7 +35,7 @@ class AuditingLedger(LedgerStandIn):
         self.guesses: dict[str, dict[int, int]] = {}
         self.by_request: dict[str, str] = {}
         self.certificates: list[str] = []
-        self.least_bound = 0.0
+        self.slack = 0.0
         self.answers_lost = False
         self.away_after_offer_of = 0
 
@@ -144,11 +144,15 @@ class AuditingLedger(LedgerStandIn):
 
     def _settled(self, audit_id):
         audit, sample = self.audits[audit_id], self.samples[audit_id]
-        if audit.state == labels_pb2.AUDIT_STATE_OPEN and not self._waiting(audit_id):
-            wrong = [row for row in sample if self.labels.get(row) != sample[row]]
-            audit.errors = len(wrong)
-            share = len(wrong) / max(len(sample), 1) * audit.population / audit.total
-            audit.bound = max(self.least_bound, share)
+        unsettled = labels_pb2.AUDIT_STATE_OPEN, labels_pb2.AUDIT_STATE_FAILED
+        if audit.state in unsettled and not self._waiting(audit_id):
+            audit.errors = sum(self.labels.get(row) != guess for row, guess in sample.items())
+            put_right = sum(
+                self.labels.get(row, guess) != guess
+                for row, guess in self.guesses[audit_id].items()
+            )
+            share = audit.errors / max(len(sample), 1) * audit.population
+            audit.bound = max(0.0, share - put_right) / audit.total + self.slack
             met = audit.bound <= audit.allowed_error
             audit.state = labels_pb2.AUDIT_STATE_PASSED if met else labels_pb2.AUDIT_STATE_FAILED
         return audit

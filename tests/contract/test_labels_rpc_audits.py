@@ -24,9 +24,10 @@ from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.testing import serving
 from hundredfold.labels.__main__ import Assembled, assemble
 from hundredfold.labels.answers import Asker
-from hundredfold.labels.auditing import Auditor, Wanted
+from hundredfold.labels.auditing import Auditor
 from hundredfold.labels.audits import Audits
 from hundredfold.labels.config import LabelsConfig
+from hundredfold.labels.drawing import Wanted
 from hundredfold.labels.store.audits import AuditStore
 from tests.unit.labels.audit_world import (
     HEAD,
@@ -34,6 +35,7 @@ from tests.unit.labels.audit_world import (
     certify,
     get,
     halves,
+    put_right,
     start,
     write_clusters,
     write_predictions,
@@ -477,8 +479,10 @@ class TestStages(AuditContract):
             audit = self.stage(client, truth)
         assert sizes == [89, 134, 200, 300][: len(sizes)]
         assert len(sizes) > 1
-        assert (audit.state, audit.answered) == (PASSED, sizes[-1])
+        assert (audit.state, audit.answered) == (FAILED, sizes[-1])
         assert not self.waiting(client)
+        put_right(client, truth)
+        assert get(client).state == PASSED
         assert not client.lease()
         assert certify(client, audit.audit_id).labelled == MANY - len(seen)
 
@@ -548,8 +552,12 @@ class TestGetAudit(AuditContract):
         assert get(client).bound == 1
         answer(client, truth)
         audit = get(client)
+        assert (audit.state, audit.answered) == (FAILED, 300)
+        put_right(client, truth)
+        before, audit = audit, get(client)
+        assert (audit.state, audit.errors) == (PASSED, before.errors)
+        assert audit.bound == pytest.approx(before.bound - audit.errors / MANY)
         owls, tits = audit.groups
-        assert (audit.state, audit.answered) == (PASSED, 300)
         assert (owls.errors, tits.errors) == (0, audit.errors)
         assert 5 < audit.errors < 30
         assert 50 - audit.errors <= audit.bound * MANY, "there are 50 errors"

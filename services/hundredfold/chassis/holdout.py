@@ -13,6 +13,9 @@ STREAM_SHARE = 0.01
 HELD_OUT_SHARE = 0.1
 """Images that no backbone learns from; the stream is part of them."""
 
+FIRST_SAMPLE = 60
+"""Images that are asked about early, so that backbones can be measured; in a small collection more than the stream has."""
+
 LEAST_MEASURED = 20
 """Images that it takes to measure with."""
 
@@ -27,14 +30,28 @@ def held_out(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.asarray(_place(rows) < HELD_OUT_SHARE, np.bool_)
 
 
-def measured(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+def sample_share(total: int) -> float:
+    """Which share of so many images is asked about at random.
+
+    The stream, or `FIRST_SAMPLE` images if it has fewer. Where even those are more than a tenth no backbone is
+    worth a try.
+    """
+    share = FIRST_SAMPLE / max(total, 1)
+    return STREAM_SHARE if share > HELD_OUT_SHARE else max(STREAM_SHARE, share)
+
+
+def measured(rows: NDArray[np.int64], total: int) -> NDArray[np.bool_]:
     """On which of the labelled rows [n] to measure a backbone: bool [n].
 
-    Those of the stream, a random sample of all; while they are few all that are held out, which lean to
-    what was chosen to be labelled.
+    Those that were asked about at random; while they are few all that are held out, which lean to what was
+    chosen to be labelled.
+
+    Args:
+        rows: labelled.
+        total: images of the collection.
     """
-    stream = in_stream(rows)
-    return stream if stream.sum() >= LEAST_MEASURED else held_out(rows)
+    sample = in_stream(rows, sample_share(total))
+    return sample if sample.sum() >= LEAST_MEASURED else held_out(rows)
 
 
 def _place(rows: NDArray[np.int64]) -> NDArray[np.float64]:

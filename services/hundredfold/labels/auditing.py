@@ -1,7 +1,5 @@
 """Drawing audits and writing certificates."""
 
-import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,26 +7,19 @@ from typing import Any
 import numpy as np
 
 from hundredfold.chassis.errors import Aborted, Conflict, InvalidArgument, NotFound
-from hundredfold.chassis.stages import stages
 from hundredfold.chassis.storage.collections import several_classes
 from hundredfold.labels.answers import Asker, replayed
 from hundredfold.labels.audits import Audits
-from hundredfold.labels.domain import sampling, sequential, thresholds
 from hundredfold.labels.domain.audit import (
     Audit,
     AuditState,
-    Drawn,
-    People,
-    Plan,
-    errors_to_leave,
-    groups_of,
     people_of,
 )
-from hundredfold.labels.domain.bounds import Stratum, look_alpha
 from hundredfold.labels.domain.class_view import NOT
 from hundredfold.labels.domain.event import Draft, EventKind, Judgement, Verdict, labels_by_class
 from hundredfold.labels.domain.folds import audited
 from hundredfold.labels.domain.page import Ids, Rows
+from hundredfold.labels.drawing import Scene, Wanted, draw
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.audits import AuditStore, Population
 from hundredfold.labels.store.codec import body_digest
@@ -39,39 +30,12 @@ _TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """An audit that is asked for; see StartAuditRequest."""
-
-    model: str
-    cluster: str
-    class_id: int
-    allowed_error: float
-    confidence: float
-    sample: int
-    by_class: bool
-    find_threshold: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Certified:
     """A certificate: its event, how many images it labelled, and the audit with it."""
 
     seq: int
     labelled: int
     audit: Audit
-
-
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    """What an audit is drawn from: images nobody labelled, and what is known of the others."""
-
-    population: Population
-    total: int
-    people: People
-    looks: int
-    audits: int
-    before: str
-    class_id: int
 
 
 class Auditor:
@@ -106,7 +70,7 @@ class Auditor:
         everything = self._everything(collection, wanted)
         for _ in range(_TRIES):
             scene = self._scene(collection, wanted, everything)
-            plan, drawn = _draw(collection, request_id, wanted, scene)
+            plan, drawn = draw(collection, request_id, wanted, scene)
             meta = {"model": wanted.model, "cluster": wanted.cluster}
             self._store.save(collection, plan.audit_id, scene.population, drawn, meta)
             details = plan.document()
@@ -182,7 +146,7 @@ class Auditor:
         found = found.only(found.class_ids > 0)
         return Population(found.rows, schema.resolve(found.class_ids), found.probabilities)
 
-    def _scene(self, collection: str, wanted: Wanted, everything: Population) -> _Scene:
+    def _scene(self, collection: str, wanted: Wanted, everything: Population) -> Scene:
         schema = self._ledger.catalog.schema(collection)
         with self._ledger.records.reading(collection) as reading:
             with self._ledger.fold(collection, reading) as whole:
@@ -209,7 +173,7 @@ class Auditor:
             if (plan.cluster, plan.class_id) == (wanted.cluster, class_id)
         ]
         opened = newest is not None and newest.state is AuditState.OPEN
-        return _Scene(
+        return Scene(
             population=population,
             total=max(total, labelled + len(population.rows)),
             people=people,
@@ -266,100 +230,3 @@ def _said(rows: Rows, class_ids: Ids, audited_class: int) -> tuple[Judgement, ..
 
 def _nothing() -> tuple[Rows, Ids]:
     return np.empty(0, np.int64), np.empty(0, np.int32)
-
-
-def _draw(collection: str, request_id: str, wanted: Wanted, scene: _Scene) -> tuple[Plan, Drawn]:
-    """Draw a sample. The same request draws the same from the same population."""
-    population, count = scene.population, len(scene.population.rows)
-    alpha = look_alpha(wanted.confidence, scene.looks + 1)
-    classes = len(np.unique(population.class_ids))
-    size = min(count, wanted.sample or _size(wanted, scene, alpha, classes))
-    sizes, level = _stages(wanted, scene, size, alpha, classes)
-    random = sampling.generator(f"{collection} {request_id}")
-    strata = [Stratum(count, size)]
-    if wanted.find_threshold:
-        places = sampling.simple(count, size, random)
-    elif wanted.by_class:
-        places, strata = sampling.stratified(population.class_ids, size, random)
-    else:
-        places = sampling.in_order(count, size, random)
-    drawn = population.at(places)
-    steps: tuple[thresholds.Step, ...] = ()
-    if wanted.find_threshold:
-        found = thresholds.steps(
-            population.probabilities,
-            drawn.probabilities,
-            wanted.allowed_error,
-            alpha,
-            scene.people.miss_rate,
-        )
-        steps = tuple(found)
-    plan = Plan(
-        audit_id=_audit_id(request_id, scene, drawn),
-        model=wanted.model,
-        cluster=wanted.cluster,
-        allowed_error=wanted.allowed_error,
-        confidence=wanted.confidence,
-        look=scene.looks + 1,
-        alpha=alpha,
-        total=scene.total,
-        population=count,
-        sample=size,
-        by_class=wanted.by_class,
-        find_threshold=wanted.find_threshold,
-        groups=groups_of(population.class_ids, drawn.class_ids),
-        strata=tuple(strata),
-        steps=steps,
-        abandons=scene.before,
-        stages=sizes,
-        level=level,
-        class_id=scene.class_id,
-    )
-    return plan, drawn
-
-
-def _audit_id(request_id: str, scene: _Scene, drawn: Drawn) -> str:
-    """Another one where another sample is drawn: a request repeated while it is at work replaces nothing."""
-    population = scene.population
-    digest = hashlib.sha256(f"{scene.audits} {request_id}".encode())
-    for array in (population.rows, population.class_ids, population.probabilities, drawn.rows):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()[:20]
-
-
-def _stages(
-    wanted: Wanted, scene: _Scene, size: int, alpha: float, classes: int
-) -> tuple[tuple[int, ...], float]:
-    """The stages of a sample of all images together, and their nominal level."""
-    if wanted.by_class or wanted.find_threshold:
-        return (), 0.0
-    sizes = stages(size, classes)
-    # However few slips people turn out to have made: no more than these may be claimed to be left.
-    limit = math.floor(wanted.allowed_error * scene.total + 1e-9)
-    return sizes, sequential.level(len(scene.population.rows), sizes, limit, alpha)
-
-
-def _size(wanted: Wanted, scene: _Scene, alpha: float, classes: int) -> int:
-    """As many images as likely prove the bound, if the head is right about its errors."""
-    sure, people = scene.population.probabilities, scene.people
-    if wanted.find_threshold:
-        return thresholds.sample_for_threshold(sure, wanted.allowed_error, alpha, people.miss_rate)
-    count = len(sure)
-    expected = float(np.sum(1 - sure.astype(np.float64)))
-    limit = errors_to_leave(scene.total, wanted.allowed_error, scene.total - count, people)
-    if wanted.by_class:
-        return sampling.smallest_sample(count, expected, limit, alpha, people.miss_rate)
-    level, size = alpha, 0
-    # The level follows from the stages and they from the size, which it hardly moves.
-    for _ in range(2):
-        size = sampling.smallest_sample(
-            count,
-            expected,
-            limit,
-            level,
-            people.miss_rate,
-            margin=sampling.STAGED_MARGIN,
-            chance=sampling.STAGED_SURE_ENOUGH,
-        )
-        _, level = _stages(wanted, scene, size, alpha, classes)
-    return size

@@ -10,9 +10,11 @@ from hundredfold.labels.domain.audit import (
     Audit,
     AuditState,
     Drawn,
+    Mended,
     Plan,
     Proof,
     certified,
+    mended,
     outcome,
     people_of,
     prove,
@@ -25,7 +27,7 @@ from hundredfold.labels.domain.folds import AnyFold, audited
 from hundredfold.labels.domain.page import NO_ROWS, Mask, Page, Rows, cells
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.ledger import Ledger
-from hundredfold.labels.store.audits import AuditStore
+from hundredfold.labels.store.audits import AuditStore, Population
 from hundredfold.labels.store.reading import Reading
 
 _MOST_DRAWN = 16
@@ -57,6 +59,7 @@ class Audits:
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
         self._drawn: OrderedDict[tuple[str, str], Drawn] = OrderedDict()
+        self._populations: dict[str, tuple[str, Population]] = {}
 
     def plans(self, work: Reading) -> dict[int, Plan]:
         """All audits there ever were, by the seq of their events, ascending."""
@@ -122,18 +125,22 @@ class Audits:
             seen = audited(fold, plan.class_id, schema)
             found = outcome(seen, schema, drawn)
             # A later stage is asked about when those before are answered and have not decided.
-            begun = drawn.first(prove(plan, drawn, found, people_of(seen)).sample)
+            begun = drawn.first(prove(plan, drawn, found, people_of(seen), Mended()).sample)
             return plan, drawn, begun & ~found.answered
 
     def _audit(
         self, work: Reading, fold: AnyFold, schema: Schema, known: _Known, seq: int
     ) -> Audit:
         plan = known.plans[seq]
+        at = self._certificate(known, fold, plan.audit_id)
         drawn = self._sample(work.collection, plan.audit_id)
-        seen = audited(fold, plan.class_id, schema)
-        proof = prove(plan, drawn, outcome(seen, schema, drawn), people_of(seen))
+        seen, since = audited(fold, plan.class_id, schema), Mended()
+        if not at and seq == max(known.plans):
+            population = self._population(work.collection, plan.audit_id)
+            since = mended(seen, schema, population.rows, population.class_ids)
+        proof = prove(plan, drawn, outcome(seen, schema, drawn), people_of(seen), since)
         audit = Audit(plan, state_of(plan, proof), proof, seq)
-        if at := self._certificate(known, fold, plan.audit_id):
+        if at:
             return certified(audit, known.proofs[at][1], at)
         left = any(plan.audit_id == other.abandons for other in known.plans.values())
         replaced = audit.state is AuditState.OPEN and seq != max(known.plans)
@@ -164,6 +171,16 @@ class Audits:
                     details = dict(event.details)
                     known.proofs[event.seq] = str(details.pop("audit_id")), Proof.of(details)
             return known
+
+    def _population(self, collection: str, audit_id: str) -> Population:
+        """What the newest audit of a collection was drawn from."""
+        with self._lock:
+            kept = self._populations.get(collection)
+        if kept is None or kept[0] != audit_id:
+            kept = audit_id, self._store.population(collection, audit_id)
+            with self._lock:
+                self._populations[collection] = kept
+        return kept[1]
 
     def _sample(self, collection: str, audit_id: str) -> Drawn:
         with self._lock:

@@ -22,8 +22,6 @@ from hundredfold.selection.state import Auditing, LoopState
 LATE = 200
 """Newest events that say how people work."""
 
-_ROUNDING = 1e-6
-
 
 @dataclass(frozen=True)
 class Checked:
@@ -86,13 +84,13 @@ class Audits:
             return
         try:
             audit = self._ledger.audit(state.collection, state.auditing.audit_id)
-            if audit.state == "PASSED" and state.auditing.open:
+            if audit.state == "PASSED" and not state.auditing.certified:
                 audit = self._certify(state, audit)
         except NotFound:
             # Another ledger, or the labels of another collection of the name.
             self._place.change(state, auditing=Auditing(number=state.auditing.number))
             return
-        after = _settled(state.auditing, audit)
+        after = _settled(state.auditing, audit, allowed=1 - state.target_accuracy)
         if after != state.auditing:
             self._place.change(state, auditing=after)
 
@@ -122,15 +120,6 @@ class Audits:
         self._place.change(state, auditing=lapsed)
         return False
 
-    def spare(self) -> int:
-        """How many images may be left as they are although the audit found them wrong.
-
-        The bound takes them for put right; what it has room for need not be.
-        """
-        state = self._place.now
-        room = state.auditing.proved - state.target_accuracy
-        return max(0, math.floor(room * state.auditing.total + _ROUNDING))
-
     def start(self, known: Known) -> bool:
         """Ask for an audit, if one is likely to prove the target and no later one would be cheaper."""
         state = self._place.now
@@ -150,6 +139,8 @@ class Audits:
             audit_id="",
             wrong=wrong,
             expected=found.sample * forecast.expected_wrong(known.pool) / max(population, 1),
+            short=0,
+            certified=False,
             lapsed=False,
             proved=0.0,
             left=-1,
@@ -160,13 +151,16 @@ class Audits:
     def outlook(
         self, state: LoopState, known: Known, target: float, *, seconds: float, pace: float = 1.0
     ) -> Forecast:
-        """The work until a target is proved, people having worked for so many seconds."""
+        """The work until a target is proved, people having worked for so many seconds.
+
+        An audit that did not pass by little does so sooner than a new one: see `Auditing.short`.
+        """
         far = Far(known.people + known.machine, known.total, seconds, pace)
         if known.asked:
             return forecast.answering(
                 known.pool, far, known.asked, page_size=state.page_size, costs=self._costs
             )
-        return forecast.proving(
+        found = forecast.proving(
             known.pool,
             far,
             self._terms(state, known, target),
@@ -174,6 +168,8 @@ class Audits:
             page_size=state.page_size,
             costs=self._costs,
         )
+        short = state.auditing.short if target == state.target_accuracy else 0
+        return forecast.mending(found, far, short, costs=self._costs)
 
     def belief(self, known: Known) -> Trust:
         """How far to trust the head, by all that was labelled at random."""
@@ -248,13 +244,15 @@ class Audits:
         return self._ledger.audit(state.collection, audit.audit_id)
 
 
-def _settled(before: Auditing, audit: Audit) -> Auditing:
+def _settled(before: Auditing, audit: Audit, *, allowed: float) -> Auditing:
     """Where the proof stands after the ledger has said how the audit does."""
-    after = replace(before, open=audit.state == "OPEN", look=audit.look, proved=0.0)
+    after = replace(before, open=audit.state == "OPEN", look=audit.look, proved=0.0, short=0)
     if audit.state in ("PASSED", "FAILED", "CERTIFIED"):
         after = replace(after, people_error=audit.people_error)
     if audit.state == "CERTIFIED":
-        return replace(after, proved=1 - audit.bound, total=audit.total)
+        return replace(after, certified=True, proved=1 - audit.bound, total=audit.total)
+    if audit.state == "FAILED":
+        after = replace(after, short=max(1, math.ceil((audit.bound - allowed) * audit.total)))
     if audit.state == "FAILED" and before.open:
         share = before.expected * audit.sample / max(before.sample, 1)
         others = [each for each in before.evidence if each[0] != audit.audit_id]

@@ -56,6 +56,7 @@ class View:
     Attributes:
         seq: the newest event taken into account.
         labels: that people gave.
+        total: images of the collection.
         stream: images of the random stream; 0 in a loop without it.
         waiting: int64 [w], rows on the pages that wait.
         work: human seconds so far and those expected until the end; asked only when it matters.
@@ -63,6 +64,7 @@ class View:
 
     seq: int
     labels: Labels
+    total: int
     stream: int
     waiting: NDArray[np.int64]
     work: Callable[[], tuple[float, float]]
@@ -182,7 +184,7 @@ class Backbones:
     def _begin_if_due(self, state: LoopState, view: View) -> bool:
         if "fine-tuning" in state.without:
             return False
-        there = refining.material(view.labels, view.stream, self._rules)
+        there = refining.material(view.labels, view.total, view.stream, self._rules)
         before = state.tuning.labels if state.tuning.labels_seq > state.cleared_seq else 0
         if not refining.enough(there, before, self._rules):
             return False
@@ -224,7 +226,7 @@ class Backbones:
             return self._go(state, run=self._start_embedding(state, view.labels, view.waiting))
         run = self._run_of(state)
         if tuning.compared is None:
-            return self._compare(state, view.labels, ended=run.ended)
+            return self._compare(state, view, ended=run.ended)
         if not run.ended:
             return False
         return self._again(state, run.error) if run.error else self._complete(state)
@@ -254,10 +256,10 @@ class Backbones:
                 return run_id
             raise
 
-    def _compare(self, state: LoopState, labels: Labels, *, ended: bool) -> bool:
+    def _compare(self, state: LoopState, view: View, *, ended: bool) -> bool:
         tuning = state.tuning
         there = self._rows(state.collection, tuning.after)
-        wanted = labels.rows[measured(labels.rows)]
+        wanted = view.labels.rows[measured(view.labels.rows, view.total)]
         share = np.isin(wanted, there).mean() if len(wanted) else 0.0
         if not ended and share < _MEASURABLE:
             return False

@@ -19,7 +19,6 @@ import numpy as np
 
 from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import Aborted, Conflict, NotFound, ServiceError, Unavailable
-from hundredfold.chassis.holdout import in_stream
 from hundredfold.selection.audits import LATE, Audits, Known
 from hundredfold.selection.backbones import Backbones, View, ended, needless
 from hundredfold.selection.config import SelectionConfig
@@ -199,14 +198,8 @@ class Loop:
             found = self._work(state, seen, state.target_accuracy or _TARGET)
             return self._peers.ledger.progress(state.collection).human_seconds, found.seconds
 
-        return View(seen.seq, seen.people, self._stream(state, seen), seen.waiting, work)
-
-    def _stream(self, state: LoopState, seen: Seen) -> int:
-        """How many images the random stream has."""
-        if "stream" in state.without:
-            return 0
         standing = seen.standing
-        return int(in_stream(standing.pool.rows).sum() + in_stream(standing.labels.rows).sum())
+        return View(seen.seq, seen.people, standing.total, standing.stream, seen.waiting, work)
 
     def _asked(self, state: LoopState, limit: int) -> Asked:
         random = np.random.default_rng([abs(state.seed), state.rounds])
@@ -322,11 +315,9 @@ class Loop:
             return
         asked = self._asked(state, self._config.offer_pages)
         made = rounds.compose(seen.standing, POLICIES[state.policy], asked)
-        # What was found wrong in an audit is not the head's to label: people put right what the bound needs.
-        done = proved and not (state.auto_label and len(seen.known.pool) > self._audits.spare())
-        pages = [] if done else made.pages
-        phase = Phase.DONE if done else made.phase
-        if not done and len(heard.said.audit_rows):
+        pages = [] if proved else made.pages
+        phase = Phase.DONE if proved else made.phase
+        if not proved and len(heard.said.audit_rows):
             phase = Phase.AUDIT
         measured = seen.known.checked
         enough = measured.images >= _LEAST_MEASURED

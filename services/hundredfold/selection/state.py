@@ -116,6 +116,8 @@ class Auditing:
         evidence: of audits that failed: their id, errors found, and how many the head expected.
         look: audits that the ledger has counted so far.
         people_error: share of people's labels taken to be wrong; -1 before an audit said it.
+        short: images to be put right until an audit that did not pass does; 0 = there is none.
+        certified: whether it has had its certificate; one that was undone is not written again.
         proved: share of all images that is proved to be right; 0 = no proof stands.
         lapsed: whether the proof covers the collection no more.
         total: images of the collection when it was proved.
@@ -132,6 +134,8 @@ class Auditing:
     evidence: tuple[tuple[str, float, float], ...] = ()
     look: int = 0
     people_error: float = -1.0
+    short: int = 0
+    certified: bool = False
     proved: float = 0.0
     lapsed: bool = False
     total: int = 0

@@ -138,7 +138,7 @@ def _sample(
     """The images to measure on: the labelled ones that are in both spaces, and some of the others."""
     both = holds(before, labels.rows) & holds(after, labels.rows)
     rows, class_ids = labels.rows[both], labels.class_ids[both]
-    out = holdout.measured(rows)
+    out = holdout.measured(rows, sum(len(part.rows) for part in before))
     if out.sum() < holdout.LEAST_MEASURED or out.all():
         raise Conflict(
             f"{out.sum()} images held out are labelled and in both spaces, and {(~out).sum()} others; "

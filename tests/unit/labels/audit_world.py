@@ -11,7 +11,18 @@ from hundredfold.api.labels.v1 import labels_pb2
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
-from tests.unit.labels.world import BIRDS, IS, IS_NOT, OWL, TIT, Client, new_id, rows_of, said
+from tests.unit.labels.world import (
+    BIRDS,
+    IS,
+    IS_NOT,
+    OWL,
+    TIT,
+    Client,
+    new_id,
+    page_message,
+    rows_of,
+    said,
+)
 
 HEAD = "head-birds@1"
 
@@ -97,6 +108,16 @@ def answer(
         )
         answered.append(found[0])
     return answered
+
+
+def put_right(client: Client, truth: Mapping[int, int]) -> None:
+    """Give all images that were kicked and have no label their true one."""
+    kicked = rows_of(client.pieces()[0].negative_rows)
+    for class_id in {truth[row] for row in kicked}:
+        rows = [row for row in kicked if truth[row] == class_id]
+        client.offer(page_message(f"mended-{class_id}", rows, class_id=class_id), total=len(truth))
+        (lease,) = client.lease()
+        client.submit(lease.token, said(class_id, IS, *rows_of(lease.page.rows)))
 
 
 def halves(rows: int) -> dict[int, int]:

@@ -9,9 +9,11 @@ from hundredfold.chassis.costs import CostModel
 from hundredfold.selection.domain.forecast import (
     Answered,
     Far,
+    Forecast,
     accuracy,
     answering,
     forecast,
+    mending,
     pace,
     proving,
     walk,
@@ -159,3 +161,14 @@ def test_a_page_left_open_over_lunch_hardly_counts():
 def test_without_answers_the_model_is_believed():
     assert pace([], COSTS) == 1
     assert pace([answered(0.0)], COSTS) == 1
+
+
+def test_what_an_audit_is_short_of_is_forecast_where_that_is_less_than_another_audit():
+    far = Far(100, 1000, pace=2.0)
+    outlook = Forecast(0.94, 60.0, 40.0, 90.0, audit_seconds=20.0, ready=True, sample=50)
+    soon = mending(outlook, far, 3, costs=COSTS)
+    assert soon.seconds == 2.0 * 3 * COSTS.single_seconds
+    assert soon.seconds_low < soon.seconds < soon.seconds_high
+    assert (soon.images, soon.ready, soon.sample) == (3, False, 0)
+    assert mending(outlook, far, 30, costs=COSTS) == outlook
+    assert mending(outlook, far, 0, costs=COSTS) == outlook

@@ -5,12 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hundredfold.chassis.costs import CostModel
-from hundredfold.chassis.holdout import in_stream
+from hundredfold.chassis.holdout import FIRST_SAMPLE, in_stream
 from hundredfold.selection.domain.discovery import Discovery
 from hundredfold.selection.domain.page import Draft, Kind
 from hundredfold.selection.domain.policies import POLICIES
 from hundredfold.selection.domain.rounds import Phase, Standing, compose
-from hundredfold.selection.domain.stream import FIRST, due, riding, stream_pages
+from hundredfold.selection.domain.stream import due, riding, stream_pages
 from tests.unit.selection.pools import (
     NO_CLUSTERS,
     NO_LABELS,
@@ -37,12 +37,12 @@ def test_what_is_due_stays_due_and_is_about_the_share_that_is_done(one, other):
     less, more = sorted((one, other))
     first, later = (due(STREAM, len(STREAM), done) for done in (less, more))
     assert not (first & ~later).any()
-    assert abs(first.mean() - max(less, FIRST / len(STREAM))) < 0.12
+    assert abs(first.mean() - max(less, FIRST_SAMPLE / len(STREAM))) < 0.12
 
 
 def test_at_the_end_all_of_it_is_due_and_in_the_beginning_the_first_ones():
     assert due(STREAM, len(STREAM), 1.0).all()
-    assert abs(due(STREAM, len(STREAM), 0.0).sum() - FIRST) < FIRST / 3
+    assert abs(due(STREAM, len(STREAM), 0.0).sum() - FIRST_SAMPLE) < FIRST_SAMPLE / 3
     assert due(STREAM[:30], 30, 0.0).all()
 
 
@@ -63,7 +63,7 @@ def test_no_policy_ever_chooses_an_image_of_the_stream():
     later = STREAM[~due(STREAM, len(STREAM), 0.0)][:10]
     labelled = np.setdiff1d(STREAM, later)
     pool, labels = (
-        pool_at(np.union1d(OTHERS[:600], later)),
+        pool_at(np.union1d(OTHERS[:7000], later)),
         labels_of(labelled, [1] * len(labelled)),
     )
     for name in POLICIES:

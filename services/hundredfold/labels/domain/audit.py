@@ -147,6 +147,19 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Mended:
+    """What people said, since it was drawn, of the population of an audit.
+
+    Attributes:
+        labelled: images that they gave a label.
+        put_right: of those, images that the model would have given another one.
+    """
+
+    labelled: int = 0
+    put_right: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class People:
     """What is known of those who answer.
 
@@ -180,7 +193,7 @@ class Proof:
         group_errors: of those.
         group_bounds: on the share of errors among the images of each group that were not drawn.
         sample: images of the stages begun so far; 0 = all, in certificates of before there were stages.
-        hopeless: no later stage could pass.
+        ended: no later stage is looked at, since this one passes once what it found is put right, or none could.
     """
 
     answered: int
@@ -192,7 +205,7 @@ class Proof:
     group_errors: tuple[int, ...]
     group_bounds: tuple[float, ...]
     sample: int = 0
-    hopeless: bool = False
+    ended: bool = False
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Proof":
@@ -235,22 +248,36 @@ def outcome(fold: Fold | ClassView, schema: Schema, drawn: Drawn) -> Outcome:
     return Outcome(answered, answered & ~agree)
 
 
-def prove(plan: Plan, drawn: Drawn, found: Outcome, people: People) -> Proof:
+def mended(fold: Fold | ClassView, schema: Schema, rows: Rows, class_ids: Ids) -> Mended:
+    """What people said of a population: images [m] and the class that each would get."""
+    labelled = fold.by_people(rows)
+    rows, class_ids = rows[labelled], class_ids[labelled]
+    other = _resolved(schema, fold.class_of(rows)) != _resolved(schema, class_ids)
+    return Mended(len(rows), int(other.sum()))
+
+
+def prove(plan: Plan, drawn: Drawn, found: Outcome, people: People, mended: Mended) -> Proof:
     """What the answers come to.
 
     The bound is that of the last stage of which all are answered, 1 before there is one. The stages are gone
     through from the first each time, up to one that passes, so that an answer that is taken back opens
-    its own stage again.
+    its own stage again. What a sample says of how many were wrong when it was drawn stays true; so every image
+    that people put right since, whether in the sample or not, is one less.
     """
     groups = [_group(plan, each, drawn, found, people) for each in plan.groups]
-    bound, threshold, hopeless, size = 1.0, 0.0, False, 0
+    bound, threshold, ended, size = 1.0, 0.0, False, 0
     for size in plan.sizes:
         if not found.answered[drawn.first(size)].all():
             break
-        bound, threshold = _bound(plan, drawn, found, people, size)
-        if bound <= plan.allowed_error:
+        if plan.find_threshold:
+            bound, threshold = _threshold_bound(plan, drawn, found, people)
             break
-        if hopeless := not _may_pass(plan, drawn, found, people, size):
+        wrong = int(found.wrong[drawn.first(size)].sum())
+        bound = _whole_bound(plan, wrong, people, size, mended)
+        once_put_right = Mended(max(mended.labelled, size), max(mended.put_right, wrong))
+        soon = _whole_bound(plan, wrong, people, size, once_put_right)
+        ended = soon <= plan.allowed_error or not _may_pass(plan, wrong, people, size)
+        if ended:
             break
     begun = drawn.first(size)
     return Proof(
@@ -263,7 +290,7 @@ def prove(plan: Plan, drawn: Drawn, found: Outcome, people: People) -> Proof:
         group_errors=tuple(each[1] for each in groups),
         group_bounds=tuple(each[2] for each in groups),
         sample=size,
-        hopeless=hopeless,
+        ended=ended,
     )
 
 
@@ -273,7 +300,7 @@ def state_of(plan: Plan, proof: Proof) -> AuditState:
         return AuditState.OPEN
     if proof.bound <= plan.allowed_error:
         return AuditState.PASSED
-    last = proof.sample == plan.sample or proof.hopeless
+    last = proof.sample == plan.sample or proof.ended
     return AuditState.FAILED if last else AuditState.OPEN
 
 
@@ -282,32 +309,24 @@ def errors_to_leave(plan_total: int, allowed_error: float, labelled: int, people
     return math.floor(allowed_error * plan_total - people.error * labelled + 1e-9)
 
 
-def _bound(
-    plan: Plan, drawn: Drawn, found: Outcome, people: People, size: int
-) -> tuple[float, float]:
-    """The bound and the threshold when all of the first so many are answered."""
-    if plan.find_threshold:
-        return _threshold_bound(plan, drawn, found, people)
-    return _whole_bound(plan, int(found.wrong[drawn.first(size)].sum()), people, size), 0.0
-
-
-def _whole_bound(plan: Plan, wrong: int, people: People, size: int) -> float:
+def _whole_bound(plan: Plan, wrong: int, people: People, size: int, mended: Mended) -> float:
     """The bound when so many of the first `size` of a sample are wrong."""
     errors = as_found_by_all(wrong, size, people.miss_rate)
     if len(plan.strata) > 1:
         most = most_wrong_stratified(plan.strata, errors, plan.alpha)
     else:
         most = most_wrong(plan.population, size, errors, plan.level or plan.alpha)
-    # The sample has labels of people by now.
-    by_people = people.error * (plan.total - plan.population + size)
-    return min(1.0, (most - errors + by_people) / plan.total)
+    by_people = people.error * (plan.total - plan.population + mended.labelled)
+    return min(1.0, (max(0, most - mended.put_right) + by_people) / plan.total)
 
 
-def _may_pass(plan: Plan, drawn: Drawn, found: Outcome, people: People, size: int) -> bool:
+def _may_pass(plan: Plan, wrong: int, people: People, size: int) -> bool:
     """Whether a later stage passes when nothing more is wrong."""
-    wrong = int(found.wrong[drawn.first(size)].sum())
     later = [each for each in plan.sizes if each > size]
-    return any(_whole_bound(plan, wrong, people, each) <= plan.allowed_error for each in later)
+    return any(
+        _whole_bound(plan, wrong, people, each, Mended(each, wrong)) <= plan.allowed_error
+        for each in later
+    )
 
 
 def _threshold_bound(

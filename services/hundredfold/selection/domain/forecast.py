@@ -183,6 +183,29 @@ def answering(pool: Pool, far: Far, asked: int, *, page_size: int, costs: CostMo
     )
 
 
+def mending(outlook: Forecast, far: Far, short: int, *, costs: CostModel) -> Forecast:
+    """The same, or the work until so many images are put right of which an audit that did not pass is short.
+
+    Each takes at most the seconds of a single image.
+    """
+    seconds = far.pace * short * costs.single_seconds
+    if not 0 < seconds < outlook.seconds:
+        return outlook
+    return replace(
+        outlook,
+        seconds=seconds,
+        seconds_low=math.exp(-_SPREAD) * seconds,
+        seconds_high=math.exp(_SPREAD) * seconds,
+        pages=short,
+        pages_low=math.ceil(math.exp(-_SPREAD) * short),
+        pages_high=math.ceil(math.exp(_SPREAD) * short),
+        images=short,
+        audit_seconds=0.0,
+        ready=False,
+        sample=0,
+    )
+
+
 def cheapest(
     pool: Pool, walked: Walk, terms: Terms, belief: Trust, *, page_size: int, costs: CostModel
 ) -> Plan:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.chassis.holdout import LEAST_MEASURED, held_out, in_stream
+from hundredfold.chassis.holdout import LEAST_MEASURED, held_out, in_stream, sample_share
 from hundredfold.selection.domain.pool import Labels
 
 
@@ -27,8 +27,8 @@ class Rules:
     least: int = 250
     of_a_class: int = 4
     classes: int = 2
-    measured: int = 30
-    growth: float = 2.2
+    measured: int = 45
+    growth: float = 2.0
     last: float = 0.1
 
 
@@ -57,7 +57,7 @@ class Material:
         return int(self.learnt.sum())
 
 
-def material(labels: Labels, stream: int, rules: Rules = DEFAULT_RULES) -> Material:
+def material(labels: Labels, total: int, stream: int, rules: Rules = DEFAULT_RULES) -> Material:
     """Count the labels that people gave.
 
     Those of the stream are waited for until nearly all that came are labelled: the first ones are the easy
@@ -65,7 +65,8 @@ def material(labels: Labels, stream: int, rules: Rules = DEFAULT_RULES) -> Mater
 
     Args:
         labels: by people.
-        stream: images of the random stream.
+        total: images of the collection.
+        stream: of those in the random stream.
         rules: what it takes.
     """
     kept = held_out(labels.rows)
@@ -74,7 +75,8 @@ def material(labels: Labels, stream: int, rules: Rules = DEFAULT_RULES) -> Mater
     if _OF_STREAM * stream < LEAST_MEASURED:
         return Material(learnt, int(kept.sum()), min(rules.measured, LEAST_MEASURED))
     needed = min(rules.measured, int(_OF_STREAM * stream))
-    return Material(learnt, int(in_stream(labels.rows).sum()), needed)
+    sample = in_stream(labels.rows, sample_share(total))
+    return Material(learnt, int(sample.sum()), needed)
 
 
 def enough(there: Material, before: int, rules: Rules) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.chassis.holdout import in_stream
+from hundredfold.chassis.holdout import in_stream, sample_share
 from hundredfold.selection.domain import clusters as cluster_pages
 from hundredfold.selection.domain import discovery as discovering
 from hundredfold.selection.domain import regions, scheduler
@@ -66,6 +66,19 @@ class Standing:
     seeded: bool = False
     families: Families = field(default_factory=Families)
 
+    @property
+    def total(self) -> int:
+        """Images of the collection, but those set aside."""
+        return len(self.pool) + len(self.labels)
+
+    @property
+    def stream(self) -> int:
+        """Images of the random stream; 0 without it."""
+        if "stream" in self.without:
+            return 0
+        share = sample_share(self.total)
+        return sum(int(in_stream(each.rows, share).sum()) for each in (self.pool, self.labels))
+
 
 @dataclass(frozen=True)
 class Round:
@@ -108,7 +121,7 @@ def _apart(standing: Standing) -> tuple[Pool, Pool]:
     pool = standing.pool
     if "stream" in standing.without:
         return pool, pool.take(np.empty(0, np.int64))
-    apart = in_stream(pool.rows)
+    apart = in_stream(pool.rows, sample_share(standing.total))
     return pool.take(~apart), pool.take(apart)
 
 
@@ -166,11 +179,12 @@ def _valued(standing: Standing, pool: Pool, policy: Policy, asked: Asked) -> lis
 
 
 def _stream_pages(standing: Standing, stream: Pool, asked: Asked) -> list[Draft]:
-    labelled = in_stream(standing.labels.rows)
+    share = sample_share(standing.total)
+    labelled = in_stream(standing.labels.rows, share)
     chosen = len(standing.pool) - len(stream)
     settled = len(labelled) - int(labelled.sum())
     done = settled / (settled + chosen) if settled + chosen else 1.0
-    wanted = due(stream.rows, len(stream) + int(labelled.sum()), done)
+    wanted = due(stream.rows, len(stream) + int(labelled.sum()), done, share)
     pages = stream_pages(stream.take(wanted), asked.page_size, asked.costs)
     return pages[: max(1, asked.limit // _STREAM_PART)]
 

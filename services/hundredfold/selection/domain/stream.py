@@ -1,6 +1,9 @@
-"""The random stream: one image of a hundred that no policy ever chooses, to measure without bias.
+"""The random stream: images that no policy ever chooses, to measure without bias.
 
-People see its images on pages of their predicted class, as they see all others. The first `FIRST` come at
+One of a hundred, or 60 where that is more (`chassis/holdout.py`): heads learn nothing from the first hundredth,
+backbones nothing from any of them.
+
+People see its images on pages of their predicted class, as they see all others. The first 60 come at
 once, so that heads and backbones can be measured early; the others about as fast as the rest gets its labels. The order in which they fall due is fixed and has nothing to do with what
 they show, so that those that are due and labelled are a random sample of all images. A page of a few
 images costs a whole look: where fewer than `FEW` of a class are due they stand on the next page of that
@@ -14,29 +17,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hundredfold.chassis.costs import CostModel
-from hundredfold.chassis.holdout import STREAM_SHARE, in_stream
+from hundredfold.chassis.holdout import FIRST_SAMPLE, STREAM_SHARE, in_stream
 from hundredfold.selection.domain import worth
 from hundredfold.selection.domain.page import Draft, Kind
 from hundredfold.selection.domain.policies.predicted import SINGLES, cut, single_page, verify_page
 from hundredfold.selection.domain.pool import Pool
 
 FEW = 6
-FIRST = 40
 _STEP = 8
 _MOST_STEPS = 50
 
 
-def due(rows: NDArray[np.int64], total: int, done: float) -> NDArray[np.bool_]:
+def due(
+    rows: NDArray[np.int64], total: int, done: float, share: float = STREAM_SHARE
+) -> NDArray[np.bool_]:
     """Which rows of the stream should have a label by now.
 
     Args:
         rows: int64 [n], of the stream.
         total: images of the whole stream.
         done: the share of the other images that needs no answer any more, 0 to 1.
+        share: of all images that the stream is.
     """
     steps = min(max(1, total // _STEP), _MOST_STEPS)
-    share = int(done * steps + 1e-9) / steps
-    return in_stream(rows, STREAM_SHARE * max(share, min(1.0, FIRST / max(total, 1))))
+    part = max(int(done * steps + 1e-9) / steps, min(1.0, FIRST_SAMPLE / max(total, 1)))
+    return in_stream(rows, share * part)
 
 
 def stream_pages(pool: Pool, page_size: int, costs: CostModel) -> list[Draft]:

@@ -50,7 +50,7 @@ class FineTuneRecipe:
     batch: int = 64
     epochs: float = 12.0
     least_steps: int = 100
-    seconds: float = 1800.0
+    seconds: float = 600.0
     backbone_rate: float = 3e-4
     linear_rate: float = 3e-3
     weight_decay: float = 0.02

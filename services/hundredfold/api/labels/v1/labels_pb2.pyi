@@ -103,7 +103,7 @@ class _AuditStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuditState
     AUDIT_STATE_PASSED: _AuditState.ValueType  # 2
     """All of a stage are answered, and the bound is met: Certify."""
     AUDIT_STATE_FAILED: _AuditState.ValueType  # 3
-    """All of the last stage are answered, and the bound is not met, or no later stage could meet it."""
+    """All are answered, and the bound is not met. The newest audit passes later, when people have put enough of what the model had wrong right."""
     AUDIT_STATE_CERTIFIED: _AuditState.ValueType  # 4
     """Its certificate is in the ledger."""
     AUDIT_STATE_ABANDONED: _AuditState.ValueType  # 5
@@ -119,7 +119,7 @@ AUDIT_STATE_OPEN: AuditState.ValueType  # 1
 AUDIT_STATE_PASSED: AuditState.ValueType  # 2
 """All of a stage are answered, and the bound is met: Certify."""
 AUDIT_STATE_FAILED: AuditState.ValueType  # 3
-"""All of the last stage are answered, and the bound is not met, or no later stage could meet it."""
+"""All are answered, and the bound is not met. The newest audit passes later, when people have put enough of what the model had wrong right."""
 AUDIT_STATE_CERTIFIED: AuditState.ValueType  # 4
 """Its certificate is in the ledger."""
 AUDIT_STATE_ABANDONED: AuditState.ValueType  # 5
@@ -930,13 +930,13 @@ class Audit(_message.Message):
     population: _builtins.int
     """Images that nobody had labelled, set aside or kicked from the class in question when it was drawn."""
     sample: _builtins.int
-    """Drawn of them, without replacement: images of the stages begun so far. An audit of all images together, without `by_class` and `find_threshold`, goes through up to 4 stages, each about 1.5 times the one before; it has PASSED as soon as one proves the bound, else the next one's pages are queued, and it has FAILED after the last one or when no later one could pass. The probability of error holds over all stages together."""
+    """Drawn of them, without replacement: images of the stages begun so far. An audit of all images together, without `by_class` and `find_threshold`, goes through up to 4 stages, each about 1.5 times the one before; it ends with the first one that proves the bound once what was found wrong is put right, after the last one, or when no later one could; else the next one's pages are queued. The probability of error holds over all stages together."""
     answered: _builtins.int
     """Of the sample answered."""
     errors: _builtins.int
     """Of those wrong."""
     bound: _builtins.float
-    """Upper bound on wrong labels among all images, should the model label the rest: exact (hypergeometric, which the binomial bound exceeds; binomial where the sample is stratified), found errors put right, estimated slips of people added. With `find_threshold` that among the labels the model gives. By the last stage of which all are answered, 1 before there is one."""
+    """Upper bound on wrong labels among all images, should the model label the rest: exact (hypergeometric, which the binomial bound exceeds; binomial where the sample is stratified), less the images that people have put right since the sample was drawn, whether they are in it or not, estimated slips of people added. With `find_threshold` that among the labels the model gives. By the last stage of which all are answered, 1 before there is one."""
     threshold: _builtins.float
     """The lowest probability of a prediction that is labelled; 0 = all are."""
     seq: _builtins.int
