@@ -33,7 +33,7 @@ class PairAudits:
             looks = newest[audit.class_id].looks + 1 if audit.class_id in newest else 1
             newest[audit.class_id] = _class_audit(audit, looks)
         for class_id, each in newest.items():
-            if each.state == "PASSED":
+            if each.state == "PASSED" and each.is_enough(state.target_accuracy):
                 newest[class_id] = self._certified(state, each)
         last = audits[0].audit_id if audits else ""
         return Proofs(newest, last, state.target_accuracy, images, state.auto_label)
@@ -61,26 +61,12 @@ class PairAudits:
                 model=due.pool.model,
                 allowed_error=1 - state.target_accuracy,
                 confidence=state.confidence,
-                sample=self._sample(state, proofs, due, looks + 1),
+                sample=_sample(state, proofs, due, before.look + 1 if before else 1),
                 class_id=due.class_id,
             )
         except (NotFound, Conflict):
             # The head was replaced, or everything got known meanwhile: the next round looks again.
             return
-
-    def _sample(self, state: LoopState, proofs: Proofs, due: ClassStanding, look: int) -> int:
-        """How many images to draw; 0 = as many as the ledger takes for right."""
-        unknown = len(due.pool) + due.rest
-        ratio = proofs.ratio(wrong_then(state))
-        terms = Terms(
-            total=proofs.images,
-            allowed=(1 - state.target_accuracy) * proofs.images,
-            slips=0.0,
-            alpha=alpha(state.confidence, look),
-            classes=2,
-            aside=due.aside,
-        )
-        return least_sample(terms, unknown, ratio * due.expected_wrong, NO_EVIDENCE)
 
     def _certified(self, state: LoopState, passed: ClassAudit) -> ClassAudit:
         try:
@@ -102,6 +88,21 @@ def wrong_then(state: LoopState) -> dict[int, float]:
     return {int(class_id): wrong for class_id, wrong, _ in state.auditing.evidence}
 
 
+def _sample(state: LoopState, proofs: Proofs, due: ClassStanding, look: int) -> int:
+    """How many images to draw; 0 = as many as the ledger takes for right."""
+    unknown = len(due.pool) + due.rest
+    terms = Terms(
+        total=proofs.images,
+        allowed=(1 - state.target_accuracy) * proofs.images,
+        slips=0.0,
+        alpha=alpha(state.confidence, look),
+        classes=2,
+        aside=due.aside,
+    )
+    wrong = proofs.ratio(wrong_then(state)) * due.expected_wrong
+    return least_sample(terms, unknown, wrong, NO_EVIDENCE)
+
+
 def _class_audit(audit: Audit, looks: int) -> ClassAudit:
     return ClassAudit(
         audit.class_id,
@@ -113,4 +114,6 @@ def _class_audit(audit: Audit, looks: int) -> ClassAudit:
         audit.answered,
         audit.errors,
         looks,
+        # One that was abandoned is most often of labels that were cleared, and counts for nothing.
+        0 if audit.state == "ABANDONED" else audit.look,
     )

@@ -35,11 +35,10 @@ class PairLoop(Loop):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._proving = PairAudits(self._place, self._peers.ledger)
-
-    _pairs: PairStanding | None = None
-    _version = -1
-    _seq = 0
-    _current = 0
+        self._pairs: PairStanding | None = None
+        self._version = -1
+        self._seq = 0
+        self._current = 0
 
     def restart(self, state: LoopState) -> None:
         """See Loop."""

@@ -40,6 +40,7 @@ class ClassAudit:
         sample: of these those that were drawn and answered about.
         errors: of these the wrong ones.
         looks: audits of the class so far, this one counted.
+        look: its number among those that spend of the same confidence.
     """
 
     class_id: int
@@ -51,6 +52,11 @@ class ClassAudit:
     sample: int = 0
     errors: int = 0
     looks: int = 1
+    look: int = 1
+
+    def is_enough(self, target: float) -> bool:
+        """Whether its bound proves a target."""
+        return self.bound <= 1 - target + _ROUNDING
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ class Proofs:
         if audit is None or audit.state != "CERTIFIED" or not self.target:
             return False
         covers = audit.total >= self.images and not (self.auto_label and _unknown(standing))
-        return covers and audit.bound <= 1 - self.target + _ROUNDING
+        return covers and audit.is_enough(self.target)
 
     def closed(self, classes: Sequence[ClassStanding]) -> frozenset[int]:
         """The classes that are not asked about: proved, or soon to be by an audit."""
