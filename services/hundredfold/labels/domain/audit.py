@@ -211,6 +211,8 @@ class Proof:
     def of(cls, document: Mapping[str, Any]) -> "Proof":
         """What `asdict` made of one, from JSON."""
         fields: dict[str, Any] = dict(document)
+        if "hopeless" in fields:  # the name of `ended` in the first certificates with stages
+            fields["ended"] = fields.pop("hopeless")
         for name in ("group_answered", "group_errors", "group_bounds"):
             fields[name] = tuple(fields[name])
         return cls(**fields)
