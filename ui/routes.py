@@ -10,6 +10,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
+from hundredfold.client.groups import at_most
+from hundredfold.client.types import Schema
 from ui import wire
 from ui.backend import client, in_words
 from ui.web import Answer, Body, bytes_of, get, is_away, post
@@ -28,6 +30,7 @@ _STEPS = {
 }
 _MOST_ANSWERS = 64
 _MOST_PICTURES = 256
+_USUAL_ERROR = 0.05
 
 
 def routes() -> list[BaseRoute]:
@@ -43,6 +46,8 @@ def routes() -> list[BaseRoute]:
         post(f"{at}/answers", answers),
         post(f"{at}/undo", undo),
         post(f"{at}/classes", classes),
+        get(f"{at}/groups/{{run}}/{{number:int}}", group),
+        post(f"{at}/groups", whole_group),
         bytes_of(f"{at}/thumbnails", "application/octet-stream", thumbnails),
         bytes_of(f"{at}/images/{{row:int}}", "image/jpeg", image),
         Mount(MODULES, _Fresh(directory=modules)),
@@ -63,7 +68,8 @@ def state(request: Request) -> Answer:
     """The schema, how far the work is, and what the loop does.
 
     `phase` is that of the loop, NONE when there is no loop, UNKNOWN when nobody answers; `proved` the
-    share of images that is proved to be right, in words, empty when nothing is.
+    share of images that is proved to be right, in words, empty when nothing is; `group` what became of
+    the last cluster that was to be labelled as a whole, null when there was none.
     """
     collection = request.path_params["collection"]
     schema = client().catalog.schema(collection)
@@ -71,8 +77,14 @@ def state(request: Request) -> Answer:
     return {
         "schema": wire.schema(schema),
         "progress": wire.progress(progress),
+        "group": _newest_group(collection, schema),
         **_loop(collection),
     }
+
+
+def _newest_group(collection: str, schema: Schema) -> Answer | None:
+    newest = next(client().labels.audits(collection, limit=1), None)
+    return wire.group(newest, schema) if newest and newest.cluster else None
 
 
 def _loop(collection: str) -> Answer:
@@ -175,6 +187,32 @@ def undo(collection: str, body: Body) -> Answer:
 def classes(collection: str, body: Body) -> Answer:
     """Add a class."""
     return wire.schema(client().catalog.add_classes(collection, [str(body["name"])]))
+
+
+def group(request: Request) -> Answer:
+    """How many images are in a cluster, and how many of them may be wrong for it to be labelled as a whole."""
+    at = request.path_params
+    found = client().index.cluster_of(at["collection"], at["run"], at["number"])
+    return {"size": found.size, "allowed": at_most(_allowed_error(at["collection"]))}
+
+
+def whole_group(collection: str, body: Body) -> Answer:
+    """Let all of a cluster be of one class, if a random sample proves it."""
+    audit = client().labels.label_cluster(
+        collection,
+        str(body["cluster"]),
+        wire.whole(body["class_id"]),
+        allowed_error=_allowed_error(collection),
+        tokens=wire.to_tokens(body["tokens"]),
+        request_id=wire.to_id(body["request_id"]),
+    )
+    return {"sample": audit.sample, "most": audit.most_sample, "total": audit.total}
+
+
+def _allowed_error(collection: str) -> float:
+    """What the collection's target leaves, also for one of its clusters."""
+    target = client().selection.get(collection).target_accuracy
+    return 1 - target if target else _USUAL_ERROR
 
 
 def thumbnails(request: Request) -> bytes:

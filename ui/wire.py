@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from hundredfold.client.types import Judgement, Lease, Progress, Rows, Schema, Verdict
+from hundredfold.client.groups import in_words
+from hundredfold.client.types import Audit, Judgement, Lease, Progress, Rows, Schema, Verdict
 
 Json = dict[str, Any]
 
@@ -19,6 +20,7 @@ def lease(given: Lease) -> Json:
         "kind": page.kind,
         "rows": page.rows.tolist(),
         "class_id": page.class_id,
+        "cluster": page.cluster,
         "second": page.second.tolist(),
         "probability": [round(each, 4) for each in page.probability.tolist()],
     }
@@ -41,6 +43,13 @@ def schema(given: Schema) -> Json:
             for each in given.in_use
         ],
     }
+
+
+def group(given: Audit, known: Schema) -> Json:
+    """How the audit of a cluster stands."""
+    names = {each.class_id: each.name for each in known.classes}
+    words = in_words(given, names.get(given.class_id, f"class {given.class_id}"))
+    return {"audit_id": given.audit_id, "state": given.state, "words": words}
 
 
 def progress(given: Progress) -> Json:

@@ -55,6 +55,12 @@ class AuditingLedger(LedgerStandIn):
                 raise NotFound("there is no such audit")
             return labels_pb2.GetAuditResponse(audit=self._settled(request.audit_id))
 
+    def ListAudits(self, request, context):
+        with self.changed:
+            self._check()
+            audits = [self._settled(each) for each in reversed(self.audits)]
+            return labels_pb2.ListAuditsResponse(audits=audits)
+
     def Certify(self, request, context):
         with self.changed:
             self._check()

@@ -74,6 +74,21 @@ class TestLeasePages(LabelsContract):
         assert second.token > first.token
         assert not client.lease("bob")
 
+    def test_a_cluster_of_which_half_was_answered_is_not_shown_again(self, client: Client) -> None:
+        rows = list(range(1, 11))
+        client.offer(page_message("round-1", rows, cluster="c/0"), total=ROWS)
+        (lease,) = client.lease()
+        # The next round does not know yet what is being answered.
+        client.offer(page_message("round-2", rows, cluster="c/0"), total=ROWS)
+        client.submit(lease.token, said(OWL, IS, *rows[:3]), said(OWL, IS_NOT, *rows[3:8]))
+        assert not client.lease()
+        client.offer(
+            page_message("verify", rows[3:], kind=page_pb2.PAGE_KIND_VERIFY, class_id=TIT),
+            total=ROWS,
+        )
+        (lease,) = client.lease()
+        assert rows_of(lease.page.rows) == rows[3:]
+
     def test_one_page_for_five_minutes_unless_asked_otherwise(
         self, client: Client, clock: Clock
     ) -> None:

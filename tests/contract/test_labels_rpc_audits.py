@@ -17,6 +17,7 @@ from hundredfold.chassis.errors import (
     InvalidArgument,
     NotFound,
 )
+from hundredfold.chassis.holdout import in_stream, sample_share
 from hundredfold.chassis.paging import encode_token
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
@@ -183,6 +184,10 @@ class TestStartAudit(AuditContract):
         hopeless = start(client, allowed_error=0.01)
         assert harder.sample < hopeless.sample <= MANY
 
+    def test_another_claim_has_looks_of_its_own(self, client: Client) -> None:
+        looks = [start(client, allowed_error=error).look for error in (0.05, 0.02, 0.05, 0.02)]
+        assert looks == [1, 1, 2, 2]
+
     def test_looks_share_the_probability_of_error(self, client: Client) -> None:
         audits = [start(client, sample=30) for _ in range(3)]
         assert [audit.look for audit in audits] == [1, 2, 3]
@@ -210,19 +215,49 @@ class TestStartAudit(AuditContract):
         assert set(rows_of(done.page.rows) + rows_of(held.page.rows)) <= client.labels().keys()
         assert get(client, second.audit_id).state == PASSED
 
-    def test_a_cluster_is_audited_by_itself(self, client: Client, store: ArtifactStore) -> None:
+    def test_a_cluster_is_audited_by_itself_without_the_random_stream(
+        self, client: Client, store: ArtifactStore
+    ) -> None:
         write_clusters(store, [0] * 400 + [1] * 600)
-        client.offer(total=MANY)
+        stream = np.flatnonzero(in_stream(np.arange(400), sample_share(MANY))).tolist()
+        left = [row for row in stream if row >= 20]
         client.decide(OWL, *range(20))
+        client.offer(total=MANY)
         audit = start(client, cluster="c1/0", class_id=OWL, sample=150, allowed_error=0.05)
-        assert (audit.cluster, audit.model, audit.total) == ("c1/0", "", 400)
-        assert (audit.population, audit.look) == (380, 1)
+        assert (audit.cluster, audit.model, audit.total) == ("c1/0", "", 400 - len(stream))
+        assert (audit.population, audit.look) == (380 - len(left), 1)
         leases = answer(client, dict.fromkeys(range(MANY), OWL))
         assert all(lease.page.cluster == "c1/0" for lease in leases)
         assert get(client).state == PASSED
-        assert certify(client, audit.audit_id).labelled == 380 - get(client).sample
-        assert client.labels() == dict.fromkeys(range(400), OWL)
+        labelled = certify(client, audit.audit_id).labelled
+        assert labelled == audit.population - get(client).sample
+        assert left
+        assert client.labels() == {row: OWL for row in range(400) if row not in left}
         assert start(client, cluster="c1/1", class_id=TIT, sample=30).look == 1
+
+    def test_a_cluster_is_expected_to_have_some_wrong_ones(
+        self, client: Client, store: ArtifactStore
+    ) -> None:
+        write_clusters(store, [0] * MANY)
+        client.offer(total=MANY)
+        audit = start(client, cluster="c1/0", class_id=OWL, allowed_error=0.05)
+        assert 50 <= audit.sample < audit.most_sample < 300
+
+    def test_an_audit_of_all_images_answers_for_those_that_were_labelled_as_a_cluster(
+        self, client: Client, store: ArtifactStore, truth: dict[int, int]
+    ) -> None:
+        write_clusters(store, [0] * 400 + [1] * 600)
+        client.offer(total=MANY)
+        cluster = start(client, cluster="c1/0", class_id=OWL, allowed_error=0.4)
+        owls = dict.fromkeys(range(400), OWL)  # as somebody who does not look
+        answer(client, owls)
+        assert certify(client, cluster.audit_id).labelled
+        audit = start(client, sample=600)
+        assert audit.population == MANY - get(client, cluster.audit_id).answered
+        answer(client, truth)
+        # About half of the first 400 are tits.
+        assert get(client).state == FAILED
+        assert get(client).errors > 40
 
     def test_an_image_that_was_leased_is_answered_from_its_own_page(
         self, client: Client, store: ArtifactStore
@@ -438,7 +473,7 @@ class TestPagesOfAnAudit(AuditContract):
 
 
 class TestStages(AuditContract):
-    """An audit of 300 of 1,000 images: 89, 134, 200 or 300 of them are looked at."""
+    """An audit of 300 of 1,000 images: 150 or 300 of them are looked at."""
 
     @pytest.fixture
     def truth(self) -> dict[int, int]:
@@ -466,9 +501,9 @@ class TestStages(AuditContract):
         self, client: Client, truth: dict[int, int]
     ) -> None:
         first = start(client, sample=300, allowed_error=0.06)
-        assert (first.sample, first.most_sample, first.bound) == (89, 300, 1)
+        assert (first.sample, first.most_sample, first.bound) == (150, 300, 1)
         seen = self.waiting(client)
-        assert len(seen) == 89
+        assert len(seen) == 150
         sizes, audit = [first.sample], self.stage(client, truth)
         while audit.state == OPEN:
             assert audit.allowed_error < audit.bound < 1, "that of the stage before"
@@ -477,7 +512,7 @@ class TestStages(AuditContract):
             seen |= self.waiting(client)
             sizes.append(audit.sample)
             audit = self.stage(client, truth)
-        assert sizes == [89, 134, 200, 300][: len(sizes)]
+        assert sizes == [150, 300][: len(sizes)]
         assert len(sizes) > 1
         assert (audit.state, audit.answered) == (FAILED, sizes[-1])
         assert not self.waiting(client)
@@ -496,7 +531,7 @@ class TestStages(AuditContract):
         config: LabelsConfig,
     ) -> None:
         start(client, sample=300)
-        assert self.stage(client, truth).sample == 134
+        assert self.stage(client, truth).sample == 300
         waiting = self.waiting(client)
         redis.kill()
         redis.start()
@@ -507,18 +542,18 @@ class TestStages(AuditContract):
             again = assemble(config)
             with serving(*again.mounts, config=config) as channel:
                 assert self.waiting(Client(channel)) == waiting
-                assert self.stage(Client(channel), truth).answered == 134
+                assert self.stage(Client(channel), truth).answered == 300
             again.close()
         else:
-            assert self.stage(client, truth).answered == 134
+            assert self.stage(client, truth).answered == 300
 
     def test_an_answer_of_an_earlier_one_that_is_taken_back_opens_that_one(
         self, client: Client, truth: dict[int, int]
     ) -> None:
         start(client, sample=300)
-        assert self.stage(client, truth).sample == 134
+        assert self.stage(client, truth).sample == 300
         lease = client.undo(lease_again=True).lease
-        assert (get(client).state, get(client).sample) == (OPEN, 89)
+        assert (get(client).state, get(client).sample) == (OPEN, 150)
         assert self.waiting(client) == set(rows_of(lease.page.rows))
 
     def test_it_fails_after_the_last(self, client: Client, truth: dict[int, int]) -> None:
@@ -625,7 +660,7 @@ class TestGetAudit(AuditContract):
         audit = start(client, sample=60)
         answer(client, dict.fromkeys(truth, 0))
         audit = get(client, audit.audit_id)
-        assert (audit.state, audit.answered, audit.errors) == (FAILED, 40, 40), (
+        assert (audit.state, audit.answered, audit.errors) == (FAILED, 30, 30), (
             "nothing can help it"
         )
         assert audit.most_sample == 60

@@ -29,7 +29,7 @@ from ui.web import MOST_BYTES
 
 AT = f"/api/collections/{COLLECTION}"
 FREE = 0  # the row of an image that no test leases
-POSTS = ("leases", "renewals", "releases", "answers", "undo", "classes")
+POSTS = ("leases", "renewals", "releases", "answers", "undo", "classes", "groups")
 
 
 @pytest.fixture(scope="module")

@@ -101,6 +101,7 @@ def running(store: Path, *arguments: str, sources: str = "") -> Iterator[System]
         except subprocess.TimeoutExpired:
             process.kill()
             pytest.fail(f"`up` did not stop: {log.read_text('utf-8')[-2000:]}")
+        assert process.returncode == 0, log.read_text("utf-8")[-2000:]
 
 
 def _is_up(system: System) -> bool:

@@ -454,3 +454,23 @@ def test_where_an_image_may_be_of_several_classes_a_page_asks_about_one(
     several.offer(range(6), kind="VERIFY", class_id=2)
     expect(grid.page.locator(".question .words")).to_have_text("Is there a one?")
     desk.leave()
+
+
+def test_a_whole_group_is_asked_for_and_its_random_sample_comes_first(
+    looped: Desk, system: System
+) -> None:
+    grid = looped.sit("groups")
+    expect(grid.page.locator(".grid")).to_have_attribute("data-kind", "CLUSTER")
+    grid.name("zero")
+    grid.press("a")
+    dialog = grid.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("at most 5 % of the group are wrong")
+    grid.press("Escape", "a")
+    expect(dialog).to_contain_text("Is the whole group zero?")
+    grid.turn("Enter")
+    expect(grid.page.locator(".question .note")).to_have_text("random check")
+    audit = system.client.labels.audit("digits")
+    assert (audit.state, bool(audit.cluster)) == ("OPEN", True)
+    grid.page.get_by_role("link", name="Progress").click()
+    expect(grid.page.get_by_text(f"0 of {audit.sample} random ones answered")).to_be_visible()
+    system.client.labels.undo("digits", seq=audit.seq)

@@ -9,7 +9,7 @@ from hundredfold.chassis.errors import ServiceError
 from hundredfold.client.types import Forecast, Loop, Progress, Schema
 from ui import wire
 from ui.backend import client, in_words
-from ui.views import behind, proof
+from ui.views import behind, groups, proof
 from ui.views.choice import Choice
 from ui.views.tables import duration, percent
 
@@ -36,6 +36,7 @@ def show(choice: Choice) -> None:
         _tiles(progress, loop, _forecast(loop) if loop else None)
         if loop:
             proof.show(choice, loop, progress, several=schema.several)
+        groups.show(choice, schema)
         _by_class(progress.labels_by_class, schema)
         if loop:
             behind.networks(loop)

@@ -19,6 +19,8 @@ FIRST_SAMPLE = 60
 LEAST_MEASURED = 20
 """Images that it takes to measure with."""
 
+_MOST_OF_SAMPLE = 0.75
+
 
 def in_stream(rows: NDArray[np.int64], share: float = STREAM_SHARE) -> NDArray[np.bool_]:
     """Which of rows [n] belong to the random stream: bool [n]; those of a smaller share are the first of it."""
@@ -38,6 +40,14 @@ def sample_share(total: int) -> float:
     """
     share = FIRST_SAMPLE / max(total, 1)
     return STREAM_SHARE if share > HELD_OUT_SHARE else max(STREAM_SHARE, share)
+
+
+def enough_of_sample(images: int) -> int:
+    """How many images of a sample of so many must be labelled to measure with.
+
+    Most of it: those that are labelled first are those that heads know anyway.
+    """
+    return int(_MOST_OF_SAMPLE * min(FIRST_SAMPLE, images))
 
 
 def measured(rows: NDArray[np.int64], total: int) -> NDArray[np.bool_]:

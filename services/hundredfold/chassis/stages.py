@@ -2,16 +2,17 @@
 
 import math
 
-GROWTH = 1.5
-MOST_STAGES = 4
-CLASS_IMAGES = 5
+GROWTH = 2.0
+MOST_STAGES = 2
+CLASS_IMAGES = 12
 LEAST_STAGE = 30
 
 
 def stages(most: int, classes: int) -> tuple[int, ...]:
     """How many images have been looked at after each stage; the last is `most`.
 
-    Each stage is 1.5 times the one before, and adds enough for pages that are each of one class.
+    Each stage is twice the one before, and adds enough for pages that are each of one class: every page costs a
+    look.
     """
     for count in range(MOST_STAGES, 1, -1):
         first = most / GROWTH ** (count - 1)

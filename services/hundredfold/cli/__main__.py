@@ -6,7 +6,7 @@ import click
 
 from hundredfold import __version__
 from hundredfold.chassis.errors import InvalidArgument, ServiceError, Unavailable
-from hundredfold.cli import bench, collections, search, serve, simulate, status, up
+from hundredfold.cli import bench, certify, collections, search, serve, simulate, status, up
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -21,7 +21,8 @@ for _command in (
     collections.ingest,
     collections.bootstrap,
     status.status,
-    status.certify,
+    certify.certify,
+    certify.clusters,
     collections.runs,
     collections.export,
     collections.import_,

@@ -1,4 +1,4 @@
-"""`hundredfold status` and `hundredfold certify`: how far the work is, and until when it goes on."""
+"""`hundredfold status`: how far the work is."""
 
 import math
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from hundredfold.chassis.errors import Conflict, NotFound, Unavailable
 from hundredfold.cli import output
 from hundredfold.cli.collections import json_option
 from hundredfold.client import Client
+from hundredfold.client.groups import in_words
 from hundredfold.client.types import (
     Audit,
     Collection,
@@ -20,6 +21,7 @@ from hundredfold.client.types import (
 )
 
 USUAL_TARGET = 0.95
+_NEWEST = 10
 
 T = TypeVar("T")
 
@@ -30,71 +32,26 @@ T = TypeVar("T")
 def status(name: str, as_json: bool) -> None:
     """How far the work on collection NAME is."""
     with Client() as client:
-        loop = _or_none(lambda: client.selection.get(name))
+        loop = or_none(lambda: client.selection.get(name))
         target = _target(loop)
         found: dict[str, Any] = {
             "collection": client.catalog.get(name),
             "progress": client.labels.progress(name),
             "schema": client.catalog.schema(name),
             "loop": loop,
-            "forecast": _or_none(lambda: client.selection.forecast(name, target=target)),
-            "audit": _or_none(lambda: client.labels.audit(name)),
+            "forecast": or_none(lambda: client.selection.forecast(name, target=target)),
+            **_audits(client, name),
         }
     output.show(found, as_json=as_json, words=lambda: _tell_status(**found))
 
 
-@click.command()
-@click.argument("name")
-@click.option(
-    "--target",
-    type=click.FloatRange(0.5, 0.9999),
-    default=USUAL_TARGET,
-    show_default=True,
-    help="Share of all images that must be right.",
-)
-@click.option(
-    "--confidence",
-    type=click.FloatRange(0.5, 0.9999),
-    default=0.95,
-    show_default=True,
-    help="How sure the proof must be.",
-)
-@click.option(
-    "--label-rest/--leave-rest",
-    default=True,
-    show_default=True,
-    help="Let the model label the rest as soon as it is proved.",
-)
-@json_option
-def certify(name: str, target: float, confidence: float, label_rest: bool, as_json: bool) -> None:
-    """Let the loop of collection NAME go on until a target is proved by a random audit.
-
-    The loop keeps its space, classes and policy; its audits begin by themselves. `status` tells when it
-    is proved.
-    """
-    with Client() as client:
-        before = client.selection.get(name)
-        loop = client.selection.start(
-            name,
-            space=before.space,
-            expected_classes=before.expected_classes,
-            policy=before.policy,
-            without=before.without,
-            target_accuracy=target,
-            confidence=confidence,
-            auto_label=label_rest,
-        )
-        forecast = _or_none(lambda: client.selection.forecast(name, target=target))
-    found = {"loop": loop, "forecast": forecast}
-    left = f", {_left(forecast)}" if forecast and forecast.seconds else ""
-    output.show(
-        found,
-        as_json=as_json,
-        words=lambda: output.say(
-            f"{name} goes on until {target:.4g} is proved{left}. Label at the UI; "
-            f"`hundredfold status {name}` tells how far it is."
-        ),
-    )
+def _audits(client: Client, name: str) -> dict[str, Any]:
+    """The newest audit of all images, and those of clusters."""
+    audits = or_none(lambda: list(client.labels.audits(name, limit=_NEWEST))) or []
+    return {
+        "audit": next((each for each in audits if not each.cluster), None),
+        "clusters": [each for each in audits if each.cluster and each.state != "ABANDONED"],
+    }
 
 
 def _target(loop: Loop | None) -> float:
@@ -108,7 +65,9 @@ def _tell_status(
     loop: Loop | None,
     forecast: Forecast | None,
     audit: Audit | None,
+    clusters: list[Audit],
 ) -> None:
+    names = {each.class_id: each.name for each in schema.classes}
     spent = f"{progress.decisions:,} in {progress.human_seconds:,.0f} human seconds"
     output.table(
         ["", ""],
@@ -121,12 +80,15 @@ def _tell_status(
             ["labels a minute", f"{progress.labels_per_minute:,.0f}"],
             ["loop", f"{loop.phase.lower()} {loop.trouble}".strip() if loop else "not started"],
             ["right if stopped now", _expected(loop)],
-            [f"left until {_target(loop):.4g}", _left(forecast)],
+            [f"left until {_target(loop):.4g}", left_of(forecast)],
             ["certificate", _certificate(loop, audit)],
+            *(
+                ["as a whole", in_words(each, names.get(each.cluster_class, "?"))]
+                for each in clusters
+            ),
             *([["backbone", _backbone(loop)]] if loop else []),
         ],
     )
-    names = {each.class_id: each.name for each in schema.classes}
     counts = sorted(progress.labels_by_class.items())
     output.table(
         ["class", "labels"], [[names.get(each, str(each)), f"{count:,}"] for each, count in counts]
@@ -160,7 +122,8 @@ def _expected(loop: Loop | None) -> str:
     return f"{loop.expected_accuracy:.1%} (expected{measured})"
 
 
-def _left(forecast: Forecast | None) -> str:
+def left_of(forecast: Forecast | None) -> str:
+    """The work that is left, in words."""
     if not forecast:
         return "-"
     if not forecast.seconds:
@@ -196,7 +159,8 @@ def _backbone(loop: Loop) -> str:
     return f"{tried}; {at_work} now" if at_work else tried
 
 
-def _or_none(call: Callable[[], T]) -> T | None:
+def or_none(call: Callable[[], T]) -> T | None:
+    """What a call returns; None when there is nothing, or nobody answers."""
     try:
         return call()
     except (NotFound, Conflict, Unavailable):

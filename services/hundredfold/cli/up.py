@@ -49,6 +49,8 @@ _START_SECONDS = 120.0
 def up(images: tuple[str, ...], store: Path, port: int, base_port: int, no_ui: bool) -> None:
     """Start every service and the labelling UI on this machine; Ctrl-C stops all.
 
+    An end that was asked for, by Ctrl-C or SIGTERM, is a success.
+
     With IMAGES (folders, tables, tars) also bring them in and open their loops: each becomes a
     collection of its own name. All listen on 127.0.0.1 only and may read the folders of IMAGES,
     the current folder and your home.
@@ -71,6 +73,8 @@ def up(images: tuple[str, ...], store: Path, port: int, base_port: int, no_ui: b
         supervisor.start()
         try:
             _run(supervisor, environ, sources, port, with_ui=not no_ui)
+        except KeyboardInterrupt:
+            pass  # the end that was asked for
         finally:
             output.say("Stopping ..")
             supervisor.stop()

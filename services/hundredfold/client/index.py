@@ -56,13 +56,19 @@ class IndexClient:
         )
         return wire.run("index", self._stub.Cluster(request).run)
 
-    def clusters(self, collection: str) -> list[Cluster]:
-        """The clusters of the latest Cluster run, at most 10,000, by number."""
-        request = index_pb2.ListClustersRequest(collection=collection, page_size=10_000)
-        answer = self._stub.ListClusters(request)
-        return [
-            Cluster(each.number, each.size, each.medoid, each.spread) for each in answer.clusters
-        ]
+    def clusters(self, collection: str, run: str = "") -> list[Cluster]:
+        """The clusters of a Cluster run, the latest when none is named, at most 10,000, by number."""
+        request = index_pb2.ListClustersRequest(
+            collection=collection, clusters=run, page_size=10_000
+        )
+        return list(map(_cluster, self._stub.ListClusters(request).clusters))
+
+    def cluster_of(self, collection: str, run: str, number: int) -> Cluster:
+        """One cluster of a Cluster run; NotFound."""
+        request = index_pb2.GetClusterRequest(
+            collection=collection, clusters=run, number=number, limit=1
+        )
+        return _cluster(self._stub.GetCluster(request).summary)
 
     def cluster_rows(self, collection: str, number: int, *, limit: int = 48) -> Rows:
         """The images of a cluster, nearest to its centre first."""
@@ -93,6 +99,10 @@ class IndexClient:
         ]
         rows, points = (np.concatenate(each) for each in zip(*pieces, strict=True))
         return Map(rows, points)
+
+
+def _cluster(message: index_pb2.ClusterSummary) -> Cluster:
+    return Cluster(message.number, message.size, message.medoid, message.spread)
 
 
 def _found(message: index_pb2.SearchResponse | index_pb2.NeighboursResponse) -> Found:

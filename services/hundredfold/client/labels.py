@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
+from hundredfold.chassis.errors import Conflict
 from hundredfold.chassis.tensors import unpack
 from hundredfold.client import wire
 from hundredfold.client.runs import RunsClient
@@ -173,20 +174,61 @@ class LabelsClient:
         )
         return wire.audit(self._stub.StartAudit(request, timeout=60).audit)
 
+    def label_cluster(
+        self,
+        collection: str,
+        cluster: str,
+        class_id: int,
+        *,
+        allowed_error: float = 0.0,
+        confidence: float = 0.0,
+        tokens: Sequence[int] = (),
+        request_id: str = "",
+    ) -> Audit:
+        """Let all of a cluster `run/number` be of one class, if a random sample of it proves that so.
+
+        The sample's pages come before all others. Once they have proved that no larger share than
+        `allowed_error` is wrong, the collection's loop labels the rest as one event. Leases of `tokens`
+        are given back before, so that their images can be in the sample's pages.
+
+        Raises:
+            NotFound: the cluster.
+            Conflict: another random check is under way (AUDIT_UNDER_WAY), or every image of it is
+                labelled (NOTHING_TO_AUDIT).
+        """
+        newest = next(self.audits(collection, limit=1), None)
+        if newest is not None and newest.state == "OPEN":
+            left = newest.sample - newest.answered
+            raise Conflict(
+                f"another random check is under way: answer its {left:,} images first",
+                reason="AUDIT_UNDER_WAY",
+            )
+        self.release(collection, tokens)
+        return self.start_audit(
+            collection,
+            cluster=cluster,
+            class_id=class_id,
+            allowed_error=allowed_error,
+            confidence=confidence,
+            request_id=request_id,
+        )
+
     def audit(self, collection: str, audit_id: str = "") -> Audit:
         """Read an audit, the newest when none is named; NotFound."""
         request = labels_pb2.GetAuditRequest(collection=collection, audit_id=audit_id)
         return wire.audit(self._stub.GetAudit(request).audit)
 
-    def audits(self, collection: str) -> Iterator[Audit]:
-        """The audits, newest first, fetched as they are asked for."""
+    def audits(self, collection: str, *, limit: int = 0) -> Iterator[Audit]:
+        """The audits, newest first, fetched as they are asked for; at most `limit`, 0 = all."""
         token = ""
         while True:
-            request = labels_pb2.ListAuditsRequest(collection=collection, page_token=token)
+            request = labels_pb2.ListAuditsRequest(
+                collection=collection, page_size=limit, page_token=token
+            )
             answer = self._stub.ListAudits(request)
             yield from map(wire.audit, answer.audits)
             token = answer.next_page_token
-            if not token:
+            if not token or limit:
                 return
 
     def certify(

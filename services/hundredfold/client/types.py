@@ -255,6 +255,11 @@ class Audit:
     most_sample: int = 0
     class_id: int = 0
 
+    @property
+    def cluster_class(self) -> int:
+        """The class that all of a cluster would be; 0 where an audit is not of a cluster."""
+        return self.groups[0].class_id if self.cluster and self.groups else 0
+
 
 @dataclass(frozen=True)
 class Certificate:

@@ -47,7 +47,9 @@ def main() -> int:
     repository = ModelRepository(store)
     models = Models(repository, config.store, config.model)
     embedder = Embedder(make_backend(config, repository), config.threads or cores())
-    job = EmbedCollection(store, models, Sources(config.sources), embedder)
+    job = EmbedCollection(
+        store, models, Sources(config.sources), embedder, keep_tuned=config.keep_tuned
+    )
     runs = Runs(store, _SERVICE, {KIND: job})
     servicer = EmbeddingServicer(store, models, embedder, runs)
     server = build_server(config, _SERVICE, [embedding_mount(servicer), runs_mount(runs)])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from hundredfold.chassis.backbones.cards import DEFAULT_MODEL
 from hundredfold.chassis.config import ServerConfig
+from hundredfold.embedding.tidying import KEEP_TUNED
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class EmbeddingConfig(ServerConfig):
         triton_url: host and port of the Triton server's gRPC.
         triton_deadline_seconds: how long one call to it may take.
         threads: decoding threads, and for `onnx` also calls of the model at once; 0 = one a core.
+        keep_tuned: how many of the newest backbones that were fine-tuned on a collection stay with their
+            spaces, beside those that its loop or a head refers to; at least 1.
     """
 
     sources: tuple[str, ...] = ()
@@ -25,3 +28,4 @@ class EmbeddingConfig(ServerConfig):
     triton_url: str = "127.0.0.1:8001"
     triton_deadline_seconds: float = 10.0
     threads: int = 0
+    keep_tuned: int = KEEP_TUNED

@@ -19,6 +19,7 @@ from hundredfold.embedding.domain.vectors import PartVectors, wanted_rows
 from hundredfold.embedding.embedder import Embedded, Embedder
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.store import FirstRows, PartState, Space
+from hundredfold.embedding.tidying import KEEP_TUNED, Tidying
 
 KIND = "embed"
 SAVE_SECONDS = 30.0
@@ -57,6 +58,7 @@ class EmbedCollection:
         sources: reads the images.
         embedder: turns them into vectors.
         save_seconds: how often an unfinished part is saved.
+        keep_tuned: how many of the newest fine-tuned spaces stay (`Tidying`).
     """
 
     def __init__(
@@ -65,12 +67,15 @@ class EmbedCollection:
         models: Models,
         sources: Sources,
         embedder: Embedder,
+        *,
         save_seconds: float = SAVE_SECONDS,
+        keep_tuned: int = KEEP_TUNED,
     ) -> None:
         self._store = store
         self._models = models
         self._sources = sources
         self._embedder = embedder
+        self._tidying = Tidying(store, models.repository, keep_tuned)
         self._save_seconds = save_seconds
 
     def __call__(self, context: RunContext) -> Mapping[str, Any]:
@@ -85,6 +90,7 @@ class EmbedCollection:
         duplicates = str(context.run.parameters["duplicates"])
         card = self._models.find(str(context.run.parameters["model"]))
         known = representatives(self._store, collection, duplicates)
+        self._tidying.tidy(collection, besides=card.model)
         space = Space(self._store, collection, card)
         first_rows = FirstRows(self._store, collection)
         first = first_rows.take(str(context.run.parameters.get("first_rows", "")))

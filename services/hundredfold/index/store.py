@@ -1,5 +1,6 @@
 """What the index service keeps: indexes, clusterings and maps."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ from hundredfold.index.domain import nearest
 from hundredfold.index.domain.clustering import Clustering
 from hundredfold.index.domain.nearest import Built
 from hundredfold.index.spaces import Space, again
+
+_log = logging.getLogger("hundredfold.index.store")
 
 KEPT_RUNS = 5
 """Clusterings, and maps, that are kept of a collection."""
@@ -92,6 +95,7 @@ class IndexStore:
             recall=built.recall,
         )
         manifest.save()
+        self._drop_orphans(collection)
 
     def index_facts(self, collection: str, space: str, version: str) -> Mapping[str, Any] | None:
         """The facts of the index if it is whole and made of this version of the vectors, else None."""
@@ -102,6 +106,13 @@ class IndexStore:
         if manifest.meta.get("vectors") != version or manifest.verify(self._store):
             return None
         return manifest.meta
+
+    def _drop_orphans(self, collection: str) -> None:
+        """Delete the indexes of spaces that are there no more."""
+        for space in self._store.list(layout.indexes(collection)):
+            if not self._store.exists(layout.vectors(collection, space)):
+                self._store.delete(layout.index(collection, space))
+                _log.info("%s: the index of %s, which is gone, was removed", collection, space)
 
     def index_version(self, collection: str, space: str) -> str:
         """What tells one index of a space from the next; Conflict (NO_INDEX) when there is none."""

@@ -7,18 +7,21 @@ from typing import Any
 import numpy as np
 
 from hundredfold.chassis.errors import Aborted, Conflict, InvalidArgument, NotFound
+from hundredfold.chassis.holdout import in_stream, sample_share
 from hundredfold.chassis.storage.collections import several_classes
 from hundredfold.labels.answers import Asker, replayed
 from hundredfold.labels.audits import Audits
 from hundredfold.labels.domain.audit import (
     Audit,
     AuditState,
+    Plan,
     people_of,
 )
-from hundredfold.labels.domain.class_view import NOT
+from hundredfold.labels.domain.class_view import NOT, ClassView
 from hundredfold.labels.domain.event import Draft, EventKind, Judgement, Verdict, labels_by_class
+from hundredfold.labels.domain.fold import Fold
 from hundredfold.labels.domain.folds import audited
-from hundredfold.labels.domain.page import Ids, Rows
+from hundredfold.labels.domain.page import Ids, Mask, Rows
 from hundredfold.labels.drawing import Scene, Wanted, draw
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.audits import AuditStore, Population
@@ -27,6 +30,7 @@ from hundredfold.labels.store.reading import Reading
 from hundredfold.labels.store.writing import Writing
 
 _TRIES = 3
+_SAME_ERROR = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +153,21 @@ class Auditor:
     def _scene(self, collection: str, wanted: Wanted, everything: Population) -> Scene:
         schema = self._ledger.catalog.schema(collection)
         with self._ledger.records.reading(collection) as reading:
+            total = reading.total()
             with self._ledger.fold(collection, reading) as whole:
                 fold = audited(whole, wanted.class_id, schema)
-                # What is known to be wrong would not be labelled.
-                known = fold.refused(everything.rows, everything.class_ids)
-                population = everything.only(~fold.done(everything.rows) & ~known)
-                people, labelled = people_of(fold), fold.labelled
+                people = people_of(fold)
+                if isinstance(fold, ClassView):
+                    labelled = fold.labelled
+                    population = everything.only(~fold.done(everything.rows))
+                else:
+                    labelled = fold.labelled_by_people()
+                    if wanted.cluster:
+                        everything = _of_cluster(fold, everything, total)
+                    population = _unanswered(fold, everything, wanted)
                 cleared = fold.standing.cleared
             plans = self._audits.plans(reading)
             newest = self._audits.find(reading, "")
-            total = reading.total()
         if not population.rows.size:
             raise Conflict(
                 "every image is labelled, set aside or known not to be of the class it would get",
@@ -167,11 +176,7 @@ class Auditor:
         if wanted.cluster:
             total = labelled = len(everything.rows) - len(population.rows)
         class_id = schema.in_use(wanted.class_id) if schema.several else 0
-        looks = [
-            seq
-            for seq, plan in plans.items()
-            if (plan.cluster, plan.class_id) == (wanted.cluster, class_id)
-        ]
+        looks = [seq for seq, plan in plans.items() if _same_claim(plan, wanted, class_id)]
         opened = newest is not None and newest.state is AuditState.OPEN
         return Scene(
             population=population,
@@ -226,6 +231,41 @@ def _said(rows: Rows, class_ids: Ids, audited_class: int) -> tuple[Judgement, ..
         Judgement(audited_class, Verdict.IS, rows[yes]),
         Judgement(audited_class, Verdict.IS_NOT, rows[~yes]),
     )
+
+
+def _same_claim(plan: Plan, wanted: Wanted, class_id: int) -> bool:
+    """Whether an audit was to prove the same; looks at something else have a probability of error of their own."""
+    error = abs(plan.allowed_error - wanted.allowed_error)
+    same = (plan.cluster, plan.class_id) == (wanted.cluster, class_id)
+    return same and error < _SAME_ERROR
+
+
+def _unanswered(fold: Fold, everything: Population, wanted: Wanted) -> Population:
+    """What people have said nothing of, and what each image would get; what is known to be wrong would not.
+
+    An audit of all images answers for those too that a model labelled before, as the cluster they were in:
+    each with the label it has.
+    """
+    rows, class_ids = everything.rows, everything.class_ids
+    answered = fold.done(rows)
+    if not wanted.find_threshold:
+        certified = _certified(fold, rows)
+        class_ids = np.where(certified, fold.class_of(rows), class_ids)
+        answered &= ~certified
+    kept = ~answered & ~fold.refused(rows, class_ids)
+    return Population(rows, class_ids, everything.probabilities).only(kept)
+
+
+def _certified(fold: Fold, rows: Rows) -> Mask:
+    """Which of rows [n] have their label from a certificate: bool [n]."""
+    certified: Mask = fold.done(rows) & ~fold.by_people(rows)
+    return certified
+
+
+def _of_cluster(fold: Fold, everything: Population, total: int) -> Population:
+    """What of a cluster is audited: what is measured by stays for people, and another certificate answers for its own."""
+    rows = everything.rows
+    return everything.only(~in_stream(rows, sample_share(total)) & ~_certified(fold, rows))
 
 
 def _nothing() -> tuple[Rows, Ids]:

@@ -12,6 +12,9 @@ from hundredfold.labels.domain.audit import Drawn, People, Plan, errors_to_leave
 from hundredfold.labels.domain.bounds import Stratum, look_alpha
 from hundredfold.labels.store.audits import Population
 
+_CLUSTER_WRONG = 0.25
+"""Of a cluster nobody has guessed: so large a part of the wrong ones that are allowed is expected."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -29,7 +32,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What an audit is drawn from: images nobody labelled, and what is known of the others."""
+    """What an audit is drawn from: images people did not label, and what is known of the others."""
 
     population: Population
     total: int
@@ -117,7 +120,10 @@ def _size(wanted: Wanted, scene: Scene, alpha: float, classes: int) -> int:
     if wanted.find_threshold:
         return thresholds.sample_for_threshold(sure, wanted.allowed_error, alpha, people.miss_rate)
     count = len(sure)
-    expected = float(np.sum(1 - sure.astype(np.float64)))
+    if wanted.cluster:
+        expected = _CLUSTER_WRONG * wanted.allowed_error * count
+    else:
+        expected = float(np.sum(1 - sure.astype(np.float64)))
     limit = errors_to_leave(scene.total, wanted.allowed_error, scene.total - count, people)
     if wanted.by_class:
         return sampling.smallest_sample(count, expected, limit, alpha, people.miss_rate)

@@ -114,6 +114,10 @@ class Leasing:
         there = self._queue.waiting_at(collection, SCORE)
         missing = [page for page in pages if page.page_id not in there]
         self._queue.give_back(collection, missing)
+        for page in pages:
+            # Some of its images were in a lease when it was put in.
+            if there.get(page.page_id, len(page.rows)) < len(page.rows):
+                self._queue.exchange(collection, page)
         return len(missing)
 
     def renew(
@@ -257,5 +261,5 @@ class Leasing:
                 self._queue.drop(collection, page.page_id)
                 dropped += 1
             elif left is not page:
-                self._queue.shrink(collection, left)
+                self._queue.exchange(collection, left)
         return dropped

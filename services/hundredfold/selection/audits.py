@@ -5,16 +5,18 @@ asked, so that a service that is killed asks the same again, under the same requ
 """
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import Conflict, NotFound
+from hundredfold.chassis.stages import stages
 from hundredfold.selection.domain import forecast, stopping
 from hundredfold.selection.domain.forecast import Far, Forecast
 from hundredfold.selection.domain.pool import Pool
-from hundredfold.selection.domain.stopping import Terms, Trust
+from hundredfold.selection.domain.stopping import Begun, Terms, Trust
 from hundredfold.selection.peers import Audit, Ledger, request_id
 from hundredfold.selection.place import Place
 from hundredfold.selection.state import Auditing, LoopState
@@ -25,7 +27,7 @@ LATE = 200
 
 @dataclass(frozen=True)
 class Checked:
-    """Images of the random stream that people labelled.
+    """Images of the random stream that people labelled, of steps that are complete.
 
     Attributes:
         images: how many.
@@ -46,6 +48,7 @@ class Known:
         pool: the images that need an answer.
         people: labels that people gave.
         machine: labels that a model gave under a certificate.
+        machine_wrong: how many of them the head takes for wrong.
         aside: images set aside.
         asked: images that an open audit waits for.
         total: images to label.
@@ -55,10 +58,26 @@ class Known:
     pool: Pool
     people: int
     machine: int
+    machine_wrong: float
     aside: int
     asked: int
     total: int
     checked: Checked
+
+    @property
+    def beside(self) -> int:
+        """Images beside the pool for which an audit answers: nobody labelled them, or only a model."""
+        return self.aside + self.machine
+
+    @property
+    def beside_wrong(self) -> float:
+        """How many of them are expected to be wrong: all that were set aside."""
+        return self.aside + self.machine_wrong
+
+    def far(self, seconds: float = 0.0, pace: float = 1.0) -> Far:
+        """How far the work is, people having worked for so many seconds."""
+        labelled = self.people + self.machine
+        return Far(labelled, self.total, seconds, pace, self.machine_wrong)
 
 
 class Audits:
@@ -76,8 +95,9 @@ class Audits:
         self._costs = costs
 
     def settle(self) -> None:
-        """Look how the audit stands; ask again for one that was being asked for, certify one that passed."""
+        """Look how the audit stands; ask again for one that was being asked for, certify those that passed."""
         state = self._place.now
+        self._label_clusters(state.collection)
         if state.auditing.model:
             state = self._draw(state)
         if not state.auditing.audit_id or state.auditing.lapsed:
@@ -93,6 +113,15 @@ class Audits:
         after = _settled(state.auditing, audit, allowed=1 - state.target_accuracy)
         if after != state.auditing:
             self._place.change(state, auditing=after)
+
+    def _label_clusters(self, collection: str) -> None:
+        """Let the rest of a cluster be labelled whose audit somebody asked for, and which passed."""
+        for audit_id in self._ledger.passed_clusters(collection):
+            key = request_id(collection, "certify", audit_id)
+            # A certificate that was taken back stays so: the same request writes nothing. A conflict
+            # is an answer that was undone meanwhile.
+            with suppress(Conflict):
+                self._ledger.certify(collection, request_id=key, audit_id=audit_id, auto_label=True)
 
     def forget(self) -> None:
         """Begin anew: what audits found says nothing about labels that were cleared."""
@@ -124,13 +153,13 @@ class Audits:
         """Ask for an audit, if one is likely to prove the target and no later one would be cheaper."""
         state = self._place.now
         belief = self.belief(known)
-        wrong = belief.mean * forecast.expected_wrong(known.pool) + known.aside
+        wrong = belief.mean * forecast.expected_wrong(known.pool) + known.beside_wrong
         if not self._may_pass(state, known, wrong):
             return False
         found = self.outlook(state, known, state.target_accuracy, seconds=0.0)
         if not found.ready:
             return False
-        population = len(known.pool) + known.aside
+        population = len(known.pool) + known.beside
         asked = replace(
             state.auditing,
             number=state.auditing.number + 1,
@@ -155,21 +184,43 @@ class Audits:
 
         An audit that did not pass by little does so sooner than a new one: see `Auditing.short`.
         """
-        far = Far(known.people + known.machine, known.total, seconds, pace)
-        if known.asked:
-            return forecast.answering(
-                known.pool, far, known.asked, page_size=state.page_size, costs=self._costs
-            )
+        far = known.far(seconds, pace)
+        if known.asked and state.auditing.open:
+            return self._answering(state, known, far)
         found = forecast.proving(
             known.pool,
             far,
-            self._terms(state, known, target),
+            self._terms(state, known, target, state.auditing.look + 1),
             self.belief(known),
             page_size=state.page_size,
             costs=self._costs,
         )
         short = state.auditing.short if target == state.target_accuracy else 0
         return forecast.mending(found, far, short, costs=self._costs)
+
+    def _answering(self, state: LoopState, known: Known, far: Far) -> Forecast:
+        """The work until the open audit has ended."""
+        audit = self._ledger.audit(state.collection, state.auditing.audit_id)
+        terms = self._terms(state, known, state.target_accuracy, audit.look)
+        belief = self.belief(known)
+        planned = stages(audit.most_sample, terms.classes)
+        before = [each for each in planned if each < audit.sample]
+        begun = Begun(
+            audit.population,
+            state.auditing.wrong / belief.mean,
+            (*before, audit.sample, *(each for each in planned if each > audit.sample)),
+            stage=len(before),
+            left=known.asked,
+        )
+        return forecast.answering(
+            known.pool,
+            far,
+            terms,
+            belief,
+            begun,
+            page_size=state.page_size,
+            costs=self._costs,
+        )
 
     def belief(self, known: Known) -> Trust:
         """How far to trust the head, by all that was labelled at random."""
@@ -184,19 +235,20 @@ class Audits:
         """What is quick to see: an audit could pass, and enough has changed since the last one."""
         allowed = (1 - state.target_accuracy) * known.total
         # A sample of all images that are left passes also when more are wrong: found ones are put right.
-        few = len(known.pool) + known.aside <= 2 * state.page_size
+        few = len(known.pool) + known.beside <= 2 * state.page_size
         return (wrong <= stopping.OVER * allowed or few) and stopping.may_look_again(
             wrong, state.auditing.wrong
         )
 
-    def _terms(self, state: LoopState, known: Known, target: float) -> Terms:
+    def _terms(self, state: LoopState, known: Known, target: float, look: int) -> Terms:
         return Terms(
             total=known.total,
             allowed=(1 - target) * known.total,
             slips=self._slips(state, known),
-            alpha=stopping.alpha(state.confidence, state.auditing.look + 1),
+            alpha=stopping.alpha(state.confidence, look),
             classes=len(np.unique(known.pool.top)),
-            aside=known.aside,
+            beside=known.beside,
+            beside_wrong=known.beside_wrong,
         )
 
     def _slips(self, state: LoopState, known: Known) -> float:

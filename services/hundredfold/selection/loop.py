@@ -1,6 +1,6 @@
 """One loop: a thread that follows the ledger and keeps the queue filled.
 
-    listen -> settle -> labels -> head -> guesses -> pages -> offer -> keep the place -> listen ...
+    listen -> settle -> see (labels, head, guesses) -> pages -> offer -> keep the place -> listen ...
 
 It goes round when there is a newer event, when it is started anew, when the queue ran dry (a lost Redis),
 when vectors came and when a better space is ready. When a service is away it tries again, ever more
@@ -19,26 +19,20 @@ import numpy as np
 
 from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import Aborted, Conflict, NotFound, ServiceError, Unavailable
-from hundredfold.selection.audits import LATE, Audits, Known
+from hundredfold.selection.audits import LATE, Audits
 from hundredfold.selection.backbones import Backbones, View, ended, needless
 from hundredfold.selection.config import SelectionConfig
 from hundredfold.selection.domain import forecast, refining, rounds
-from hundredfold.selection.domain.cleaning import Suspicious
-from hundredfold.selection.domain.clusters import Clusters
-from hundredfold.selection.domain.forecast import Far, Forecast
+from hundredfold.selection.domain.forecast import Forecast
 from hundredfold.selection.domain.page import Draft
-from hundredfold.selection.domain.parents import Families
 from hundredfold.selection.domain.policies import POLICIES, Asked
-from hundredfold.selection.domain.pool import Guesses, open_pool
-from hundredfold.selection.domain.rounds import Phase, Standing
+from hundredfold.selection.domain.rounds import Phase
 from hundredfold.selection.ear import Ear
-from hundredfold.selection.peers import Heard, Peers
+from hundredfold.selection.peers import Peers
 from hundredfold.selection.place import Place
-from hundredfold.selection.reviews import Reviews
-from hundredfold.selection.seeds import Seeds
-from hundredfold.selection.seen import Seen, checked
+from hundredfold.selection.seen import Seen, Sight
 from hundredfold.selection.state import LoopState, Step, carried
-from hundredfold.selection.store import SelectionStore, Vectors
+from hundredfold.selection.store import SelectionStore
 
 _FIRST_WAIT = 0.1
 _FEW_PAGES = 4
@@ -81,11 +75,8 @@ class Loop:
         self._offered = 0
         self._trouble = ""
         self._seen: Seen | None = None
-        self._vectors: Vectors | None = None
-        self._families: Families | None = None
         self._audits = Audits(self._place, peers.ledger, costs)
-        self._reviews = Reviews(peers.trainer)
-        self._seeds = Seeds(self._place, store, peers.indexer)
+        self._sight = Sight(self._place, store, peers)
         # Makes the ids of this process's pages differ from those of one that was killed.
         self._nonce = uuid.uuid4().hex[:8]
         self._thread = threading.Thread(
@@ -176,9 +167,12 @@ class Loop:
         pace = forecast.pace(answered, self._costs)
         if state.target_accuracy:
             return self._audits.outlook(state, known, target, seconds=seconds, pace=pace)
-        far = Far(known.people + known.machine, known.total, seconds, pace)
         return forecast.forecast(
-            known.pool, far, target=target, page_size=state.page_size, costs=self._costs
+            known.pool,
+            known.far(seconds, pace),
+            target=target,
+            page_size=state.page_size,
+            costs=self._costs,
         )
 
     def _last(self) -> tuple[LoopState, Seen]:
@@ -258,16 +252,11 @@ class Loop:
         state = self._place.now
         progress = self._peers.ledger.progress(state.collection)
         dry = progress.ready_pages < min(_FEW_PAGES, self._offered)
-        version = self._store.vectors_version(state.collection, state.space)
-        grown = self._vectors is not None and version != self._vectors.version
-        changed = dry or grown or self._other_classes(state)
-        return changed or progress.head_seq != state.seen_seq
+        return dry or progress.head_seq != state.seen_seq or self._is_old(state)
 
-    def _other_classes(self, state: LoopState) -> bool:
-        """Whether classes got children since the last round."""
-        known = self._families
-        now = self._store.families(state.collection)
-        return known is not None and known.parent_of != now.parent_of
+    def _is_old(self, state: LoopState) -> bool:
+        """Whether there is other than events that the last round did not see."""
+        return self._sight.is_old(state)
 
     def _round(self) -> None:
         with self._changed:
@@ -299,16 +288,11 @@ class Loop:
 
     def _go_round(self, state: LoopState, view: LoopState) -> None:
         """A round in the space of `view`, which is not that of `state` when the loop moves there."""
-        vectors = self._read_vectors(view)
-        clusters = self._clusters(state, view, len(vectors.rows))
-        self._families = self._store.families(state.collection)
-        heard = self._peers.ledger.heard(state.collection)
-        guesses = self._guesses(view, heard)
-        seen = self._see(view, vectors, clusters, heard, guesses)
+        seen = self._sight.see(state, view)
         if not seen.known.people:
             self._audits.forget()
         proved = self._audits.proved(seen.known)
-        settled = proved or view is not state or not self._wants_audit(state, seen, heard)
+        settled = proved or view is not state or not self._wants_audit(state, seen)
         if not settled and self._audits.start(seen.known):
             with self._changed:
                 self._due = True  # its images are to be left out
@@ -317,7 +301,8 @@ class Loop:
         made = rounds.compose(seen.standing, POLICIES[state.policy], asked)
         pages = [] if proved else made.pages
         phase = Phase.DONE if proved else made.phase
-        if not proved and len(heard.said.audit_rows):
+        # While clusters wait to be named an audit is of one of them, which somebody asked for.
+        if not proved and seen.known.asked and phase is not Phase.SEED:
             phase = Phase.AUDIT
         measured = seen.known.checked
         enough = measured.images >= _LEAST_MEASURED
@@ -325,8 +310,8 @@ class Loop:
             "phase": phase,
             "discovery": made.discovery,
             "model": seen.known.pool.model,
-            "seen_seq": heard.seq,
-            "cleared_seq": state.cleared_seq if seen.known.people else heard.seq,
+            "seen_seq": seen.seq,
+            "cleared_seq": state.cleared_seq if seen.known.people else seen.seq,
             "total": seen.known.total,
             "labelled": seen.known.people + seen.known.machine,
             "rounds": state.rounds + 1,
@@ -342,59 +327,20 @@ class Loop:
         if view is not state:
             _log.info("%s moves to %s: %s", state.collection, view.space, state.tuning.compared)
 
-    def _clusters(self, state: LoopState, view: LoopState, images: int) -> Clusters:
-        if view is state:
-            return self._seeds.read(state, images)
-        return self._store.clusters(state.collection, view.clusters)
-
-    def _see(
-        self,
-        view: LoopState,
-        vectors: Vectors,
-        clusters: Clusters,
-        heard: Heard,
-        guesses: Guesses | None,
-    ) -> Seen:
-        said = heard.said
-        pool = open_pool(vectors.rows, said, vectors.of, guesses)
-        labels = said.labels.within(vectors.rows)
-        people = labels.of_people()
-        known = Known(
-            pool=pool,
-            people=len(people),
-            machine=len(labels) - len(people),
-            aside=int(np.isin(said.unsure_rows, vectors.rows).sum()),
-            asked=len(said.audit_rows),
-            total=len(vectors.rows),
-            checked=checked(people, guesses),
-        )
-        standing = Standing(
-            pool,
-            labels,
-            clusters,
-            view.discovery,
-            suspicious=self._reviews.current(view, people) if pool.model else Suspicious(),
-            without=frozenset(view.without) & rounds.PARTS,
-            seeded=view.seeded,
-            families=self._families or Families(),
-        )
-        return Seen(heard.seq, standing, known, people, pool.rows[:0])
-
-    def _wants_audit(self, state: LoopState, seen: Seen, heard: Heard) -> bool:
+    def _wants_audit(self, state: LoopState, seen: Seen) -> bool:
         """Whether an audit is to be thought of; one of somebody else's is left to him."""
         return bool(
             state.target_accuracy
             and seen.known.pool.model
             and state.phase not in (Phase.PREPARING, Phase.SEED)
-            and not len(heard.said.audit_rows)
+            and not seen.known.asked
         )
 
     def _expected(self, seen: Seen, phase: Phase) -> float:
         known = seen.known
         if phase is Phase.SEED:
             return 0.0
-        far = Far(known.people + known.machine, known.total)
-        return forecast.accuracy(known.pool, far, self._audits.belief(known))
+        return forecast.accuracy(known.pool, known.far(), self._audits.belief(known))
 
     def _offer(
         self, before: LoopState, fields: dict[str, Any], pages: list[Draft], seen: Seen
@@ -415,30 +361,6 @@ class Loop:
         named = [(f"{number}-{self._nonce}-{place}", page) for place, page in enumerate(pages)]
         self._place.check(before)
         self._peers.ledger.offer(before.collection, named, model, images)
-
-    def _read_vectors(self, state: LoopState) -> Vectors:
-        version = self._store.vectors_version(state.collection, state.space)
-        known = self._vectors
-        if known is None or known.version != version or known.space != state.space:
-            known = self._vectors = self._store.vectors(state.collection, state.space)
-        return known
-
-    def _guesses(self, state: LoopState, heard: Heard) -> Guesses | None:
-        """What a head that knows these labels says; None before there is one."""
-        if not len(heard.said.labels.of_people()):
-            return None
-        try:
-            model = self._peers.trainer.fit(
-                state.collection,
-                state.space,
-                heard.seq,
-                without_negatives="negatives" in state.without,
-            )
-        except Conflict as error:
-            if error.reason == "NO_LABELS":
-                return None
-            raise
-        return self._store.guesses(state.collection, model)
 
     # --- waiting --------------------------------------------------------------------------------
 

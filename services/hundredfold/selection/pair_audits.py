@@ -97,7 +97,8 @@ def _sample(state: LoopState, proofs: Proofs, due: ClassStanding, look: int) -> 
         slips=0.0,
         alpha=alpha(state.confidence, look),
         classes=2,
-        aside=due.aside,
+        beside=due.aside,
+        beside_wrong=float(due.aside),
     )
     wrong = proofs.ratio(wrong_then(state)) * due.expected_wrong
     return least_sample(terms, unknown, wrong, NO_EVIDENCE)

@@ -71,15 +71,16 @@ class PairLoop(Loop):
             reason="SEVERAL_CLASSES",
         )
 
-    def _other_classes(self, state: LoopState) -> bool:
-        """Whether anything of the schema changed: a class more is a question more."""
-        return self._version not in (-1, self._store.schema_version(state.collection))
+    def _is_old(self, state: LoopState) -> bool:
+        """See Loop; whatever changed in the schema: a class more is a question more."""
+        other = self._version not in (-1, self._store.schema_version(state.collection))
+        return other or self._sight.has_grown(state)
 
     def _round(self) -> None:
         with self._changed:
             self._due = False
         state = self._place.now
-        vectors = self._read_vectors(state)
+        vectors = self._sight.vectors(state)
         proofs = self._proving.settle(state, len(vectors.rows))
         standing, guesses = self._standing(state, vectors, proofs)
         if not standing.said.touched.size:
@@ -120,7 +121,7 @@ class PairLoop(Loop):
         """What is known, and what a head that knows it says."""
         self._version = self._store.schema_version(state.collection)
         class_ids = self._store.class_ids(state.collection)
-        clusters = self._seeds.read(state, len(vectors.rows))
+        clusters = self._sight.clusters(state, len(vectors.rows))
         heard = self._peers.ledger.pairs_heard(state.collection)
         self._seq = heard.seq
         guesses = self._pair_guesses(state, heard)

@@ -114,7 +114,7 @@ class Auditing:
             counted in; 0 = the next need not wait for fewer.
         expected: how many of its sample the head expected to be wrong.
         evidence: of audits that failed: their id, errors found, and how many the head expected.
-        look: audits that the ledger has counted so far.
+        look: audits for this target that the ledger has counted so far.
         people_error: share of people's labels taken to be wrong; -1 before an audit said it.
         short: images to be put right until an audit that did not pass does; 0 = there is none.
         certified: whether it has had its certificate; one that was undone is not written again.
@@ -213,7 +213,9 @@ class LoopState:
 
 def carried(state: LoopState, before: LoopState) -> LoopState:
     """New settings, with what goes on from those before."""
-    auditing = Auditing(number=before.auditing.number, look=before.auditing.look)
+    same = before.target_accuracy == state.target_accuracy
+    look = before.auditing.look if same else 0
+    auditing = Auditing(number=before.auditing.number, look=look)
     wanted = (state.target_accuracy, state.confidence)
     proved = before.auditing.proved >= state.target_accuracy > 0
     if wanted == (before.target_accuracy, before.confidence) or (

@@ -11,6 +11,7 @@ from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.server import build_server, serve
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.training.config import TrainingConfig
+from hundredfold.training.finetune.recipe import FineTuneRecipe
 from hundredfold.training.finetune_job import KIND, FineTune, Tuner
 from hundredfold.training.fitting import Fitter
 from hundredfold.training.judging import Judge
@@ -43,7 +44,13 @@ def main() -> int:
     ledger = Ledger(channel, config.ledger_seconds)
     fitter = Fitter(store, spaces, heads, ledger)
     judge = Judge(store, spaces, heads, ledger)
-    job = FineTune(store, ledger, sources=config.sources, folder=config.finetune_folder)
+    job = FineTune(
+        store,
+        ledger,
+        sources=config.sources,
+        folder=config.finetune_folder,
+        recipe=FineTuneRecipe().within(config.finetune_images, config.finetune_batch),
+    )
     # One at a time: each takes all cores, or the GPU.
     runs = Runs(store, _SERVICE, {KIND: job}, at_once=1)
     servicer = TrainingServicer(store, heads, fitter, judge, Tuner(job, runs))

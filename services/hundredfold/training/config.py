@@ -21,6 +21,9 @@ class TrainingConfig(ServerConfig):
         finetune_folder: for images and checkpoints of a training, on a disk of this machine (up to 1 GB
             for 10,000 images); empty = in the store, or, where that is no folder of this machine, the
             system's for temporary files.
+        finetune_images: a training keeps so many images decoded at most, 200 kB each at 224 px, in that
+            folder, from where the kernel maps what it has room for; two thirds of them with a label.
+        finetune_batch: images a step; at 224 px a training takes 3.4 GB of memory with 64, 2.0 with 32, 1.4 with 16.
     """
 
     dimensions: int = 160
@@ -32,3 +35,5 @@ class TrainingConfig(ServerConfig):
     ledger_seconds: float = 30.0
     sources: tuple[str, ...] = ()
     finetune_folder: str = ""
+    finetune_images: int = 60_000
+    finetune_batch: int = 64

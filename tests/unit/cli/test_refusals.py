@@ -86,3 +86,23 @@ def test_a_large_file_that_is_no_image_is_refused(tmp_path: Path) -> None:
     (tmp_path / "large.jpg").write_bytes(bytes(_MOST_BYTES + 1))
     with pytest.raises(InvalidArgument, match=r"large\.jpg"):
         _sendable(tmp_path / "large.jpg")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--cluster", "3"], "belong together"),
+        (["--as", "owl"], "belong together"),
+        (["--cluster", "3", "--as", "owl", "--leave-rest"], "of no use with --cluster"),
+    ],
+)
+def test_a_cluster_is_certified_with_its_class_and_labelled(more: list[str], words: str) -> None:
+    code, out, err = said("certify", "birds", *more)
+    assert (code, out) == (2, "")
+    assert words in err
+
+
+def test_the_clusters_of_nobody_are_not_listed() -> None:
+    code, out, err = said("clusters", "birds")
+    assert (code, out) == (1, "")
+    assert "hundredfold up" in err

@@ -7,7 +7,7 @@ import pytest
 
 from hundredfold.api.labels.v1 import labels_pb2
 from hundredfold.api.selection.v1 import selection_pb2
-from hundredfold.cli.status import _amounts, _certificate, _expected, _left, _target
+from hundredfold.cli.status import _amounts, _certificate, _expected, _target, left_of
 from hundredfold.client import wire
 
 LOOP = wire.loop(selection_pb2.Loop(confidence=0.95))
@@ -46,8 +46,8 @@ def test_what_is_left_has_an_interval() -> None:
     forecast = wire.forecast(
         selection_pb2.ForecastResponse(seconds=600, seconds_low=480, seconds_high=900)
     )
-    assert _left(forecast) == "10 human minutes (8 to 15 in four of five cases)"
-    assert _left(None) == "-"
+    assert left_of(forecast) == "10 human minutes (8 to 15 in four of five cases)"
+    assert left_of(None) == "-"
 
 
 def test_what_is_expected_stands_beside_what_was_measured() -> None:

@@ -211,3 +211,13 @@ def test_only_the_newest_maps_are_kept(store, kept, source):
     assert np.array_equal(read, points)
     asked = {"space": SPACE, "seed": KEPT_RUNS}
     assert kept.same_map(COLLECTION, source.version, asked) == f"run-{KEPT_RUNS}"
+
+
+def test_the_index_of_a_space_that_is_gone_goes_with_the_next_that_is_built(store, kept, source):
+    save_index(kept, source)
+    write_space(store, blobs(6, 10), scattered_rows(COUNT), space="other@1")
+    other = Spaces(store).read(COLLECTION, "other@1")
+    store.delete(layout.vectors(COLLECTION, SPACE))
+    built = nearest.build(other.vectors, exact_below=1000)
+    kept.save_index(COLLECTION, "other@1", built, other)
+    assert store.list(layout.indexes(COLLECTION)) == ["other@1"]

@@ -49,7 +49,7 @@ from hundredfold.labels.store.snapshots import Snapshots
 from tests.unit.labels.audit_world import HEAD, halves, write_predictions
 from tests.unit.labels.plain_fold import agrees
 from tests.unit.labels.servers import redis_server
-from tests.unit.labels.world import BIRDS, OWL, TIT, Clock, make_collection, new_id
+from tests.unit.labels.world import BIRDS, OWL, TIT, Clock, make_collection
 
 ROWS = 12
 SNAPSHOT_EVERY = 4
@@ -74,6 +74,7 @@ class Machine(RuleBasedStateMachine):
         self.wipe()
         self.start()
         self.offered = 0
+        self.requests = 0
         self.held: dict[int, Lease] = {}
         self.tokens: list[int] = []
         self.acknowledged: dict[str, int] = {}
@@ -100,6 +101,11 @@ class Machine(RuleBasedStateMachine):
     def close(self) -> None:
         self.records.close()
         self.queue.close()
+
+    def new_id(self) -> str:
+        """The same ones in each replay: what an audit draws follows from the id of its request."""
+        self.requests += 1
+        return f"request-{self.requests}"
 
     def events(self) -> list[Event]:
         with self.records.reading(BIRDS) as reading:
@@ -141,7 +147,7 @@ class Machine(RuleBasedStateMachine):
     def submit(self, lease: Lease, verdicts: list[int]) -> Any:
         """Of a lease that may have ended long ago."""
         said = judgements(lease, verdicts)
-        decision = Decision(new_id(), lease.token, said, 1.5)
+        decision = Decision(self.new_id(), lease.token, said, 1.5)
         self.asked.add(decision.request_id)
         asker = Asker(lease.annotator)
         if lease.token not in self.held:
@@ -162,7 +168,7 @@ class Machine(RuleBasedStateMachine):
     @rule(target=leases, who=PEOPLE, again=st.booleans(), back=st.integers(0, 3))
     def undo(self, who: str, again: bool, back: int) -> Any:
         asker = Asker(who, may_review=back > 0)
-        request_id = new_id()
+        request_id = self.new_id()
         seq = len(self.events()) - back if back else 0
         try:
             undone = self.answers.undo(BIRDS, asker, request_id, max(0, seq), lease_again=again)
@@ -195,13 +201,13 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.leasing.progress(BIRDS).decisions > 3)
     @rule()
     def clear(self) -> None:
-        request_id = new_id()
+        request_id = self.new_id()
         self.asked.add(request_id)
         self.acknowledged[request_id] = self.answers.clear(BIRDS, Asker("ann"), request_id, "")
 
     @rule(sample=st.integers(1, ROWS))
     def audit(self, sample: int) -> None:
-        request_id = new_id()
+        request_id = self.new_id()
         wanted = Wanted(HEAD, "", 0, 0.4, 0.5, sample, by_class=False, find_threshold=False)
         try:
             audit = self.auditor.start(BIRDS, Asker("ann"), request_id, wanted)
@@ -214,7 +220,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.newest() is not None)
     @rule()
     def certify(self) -> None:
-        newest, request_id = self.newest(), new_id()
+        newest, request_id = self.newest(), self.new_id()
         assert newest is not None
         audit_id = newest.plan.audit_id
         if newest.state not in (AuditState.PASSED, AuditState.CERTIFIED):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hundredfold.chassis.costs import CostModel
-from hundredfold.selection.domain.cleaning import LEAST, Suspicious, review_pages
+from hundredfold.selection.domain.cleaning import LEAST, Suspicious, doubtful, review_pages
 from hundredfold.selection.domain.discovery import Discovery
 from hundredfold.selection.domain.page import Kind
 from hundredfold.selection.domain.policies import POLICIES
@@ -81,3 +81,10 @@ def test_with_every_image_labelled_the_work_ends_when_nothing_looks_wrong():
     assert (made.phase, [page.kind for page in made.pages]) == (Phase.VERIFY, [Kind.REVIEW])
     clean = replace(done, suspicious=Suspicious())
     assert compose(clean, POLICIES["errors-per-second"], asked()).phase is Phase.DONE
+
+
+def test_what_is_doubtful_is_half_of_the_labels_at_most_the_likeliest_wrong():
+    few = suspicious([0.9, 0.04, 0.3, 0.06])
+    assert doubtful(few, 100).tolist() == few.rows[[0, 2, 3]].tolist()
+    assert doubtful(few, 4).tolist() == few.rows[[0, 2]].tolist()
+    assert not len(doubtful(suspicious([0.04] * 5), 100))

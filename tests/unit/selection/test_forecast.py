@@ -1,5 +1,7 @@
 """How much work is left."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,7 +20,7 @@ from hundredfold.selection.domain.forecast import (
     proving,
     walk,
 )
-from hundredfold.selection.domain.stopping import NO_EVIDENCE, Terms, Trust, alpha
+from hundredfold.selection.domain.stopping import NO_EVIDENCE, Begun, Terms, Trust, alpha
 from tests.unit.selection.pools import make_pool, random_pool
 
 COSTS = CostModel()
@@ -123,15 +125,59 @@ def test_evidence_against_the_head_keeps_it_from_being_ready():
     assert not proving_of(pool, 200, target=0.9, belief=Trust(3.0, 60)).ready
 
 
+def answering_of(pool, begun, *, total=1200, belief=NO_EVIDENCE):
+    terms = Terms(total, 0.05 * total, 0.0, alpha(0.95, 1))
+    return answering(pool, Far(0, total), terms, belief, begun, page_size=12, costs=COSTS)
+
+
 def test_an_open_audit_takes_its_answers():
-    pool = make_pool([1] * 100, [0.9] * 100)
-    few, many = (
-        answering(pool, Far(0, 200), asked, page_size=12, costs=COSTS) for asked in (12, 48)
-    )
+    pool = make_pool([1] * 800, [0.99] * 800)
+    few, many = (answering_of(pool, Begun(800, 8.0, (90, 135), left=left)) for left in (12, 48))
     assert few.ready
     assert 0 < few.seconds == few.audit_seconds < many.seconds
     assert few.seconds_low < few.seconds < few.seconds_high
-    assert answering(make_pool([], []), Far(0, 9), 9, page_size=12, costs=COSTS).seconds > 0
+    assert answering_of(make_pool([], []), Begun(9, 0.0, (9,), left=9)).seconds > 0
+
+
+def test_stages_that_are_likely_to_come_are_counted():
+    pool = make_pool([1] * 800, [0.96] * 800)
+    one, staged = (Begun(800, 32.0, sizes, left=20) for sizes in ((90,), (90, 135, 202)))
+    alone, with_later = answering_of(pool, one), answering_of(pool, staged)
+    assert with_later.images > alone.images == 20
+    assert with_later.seconds > alone.seconds
+    # The present stage may be the last.
+    assert with_later.seconds_low < alone.seconds
+    sure = answering_of(pool, replace(staged, wrong=0.5))
+    assert sure.images - 20 < 0.2 * (with_later.images - 20)
+
+
+def test_the_last_stage_is_all_there_is():
+    pool = make_pool([1] * 800, [0.96] * 800)
+    last = answering_of(pool, Begun(800, 32.0, (90, 135, 202), stage=2, left=67))
+    assert last.images == 67
+
+
+def test_after_a_switch_to_a_better_space_less_is_left_and_the_interval_still_holds_it():
+    """The seconds that people spent stay; the guesses of the new head are better."""
+    spent = Far(400, 1200, seconds=600.0)
+    terms = Terms(1200, 60.0, 4.0, alpha(0.95, 1))
+
+    def left(probability, target=None):
+        pool = make_pool([1] * 800, [probability] * 800)
+        if target:
+            return forecast(pool, spent, target=target, page_size=12, costs=COSTS)
+        return proving(pool, spent, terms, NO_EVIDENCE, page_size=12, costs=COSTS)
+
+    for before, after in ((0.8, 0.9), (0.9, 0.97)):
+        for target in (None, 0.95):
+            old, new = left(before, target), left(after, target)
+            assert new.seconds < old.seconds
+            assert new.seconds_low <= new.seconds <= new.seconds_high
+            assert new.pages_low <= new.pages <= new.pages_high
+    # A space is switched to for a few points of accuracy: the interval of before holds what is left then.
+    for target in (None, 0.95):
+        assert left(0.8, target).seconds_low < left(0.83, target).seconds
+        assert left(0.83, target).seconds < left(0.8, target).seconds_high
 
 
 def answered(seconds, odd=(), single=False, named=False, images=48):

@@ -30,7 +30,9 @@ SURE = Trust(1.0, 1e9)
 
 
 def terms(total=4000, target=0.95, slipped=0.0, look=1, aside=0):
-    return Terms(total, (1 - target) * total, slipped, alpha(0.95, look), aside=aside)
+    return Terms(
+        total, (1 - target) * total, slipped, alpha(0.95, look), beside=aside, beside_wrong=aside
+    )
 
 
 def course(seconds, left, wrong):

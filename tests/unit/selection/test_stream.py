@@ -1,16 +1,18 @@
 """The random stream."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hundredfold.chassis.costs import CostModel
-from hundredfold.chassis.holdout import FIRST_SAMPLE, in_stream
+from hundredfold.chassis.holdout import FIRST_SAMPLE, enough_of_sample, in_stream, sample_share
 from hundredfold.selection.domain.discovery import Discovery
 from hundredfold.selection.domain.page import Draft, Kind
 from hundredfold.selection.domain.policies import POLICIES
 from hundredfold.selection.domain.rounds import Phase, Standing, compose
-from hundredfold.selection.domain.stream import due, riding, stream_pages
+from hundredfold.selection.domain.stream import due, measurable, riding, stream_pages
 from tests.unit.selection.pools import (
     NO_CLUSTERS,
     NO_LABELS,
@@ -120,5 +122,48 @@ def test_a_few_due_images_stand_on_the_first_page_of_their_class_in_place_of_its
 def test_no_page_is_made_of_a_few_images_of_the_stream_while_there_are_others():
     labels = labels_of(OTHERS[:500], [1] * 500)
     pool = pool_at(np.sort(np.concatenate([OTHERS[500:1000], STREAM[:12]])))
-    made = round_of(pool, labels)
+    made = round_of(pool, labels, without=["fine-tuning"])
     assert all(len(page) >= 6 for page in made.pages if page.kind is Kind.AUDIT)
+
+
+def test_kicked_images_are_asked_about_alone_in_haste():
+    pool = make_pool([1, 1, 2, 2], [0.9] * 4)
+    pool = replace(pool, kicks=np.array([1, 0, 1, 1], np.int32))
+    pages = stream_pages(pool, 48, CostModel(), haste=2)
+    assert [(page.kind, page.rows.tolist()) for page in pages[:1]] == [
+        (Kind.SINGLE, pool.rows[[0, 2]].tolist())
+    ]
+    assert {page.kind for page in pages[1:]} == {Kind.AUDIT}
+    assert sorted(np.concatenate([page.rows for page in pages])) == pool.rows.tolist()
+
+
+def test_haste_lasts_until_a_backbone_can_be_measured():
+    total = 3_000
+    sample = ALL[:total][in_stream(ALL[:total], sample_share(total))]
+    needed = enough_of_sample(len(sample))
+    for labelled, few in ((needed - 1, True), (needed, False)):
+        known = sample[:labelled]
+        pool, labels = pool_at(np.setdiff1d(ALL[:total], known)), labels_of(known, [1] * labelled)
+        pages = round_of(pool, labels, limit=64).pages
+        assert any(len(page) < 6 for page in pages if page.kind is Kind.AUDIT) is few
+
+
+def test_it_is_measured_by_the_steps_of_which_every_image_has_an_answer():
+    before, after = (due(STREAM, len(STREAM), done) for done in (0.5, 0.6))
+    missing = np.flatnonzero(after & ~before)[0]
+    there = after.copy()
+    there[missing] = False
+    counted = STREAM[there][measurable(STREAM[there], STREAM[~there], len(STREAM))]
+    assert len(STREAM[before]) - 8 <= len(counted) < len(STREAM[there])
+    assert measurable(STREAM, STREAM[:0], len(STREAM)).all()
+    assert not measurable(STREAM[:0], STREAM, len(STREAM)).any()
+
+
+def test_what_is_answered_first_does_not_move_what_is_measured():
+    """The easy half of each step is answered long before the other."""
+    easy = STREAM % 2 == 0
+    due_now = due(STREAM, len(STREAM), 0.5)
+    answered = due_now & easy | due(STREAM, len(STREAM), 0.4)
+    counted = measurable(STREAM[answered], STREAM[~answered], len(STREAM))
+    assert abs(easy[answered].mean() - easy.mean()) > 0.05
+    assert np.array_equal(STREAM[answered][counted], STREAM[due(STREAM, len(STREAM), 0.4)])

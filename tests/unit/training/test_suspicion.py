@@ -81,9 +81,28 @@ def test_an_answer_about_one_image_is_less_suspicious():
     of_pages = examined(features, labels)
     alone = examined(features, labels, np.zeros(COUNT, bool))
     assert alone.probability[np.argsort(alone.at)].max() < 1
-    assert (
-        alone.probability[np.argsort(alone.at)] <= of_pages.probability[np.argsort(of_pages.at)]
-    ).all()
+    alone_of = alone.probability[np.argsort(alone.at)]
+    of_page = of_pages.probability[np.argsort(of_pages.at)]
+    right = labels == truth
+    assert (alone_of[right] <= of_page[right]).mean() > 0.95
+    assert alone_of[right].sum() < 0.5 * of_page[right].sum()
+
+
+def test_where_it_is_surest_that_a_label_is_wrong_it_is_not_too_sure():
+    """People are asked in the order of a head that has heard a twelfth, and judged by one that has heard all."""
+    listed, wrong = 0.0, 0
+    for seed in range(6):
+        features, truth = collection(seed, spread=2.2)
+        few = np.arange(seed % 12, COUNT, 12)
+        early = judge(features, Examples(few, truth[few], *NONE))
+        order = early.class_ids[np.argsort(-early.linear(features), axis=1)]
+        labels = people_say(truth, order, 0.05, seed)
+        found = examined(features, labels)
+        sure = found.at[found.probability >= 0.1]
+        listed += found.probability[: len(sure)].sum()
+        wrong += (labels != truth)[sure].sum()
+    assert wrong >= 30
+    assert listed < 2 * wrong  # 2.2 times where likelier classes count with one share all alike
 
 
 def test_a_class_with_one_label_is_neither_cleared_nor_condemned():

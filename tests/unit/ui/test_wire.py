@@ -59,6 +59,7 @@ def test_a_lease_says_what_is_asked_and_nothing_of_the_machinery() -> None:
         "kind": "VERIFY",
         "rows": [4, 2],
         "class_id": 7,
+        "cluster": "",
         "second": [1, 0],
         "probability": [0.1235, 1.0],
     }

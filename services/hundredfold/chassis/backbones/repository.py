@@ -93,6 +93,12 @@ class ModelRepository:
         manifest.save()
         self._store.write_json(_card_path(card.model), card.to_json())
 
+    def remove(self, model: str) -> None:
+        """Take a version out of the repository; no error when it is not there."""
+        # Without its card it is not there, whatever a kill leaves of it.
+        self._store.delete(_card_path(model))
+        self._store.delete(layout.model(model))
+
     def _add(self, manifest: Manifest, name: str, file: Path) -> None:
         with file.open("rb") as source, self._store.writer(f"{manifest.folder}/{name}") as out:
             shutil.copyfileobj(source, out)

@@ -228,9 +228,14 @@ CLUSTER_SPREADS = "spreads.npy"
 """float32 [k]: mean distance."""
 
 
+def indexes(collection_: str) -> str:
+    """The folder of all indexes of a collection."""
+    return f"{collection(collection_)}/index"
+
+
 def index(collection_: str, space: str) -> str:
     """The folder of the index of a space."""
-    return f"{collection(collection_)}/index/{check_model(space, 'space')}"
+    return f"{indexes(collection_)}/{check_model(space, 'space')}"
 
 
 INDEX_FILE = "index.faiss"

@@ -65,7 +65,19 @@ def _open(fold: Fold, page: Page, schema: Schema, audit_id: str) -> Mask:
     left = ~fold.done(rows)
     if page.kind in (PageKind.VERIFY, PageKind.AUDIT):
         left &= _may_be(fold, rows, page.class_id, schema)
+    if page.cluster and page.kind is PageKind.CLUSTER and _was_answered(fold, rows, left):
+        return np.zeros(len(rows), np.bool_)
     return left
+
+
+def _was_answered(fold: Fold, rows: Rows, left: Mask) -> bool:
+    """Whether people have said something of half of a cluster's images: what they kicked is no cluster any more.
+
+    The queue may hold the page of a cluster that somebody is about to answer a second time, from a round that
+    did not know it.
+    """
+    said = ~left | fold.kicked(rows)
+    return 2 * int(said.sum()) >= len(rows)
 
 
 def _may_be(fold: Fold, rows: Rows, class_id: int, schema: Schema) -> Mask:

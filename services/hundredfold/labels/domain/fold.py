@@ -114,6 +114,12 @@ class Fold(Folding):
             return known
         return np.fromiter((key in self._refused for key in keys.tolist()), np.bool_, len(keys))
 
+    def kicked(self, rows: Rows) -> Mask:
+        """Of which of rows [n] it is known of some class that they are not of it: bool [n]."""
+        keys = np.fromiter(self._refused, np.int64, len(self._refused))
+        kicked: Mask = np.isin(rows, keys >> 32)
+        return kicked
+
     def labelled_with_copies(self) -> int:
         """Labelled rows and the copies that inherit from them."""
         return self.tally.with_copies(self.class_of)

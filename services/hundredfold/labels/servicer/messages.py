@@ -211,7 +211,7 @@ def audit_message(collection: str, audit: Audit) -> labels_pb2.Audit:
         answered=proof.answered,
         errors=proof.errors,
         bound=proof.bound,
-        groups=groups if plan.by_class else (),
+        groups=groups if plan.by_class or plan.cluster else (),
         threshold=proof.threshold,
         seq=audit.seq,
         certificate_seq=audit.certificate_seq,

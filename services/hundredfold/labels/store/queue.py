@@ -101,11 +101,16 @@ class Queue:
                 pipe.zadd(ready, {page.page_id: page.score}, nx=True)
             pipe.execute()
 
-    def waiting_at(self, collection: str, score: float) -> set[str]:
-        """The ids of the pages that wait with a score."""
+    def waiting_at(self, collection: str, score: float) -> dict[str, int]:
+        """The ids of the pages that wait with a score, and how many images each has."""
+        ready, _, rows = _keys(collection)
         with _errors():
-            found = self._redis.zrangebyscore(_keys(collection)[0], score, score)
-        return {each.decode() for each in found}
+            found = self._redis.zrangebyscore(ready, score, score)
+            packed = self._redis.hmget(rows, found) if found else []
+        return {
+            each.decode(): len(some or b"") // np.dtype(np.int64).itemsize
+            for each, some in zip(found, packed, strict=True)
+        }
 
     def take(self, collection: str, limit: int, last: Collection[str] = ()) -> list[Page]:
         """Take pages out, the highest score first; no other caller gets them.
@@ -139,8 +144,8 @@ class Queue:
                     else:
                         self.drop(collection, page_id.decode())
 
-    def shrink(self, collection: str, page: Page) -> None:
-        """Put a page that waits in the place of one with more images."""
+    def exchange(self, collection: str, page: Page) -> None:
+        """Put a page in the place of the one that waits with its id, which has more images or fewer."""
         _, blobs, rows = _keys(collection)
         with _errors(), self._redis.pipeline() as pipe:
             pipe.hset(blobs, page.page_id, page_to_bytes(page))

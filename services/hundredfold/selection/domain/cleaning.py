@@ -37,6 +37,17 @@ class Suspicious:
         return len(self.rows)
 
 
+def doubtful(suspicious: Suspicious, labels: int) -> NDArray[np.int64]:
+    """Rows whose label is too likely wrong to count as known: int64 [n].
+
+    Half of the labels at most, the likeliest wrong: where all are doubted, as those of somebody who answers at
+    random, he is to be put to the test all the same.
+    """
+    likely = np.flatnonzero(suspicious.wrong >= LEAST)
+    order = np.argsort(-suspicious.wrong[likely], kind="stable")
+    return suspicious.rows[likely[order[: labels // 2]]]
+
+
 def review_pages(suspicious: Suspicious, page_size: int, costs: CostModel) -> list[Draft]:
     """A page for each class, the likeliest wrong first, so that they stand together: one drag.
 

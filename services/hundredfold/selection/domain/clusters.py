@@ -14,7 +14,8 @@ CLUSTERS_PER_CLASS = 2
 SEED_IMAGES = 16
 """So many of a cluster that does not fit on a page: pages of predicted classes get more out of the others."""
 
-_SMALLEST = 3
+_SMALLEST = 6
+_FEWEST_LEFT = 3
 _SURE = 0.5
 
 
@@ -73,7 +74,7 @@ def seed_pages(clusters: Clusters, pool: Pool, page_size: int) -> list[Draft]:
 
     A cluster is answered once people have said something of half of its page: that it was labelled,
     that it is not of some class, that they are unsure. So nothing else need be remembered, and what
-    is undone comes back. Clusters of one or two images are left to the head.
+    is undone comes back. Clusters of a few images are left to the head, where there are others.
     """
     rows, number = clusters.page_rows(page_size)
     place = pool.places(rows)
@@ -81,7 +82,8 @@ def seed_pages(clusters: Clusters, pool: Pool, page_size: int) -> list[Draft]:
     open_[open_] = pool.kicks[place[open_]] == 0
     size = np.bincount(number, minlength=len(clusters))
     left = np.bincount(number[open_], minlength=len(clusters))
-    waiting = np.flatnonzero((2 * left > size) & (left >= _SMALLEST))
+    worth_a_page = (size >= min(_SMALLEST, int(size.max(initial=0)))) & (left >= _FEWEST_LEFT)
+    waiting = np.flatnonzero((2 * left > size) & worth_a_page)
     sizes = np.diff(clusters.starts)
     ranked = waiting[np.argsort(-sizes[waiting], kind="stable")]
     bounds = np.searchsorted(number, np.arange(len(clusters) + 1))

@@ -16,14 +16,14 @@ from hundredfold.chassis.costs import CostModel
 from hundredfold.selection.domain.policies.predicted import Cuts, cut
 from hundredfold.selection.domain.pool import Pool
 from hundredfold.selection.domain.stopping import (
-    ENOUGH,
     NO_EVIDENCE,
+    Begun,
     Course,
     Plan,
     Terms,
     Trust,
-    audit_seconds,
     plan,
+    rest_seconds,
 )
 
 _LEAST_ACCEPTED = 0.05
@@ -122,12 +122,14 @@ class Far:
         total: images, more than 0.
         seconds: of people so far.
         pace: how many times the seconds of the cost model they take.
+        wrong: labels, those of models, that are expected to be wrong.
     """
 
     labelled: int
     total: int
     seconds: float = 0.0
     pace: float = 1.0
+    wrong: float = 0.0
 
 
 def forecast(pool: Pool, far: Far, *, target: float, page_size: int, costs: CostModel) -> Forecast:
@@ -163,21 +165,36 @@ def proving(
     return replace(outlook, audit_seconds=audit)
 
 
-def answering(pool: Pool, far: Far, asked: int, *, page_size: int, costs: CostModel) -> Forecast:
-    """The work until the images that an open audit waits for are answered; it is expected to pass."""
-    wrong = expected_wrong(pool) * asked / max(len(pool), 1)
-    terms = Terms(far.total, 0.0, 0.0, 1.0, classes=len(np.unique(pool.top)))
-    seconds = far.pace * audit_seconds(
-        terms, max(len(pool), asked), wrong, asked, page_size=page_size, costs=costs
-    )
-    # Where it fails more work comes than can be said now.
-    high = max(1 / ENOUGH, math.exp(_SPREAD)) * seconds
+def answering(
+    pool: Pool,
+    far: Far,
+    terms: Terms,
+    belief: Trust,
+    begun: Begun,
+    *,
+    page_size: int,
+    costs: CostModel,
+) -> Forecast:
+    """The work until an open audit has ended: its present stage, and later ones as likely as they come.
+
+    Args:
+        pool: the images that need an answer.
+        far: how far the work is.
+        terms: of the audit.
+        belief: in the head.
+        begun: where the audit is.
+        page_size: most images a page.
+        costs: of a person's actions.
+    """
+    rest = rest_seconds(terms, begun, belief, page_size=page_size, costs=costs)
+    # At best the present stage is the last; where all of them fail more work comes than can be said now.
+    seconds, least = far.pace * rest.seconds, far.pace * rest.stage_seconds
     return Forecast(
-        accuracy(pool, far),
+        accuracy(pool, far, belief),
         seconds,
-        math.exp(-_SPREAD) * seconds,
-        high,
-        images=asked,
+        math.exp(-_SPREAD) * min(seconds, least),
+        math.exp(_SPREAD) * seconds,
+        images=math.ceil(rest.images),
         audit_seconds=seconds,
         ready=True,
     )
@@ -224,7 +241,7 @@ def accuracy(pool: Pool, far: Far, belief: Trust = NO_EVIDENCE) -> float:
     if not far.total:
         return 0.0
     wrong = min(belief.mean * expected_wrong(pool), len(pool))
-    return (far.labelled + len(pool) - wrong) / far.total
+    return (far.labelled - far.wrong + len(pool) - wrong) / far.total
 
 
 def expected_wrong(pool: Pool) -> float:

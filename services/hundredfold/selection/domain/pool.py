@@ -38,6 +38,11 @@ class Labels:
         """Those that no model gave."""
         return self.at(self.origins != MODEL_ORIGIN) if len(self.origins) else self
 
+    def of_models(self) -> "Labels":
+        """Those that a model gave."""
+        given = self.origins == MODEL_ORIGIN if len(self.origins) else np.zeros(len(self), np.bool_)
+        return self.at(given)
+
     def at(self, kept: NDArray[np.bool_]) -> "Labels":
         """Those under a mask [n]."""
         origins = self.origins[kept] if len(self.origins) else self.origins

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.chassis.holdout import LEAST_MEASURED, held_out, in_stream, sample_share
+from hundredfold.chassis.holdout import (
+    LEAST_MEASURED,
+    enough_of_sample,
+    held_out,
+    in_stream,
+    sample_share,
+)
 from hundredfold.selection.domain.pool import Labels
 
 
@@ -33,8 +39,6 @@ class Rules:
 
 
 DEFAULT_RULES = Rules()
-
-_OF_STREAM = 0.75
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,10 @@ def material(labels: Labels, total: int, stream: int, rules: Rules = DEFAULT_RUL
     kept = held_out(labels.rows)
     _, counts = np.unique(labels.class_ids[~kept], return_counts=True)
     learnt = counts.astype(np.int64)
-    if _OF_STREAM * stream < LEAST_MEASURED:
+    if enough_of_sample(stream) < LEAST_MEASURED:
         return Material(learnt, int(kept.sum()), min(rules.measured, LEAST_MEASURED))
-    needed = min(rules.measured, int(_OF_STREAM * stream))
     sample = in_stream(labels.rows, sample_share(total))
-    return Material(learnt, int(sample.sum()), needed)
+    return Material(learnt, int(sample.sum()), min(rules.measured, enough_of_sample(stream)))
 
 
 def enough(there: Material, before: int, rules: Rules) -> bool:

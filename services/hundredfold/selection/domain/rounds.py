@@ -6,12 +6,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.chassis.holdout import in_stream, sample_share
+from hundredfold.chassis.holdout import (
+    LEAST_MEASURED,
+    enough_of_sample,
+    in_stream,
+    sample_share,
+)
 from hundredfold.selection.domain import clusters as cluster_pages
 from hundredfold.selection.domain import discovery as discovering
 from hundredfold.selection.domain import regions, scheduler
 from hundredfold.selection.domain.arranging import arrange
-from hundredfold.selection.domain.cleaning import Suspicious, review_pages
+from hundredfold.selection.domain.cleaning import Suspicious, doubtful, review_pages
 from hundredfold.selection.domain.clusters import Clusters
 from hundredfold.selection.domain.discovery import Discovery
 from hundredfold.selection.domain.page import Draft, Kind
@@ -22,7 +27,7 @@ from hundredfold.selection.domain.policies.predicted import single_pages
 from hundredfold.selection.domain.pool import Labels, Pool
 from hundredfold.selection.domain.stream import due, is_few, riding, stream_pages
 
-PARTS = frozenset({"discovery", "planting", "cleaning", "stream"})
+PARTS = frozenset({"fine-tuning", "discovery", "planting", "cleaning", "stream"})
 """What a round can be made without, to measure what it is worth."""
 
 _MOST_SEEDS = 128
@@ -144,10 +149,11 @@ def _below_seeds(
         discovery, page = discovering.look(discovery, pool, people, asked.page_size)
         found = [page] if page else []
         rare = scheduler.rare_pages(pool.without(_rows(found)), people, asked)
-    measured = _stream_pages(standing, stream, asked)
+    haste = _short_of_sample(standing)
+    measured = _stream_pages(standing, stream, asked, haste)
     left = pool.without(_rows([*found, *rare]))
     valued = _valued(standing, left, policy, asked)
-    if valued:
+    if valued and not haste:
         valued = riding(valued, [page for page in measured if is_few(page)], asked.page_size)
         measured = [page for page in measured if not is_few(page)]
     valued = scheduler.interspersed(valued, scheduler.worths(rare, pool, asked.costs), asked.random)
@@ -178,14 +184,23 @@ def _valued(standing: Standing, pool: Pool, policy: Policy, asked: Asked) -> lis
     return scheduler.merged(scheduler.falling(chosen), reviews)[: asked.limit]
 
 
-def _stream_pages(standing: Standing, stream: Pool, asked: Asked) -> list[Draft]:
+def _short_of_sample(standing: Standing) -> int:
+    """How many images of the random sample must get a label before a backbone can be measured."""
+    needed = enough_of_sample(standing.stream)
+    if "fine-tuning" in standing.without or needed < LEAST_MEASURED:
+        return 0
+    share = sample_share(standing.total)
+    return max(0, needed - int(in_stream(standing.labels.rows, share).sum()))
+
+
+def _stream_pages(standing: Standing, stream: Pool, asked: Asked, haste: int) -> list[Draft]:
     share = sample_share(standing.total)
     labelled = in_stream(standing.labels.rows, share)
     chosen = len(standing.pool) - len(stream)
     settled = len(labelled) - int(labelled.sum())
     done = settled / (settled + chosen) if settled + chosen else 1.0
     wanted = due(stream.rows, len(stream) + int(labelled.sum()), done, share)
-    pages = stream_pages(stream.take(wanted), asked.page_size, asked.costs)
+    pages = stream_pages(stream.take(wanted), asked.page_size, asked.costs, haste=haste)
     return pages[: max(1, asked.limit // _STREAM_PART)]
 
 
@@ -200,7 +215,7 @@ def _shown(standing: Standing, pages: list[Draft], asked: Asked) -> list[Draft]:
     return plant(
         arranged,
         standing.labels,
-        standing.suspicious.rows,
+        doubtful(standing.suspicious, len(standing.labels)),
         standing.pool.vectors_of,
         asked.random,
         share=asked.planted_share,

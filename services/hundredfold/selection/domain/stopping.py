@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.stages import stages
+from hundredfold.selection.domain.hypergeometric import at_most, most_errors
 
-ENOUGH = 0.9
+ENOUGH = 0.75
 """How likely the last stage of an audit must be to pass."""
 
 OVER = 1.25
@@ -39,8 +40,8 @@ _QUANTILES = (-1.2816, -0.5244, 0.0, 0.5244, 1.2816)
 _LOOK_SHARES = (3 / 4, 1 / 4)
 _POINTS = 10
 _MARGIN = 1.05  # what a sample costs goes up and down by that much: limits are whole numbers
-# The nominal level of the stages, for 1 to 4 of them, as a share of the look's: the ledger finds it anew for each audit.
-_LEVELS = (1.0, 0.64, 0.5, 0.4)
+# The nominal level of the stages, for 1 or 2 of them, as a share of the look's: the ledger finds it anew for each audit.
+_LEVELS = (1.0, 0.58)
 LEAST_SAMPLE, MOST_SAMPLE = 30, 100_000
 
 
@@ -85,8 +86,9 @@ class Terms:
         slips: wrong labels that people are taken to have given.
         alpha: the probability of error that this look may spend.
         classes: that are predicted: audit pages are of one class each.
-        aside: images set aside as unsure: nobody labelled them, and what the head says of them is
-            taken to be wrong.
+        beside: images that nobody is asked about before the audit, and that it answers for: set aside
+            as unsure, or labelled by a model before.
+        beside_wrong: how many of them are expected to be wrong.
     """
 
     total: int
@@ -94,7 +96,8 @@ class Terms:
     slips: float
     alpha: float
     classes: int = 1
-    aside: int = 0
+    beside: int = 0
+    beside_wrong: float = 0.0
 
 
 def slips(labelled: int, odd: int, shown: int, miss_rate: float) -> float:
@@ -129,11 +132,11 @@ def passing(
         level: share of alpha that a test of this sample may spend.
     """
     room = math.floor(terms.allowed - terms.slips)
-    errors = _most_errors(population, sample, room, level * terms.alpha)
+    errors = most_errors(population, sample, room, level * terms.alpha)
     if errors < 0:
         return 0.0
     chances = [
-        _at_most(errors, population, min(population, round(ratio * wrong)), sample)
+        at_most(errors, population, min(population, round(ratio * wrong)), sample)
         for ratio in belief.quantiles()
     ]
     return float(np.mean(chances))
@@ -194,19 +197,65 @@ def staged_seconds(
     A stage is taken to be reached when the sample before does not pass by itself, which is a little too
     often. An audit that fails has cost its seconds in vain, so that all count once for each that passes.
     """
-    sizes = stages(sample, terms.classes)
-    reached, before, seconds = 1.0, 0, 0.0
-    for size in sizes:
-        seconds += reached * audit_seconds(
-            terms, population, belief.mean * wrong, size - before, page_size=page_size, costs=costs
-        )
-        chance = passing(terms, population, wrong, size, belief, level=_level(sizes))
-        reached, before = min(reached, 1 - chance), size
-    return seconds / max(1 - reached, 0.5)
+    begun = Begun(population, wrong, stages(sample, terms.classes))
+    return rest_seconds(terms, begun, belief, page_size=page_size, costs=costs).seconds
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An audit on its way.
+
+    Attributes:
+        population: images it was drawn from.
+        wrong: how many of them the head takes wrongly, as it expects itself.
+        sizes: images looked at after each of its stages.
+        stage: the one that it is at, from 0.
+        left: images of that stage that wait for an answer; -1 = all of it.
+    """
+
+    population: int
+    wrong: float
+    sizes: tuple[int, ...]
+    stage: int = 0
+    left: int = -1
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What is left of an audit: expected human seconds and images, and the seconds of its present stage alone."""
+
+    seconds: float
+    images: float
+    stage_seconds: float
+
+
+def rest_seconds(
+    terms: Terms, begun: Begun, belief: Trust, *, page_size: int, costs: CostModel
+) -> Rest:
+    """What is left of an audit; see `staged_seconds`. A later stage is reached when those before did not pass."""
+    population, wrong = begun.population, begun.wrong
+    level = _level(begun.sizes)
+    reached = [1.0]
+    for size in begun.sizes:
+        chance = passing(terms, population, wrong, size, belief, level=level)
+        reached.append(min(reached[-1], 1 - chance))
+    sizes = np.diff((0, *begun.sizes))
+    if begun.left >= 0:
+        sizes[begun.stage] = begun.left
+    sizes = sizes[begun.stage :]
+    *chances, failed = np.array(reached[begun.stage :]) / max(reached[begun.stage], 1e-9)
+    odd = belief.mean * wrong
+    seconds = [
+        audit_seconds(terms, population, odd, int(size), page_size=page_size, costs=costs)
+        for size in sizes
+    ]
+    # An audit that fails has cost its seconds in vain.
+    expected = float(np.dot(chances, seconds)) / max(1 - failed, 0.5)
+    return Rest(expected, float(np.dot(chances, sizes)), seconds[0])
 
 
 def _level(sizes: tuple[int, ...]) -> float:
-    return _LEVELS[len(sizes) - 1]
+    return _LEVELS[min(len(sizes), len(_LEVELS)) - 1]
 
 
 @dataclass(frozen=True)
@@ -253,7 +302,7 @@ def plan(course: Course, terms: Terms, belief: Trust, *, page_size: int, costs: 
     `_POINTS` of them, the first and the last among them, the nearer the closer together.
     """
     room = max(terms.allowed - terms.slips, 0.0)
-    able = np.flatnonzero(belief.mean * course.wrong + terms.aside <= OVER * room)
+    able = np.flatnonzero(belief.mean * course.wrong + terms.beside_wrong <= OVER * room)
     first = int(able[0]) if len(able) else len(course.seconds) - 1
     # Where the room is too small even at the end only a sample of all that is left can pass.
     last = len(course.seconds) - 1
@@ -262,8 +311,8 @@ def plan(course: Course, terms: Terms, belief: Trust, *, page_size: int, costs: 
     for at in points.tolist():
         if best is not None and course.seconds[at] >= _cost(best):
             break  # dearer without any audit
-        there = int(course.open[at]) + terms.aside
-        wrong = float(course.wrong[at]) + terms.aside / belief.mean
+        there = int(course.open[at]) + terms.beside
+        wrong = float(course.wrong[at]) + terms.beside_wrong / belief.mean
         sample = least_sample(terms, there, wrong, belief) if there else 0
         if there and not sample:
             continue
@@ -291,55 +340,3 @@ def may_look_again(wrong: float, wrong_then: float) -> bool:
 
 def _cost(plan: Plan) -> float:
     return plan.labelling + plan.auditing
-
-
-def _most_errors(population: int, sample: int, room: int, spent: float) -> int:
-    """How many errors a sample may have so that the bound holds; -1 = even none are too many.
-
-    With e errors, which are put right, the bound holds when it is ruled out that there were more than
-    `room` + e wrong ones.
-    """
-    if room < 0:
-        return -1
-    low, high = -1, sample
-    while low < high:
-        middle = (low + high + 1) // 2
-        more = min(room + middle + 1, population + 1)
-        if more > population or _at_most(middle, population, more, sample) <= spent:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def _at_most(errors: int, population: int, wrong: int, sample: int) -> float:
-    """P(at most so many wrong ones in a sample), drawn without replacement: hypergeometric."""
-    least = max(0, sample - (population - wrong))
-    most = min(errors, wrong, sample)
-    if errors >= min(wrong, sample):
-        return 1.0
-    if most < least:
-        return 0.0
-    k = np.arange(least, most + 1, dtype=np.float64)
-    logs = (
-        _choose(np.float64(wrong), k)
-        + _choose(np.float64(population - wrong), sample - k)
-        - _choose(np.float64(population), np.float64(sample))
-    )
-    return float(min(1.0, np.exp(logs).sum()))
-
-
-def _choose(n: "np.float64", k: "NDArray[np.float64] | np.float64") -> NDArray[np.float64]:
-    """The logarithm of n choose k."""
-    return np.asarray(_log_factorial(n) - _log_factorial(k) - _log_factorial(n - k))
-
-
-def _log_factorial(n: "NDArray[np.float64] | np.float64") -> NDArray[np.float64]:
-    """The logarithm of n! by Stirling's series, shifted by 8 so that it is good to 1e-10 for small n too."""
-    x = np.asarray(n, np.float64) + 9
-    series = (x - 0.5) * np.log(x) - x + 0.5 * math.log(2 * math.pi) + 1 / (12 * x)
-    series += -1 / (360 * x**3) + 1 / (1260 * x**5)
-    steps = np.ones_like(x)
-    for step in range(1, 9):
-        steps *= x - step
-    return np.asarray(series - np.log(steps))

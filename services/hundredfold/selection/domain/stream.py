@@ -1,13 +1,15 @@
 """The random stream: images that no policy ever chooses, to measure without bias.
 
-One of a hundred, or 60 where that is more (`chassis/holdout.py`): heads learn nothing from the first hundredth,
-backbones nothing from any of them.
+One of a hundred, or 60 where that is more (`chassis/holdout.py`): heads learn nothing from the first
+hundredth, backbones nothing from any of them.
 
-People see its images on pages of their predicted class, as they see all others. The first 60 come at
-once, so that heads and backbones can be measured early; the others about as fast as the rest gets its labels. The order in which they fall due is fixed and has nothing to do with what
-they show, so that those that are due and labelled are a random sample of all images. A page of a few
-images costs a whole look: where fewer than `FEW` of a class are due they stand on the next page of that
-class, among its other images. Until the end those that are labelled lean to classes that have pages.
+People see its images on pages of their predicted class, as they see all others. The first 60 come at once,
+so that heads and backbones can be measured early; the others about as fast as the rest gets its labels. The
+order in which they fall due is fixed and has nothing to do with what they show, so that those that are due
+are a random sample of all images. A page of a few images costs a whole look: where fewer than `FEW` of a
+class are due they stand on the next page of that class, among its other images. So those that are labelled
+lean to what there are pages of; heads are measured only by steps of which all images have an answer
+(`measurable`).
 """
 
 from collections.abc import Sequence
@@ -39,19 +41,54 @@ def due(
         done: the share of the other images that needs no answer any more, 0 to 1.
         share: of all images that the stream is.
     """
-    steps = min(max(1, total // _STEP), _MOST_STEPS)
+    steps = _steps(total)
     part = max(int(done * steps + 1e-9) / steps, min(1.0, FIRST_SAMPLE / max(total, 1)))
     return in_stream(rows, share * part)
 
 
-def stream_pages(pool: Pool, page_size: int, costs: CostModel) -> list[Draft]:
+def measurable(
+    rows: NDArray[np.int64], waiting: NDArray[np.int64], total: int
+) -> NDArray[np.bool_]:
+    """By which rows heads are measured: those of steps of which all images have an answer.
+
+    Args:
+        rows: int64 [n], of the hundredth that heads do not learn from, answered by people.
+        waiting: int64 [w], those without an answer.
+        total: images of that hundredth.
+    """
+    steps = _steps(total)
+    return np.isin(_step_of(rows, steps), _step_of(waiting, steps), invert=True)
+
+
+def _steps(total: int) -> int:
+    return min(max(1, total // _STEP), _MOST_STEPS)
+
+
+def _step_of(rows: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
+    """The step at which each row of the stream falls due, from 0: int64 [n]."""
+    step = np.zeros(len(rows), np.int64)
+    for each in range(1, steps):
+        step += ~in_stream(rows, STREAM_SHARE * each / steps)
+    return step
+
+
+def stream_pages(pool: Pool, page_size: int, costs: CostModel, *, haste: int = 0) -> list[Draft]:
     """Pages of the images that are due, by predicted class; those without one are asked about alone.
 
     Args:
         pool: of them alone, with the guesses of a head.
         page_size: most images a page.
         costs: of a person's actions.
+        haste: so many that were kicked are asked about alone, too, first of all: a backbone waits to be
+            measured, and on pages of their next guess they would come one by one.
     """
+    kicked = np.flatnonzero(pool.kicks > 0)[:haste]
+    if len(kicked):
+        size = min(SINGLES, page_size)
+        alone = [
+            single_page(pool, kicked[at : at + size], 0.0) for at in range(0, len(kicked), size)
+        ]
+        return alone + stream_pages(pool.without(pool.rows[kicked]), page_size, costs)
     cuts = cut(pool, page_size)
     pages = []
     for number, class_id in enumerate(cuts.classes):

@@ -20,6 +20,7 @@ from hundredfold.selection.peers.naming import named
 
 _STREAM_SECONDS = 60.0
 _AUDIT_SECONDS = 120.0
+_NEWEST = 5
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Audit:
     class_id: int = 0
     population: int = 0
     answered: int = 0
+    most_sample: int = 0
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,14 @@ class Ledger:
         with named("labels"):
             return _audit(self._stub.StartAudit(request, timeout=_AUDIT_SECONDS).audit)
 
+    def passed_clusters(self, collection: str) -> list[str]:
+        """The newest audits of clusters that passed and have no certificate."""
+        request = labels_pb2.ListAuditsRequest(collection=collection, page_size=_NEWEST)
+        with named("labels"):
+            audits = self._stub.ListAudits(request, timeout=_AUDIT_SECONDS).audits
+        passed = labels_pb2.AUDIT_STATE_PASSED
+        return [each.audit_id for each in audits if each.cluster and each.state == passed]
+
     def audit(self, collection: str, audit_id: str) -> Audit:
         """An audit; NotFound."""
         request = labels_pb2.GetAuditRequest(collection=collection, audit_id=audit_id)
@@ -256,6 +266,7 @@ def _audit(audit: labels_pb2.Audit) -> Audit:
         audit.class_id,
         audit.population,
         audit.answered,
+        max(audit.sample, audit.most_sample),
     )
 
 

@@ -1,6 +1,6 @@
 """The numbers of fine-tuning, in one place."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _STRIDE = 32  # of the backbones' last layer
 
@@ -65,6 +65,16 @@ class FineTuneRecipe:
     most_unlabelled: int = 20_000
     least_gain: float = 0.1
     checkpoint_seconds: float = 20.0
+
+    def within(self, images: int, batch: int) -> "FineTuneRecipe":
+        """The same with at most so many images kept, at least 3, and so many a step, at least 2."""
+        unlabelled = max(1, images // 3)
+        return replace(
+            self,
+            most_labelled=max(2, images - unlabelled),
+            most_unlabelled=unlabelled,
+            batch=max(2, batch),
+        )
 
     def pixels_for(self, short_side: float) -> int:
         """A side of the input for images whose shorter side has so many pixels: a multiple of 32."""

@@ -30,6 +30,7 @@ function actionOf(view, event) {
   const always = { "?": () => overlay.help(), Escape: () => view.escape() };
   if (always[event.key]) return always[event.key];
   if (overlay.showing === "help") return null;
+  if (overlay.showing === "group") return event.key === "Enter" ? once(() => overlay.begin()) : null;
   const move = (by) => () => session.change((page) => page.move(by));
   const actions = {
     " ": once(() => session.confirm()), enter: once(() => session.confirm()),
@@ -38,7 +39,7 @@ function actionOf(view, event) {
     i: () => session.change((page) => page.invert()), u: () => session.change((page) => page.doubt()),
     g: () => session.change((page) => page.guess()), s: once(() => session.skip()),
     z: () => session.undo(), backspace: () => session.undo(),
-    n: () => palette.focus(), "/": () => palette.focus(), v: () => overlay.image(),
+    a: once(() => overlay.group()), n: () => palette.focus(), "/": () => palette.focus(), v: () => overlay.image(),
   };
   const named = palette.byKey(event.key);
   if (named) return once(() => session.change((page) => page.choose(named.class_id)));

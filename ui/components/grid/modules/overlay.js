@@ -1,11 +1,12 @@
-// What lies over the grid: the keys, or one image large.
+// What lies over the grid: the keys, one image large, or the question about a whole group.
 
-import { element, text } from "./dom.js";
+import { button, element, format, text } from "./dom.js";
 
 const KEYS = [
   ["Answer", [
     ["1 … 0", "choose the class"], ["N  /", "find or add a class"], ["Enter  Space", "confirm, and on to the next page"],
     ["Z  ⌫", "undo, as often as you like"], ["S", "skip this page"],
+    ["A", "the whole group is this class"],
   ]],
   ["Odd ones out", [
     ["click", "kick an image, or take it back"], ["Shift + click", "the same for a whole run"], ["← ↑ ↓ →", "move the focus"],
@@ -18,7 +19,7 @@ const KEYS = [
 export class Overlay {
   constructor(session) {
     this.session = session;
-    this.showing = ""; // "help", "image" or nothing
+    this.showing = ""; // "help", "image", "group" or nothing
     this.box = element("div", "overlay", { role: "dialog", ariaModal: "true" });
     this.box.addEventListener("click", () => this.close());
   }
@@ -48,6 +49,43 @@ export class Overlay {
     figure.append(this.picture, this.caption);
     this.#open("image", "The image in focus, large", figure);
     return this.follow();
+  }
+
+  // Ask whether the whole group is to be of one class.
+  async group() {
+    const { page } = this.session;
+    if (this.showing === "group" || !page?.isGroup) return;
+    if (!page.named) {
+      this.session.toast("Choose the class of the group first.");
+      return;
+    }
+    const name = this.session.name(page.named);
+    const size = text("b", "", "…");
+    const allowed = text("b", "", "…");
+    const question = element("h2");
+    question.append("Is the whole group ", text("b", "", name), "?");
+    const what = element("p");
+    what.append("It has ", size, " images. Some of them, chosen at random, are shown to you first. If they prove that at most ", allowed,
+      ` of the group are wrong, all others become ${name} by themselves. Progress tells, and takes it back at once.`);
+    const buttons = element("div", "buttons");
+    buttons.append(button("Begin", "Enter", () => this.begin(), "button primary"), button("No", "Esc", () => this.close()));
+    const card = element("div", "card narrow");
+    card.append(question, what, buttons);
+    this.#open("group", "The whole group", card);
+    try {
+      const found = await this.session.sizeOfGroup(page);
+      size.textContent = format(found.size);
+      allowed.textContent = found.allowed;
+    } catch (error) {
+      if (this.showing !== "group") return;
+      this.close();
+      this.session.toast(`Not now: ${error.message}.`);
+    }
+  }
+
+  begin() {
+    this.close();
+    this.session.labelGroup();
   }
 
   // The large image is always the one in focus.

@@ -1,11 +1,12 @@
 // What a person says about a leased page, before it is sent.
 
 export class Page {
-  constructor({ token, kind, rows, class_id: asked, second, probability }) {
+  constructor({ token, kind, rows, class_id: asked, cluster, second, probability }) {
     this.token = token;
     this.kind = kind;
     this.rows = rows;
     this.asked = asked;              // the class the page asks about; 0 = none
+    this.cluster = cluster;          // `run/number` of the group they are of; may be empty
     this.second = second;            // the likeliest other class of each image; may be empty
     this.probability = probability;  // of the asked class; may be empty
     this.named = kind === "SINGLE" ? 0 : asked;
@@ -16,6 +17,9 @@ export class Page {
     this.anchor = 0;
     this.shownAt = 0;
   }
+
+  // Whether it shows a part of a group that may be labelled as a whole.
+  get isGroup() { return this.kind === "CLUSTER" && this.cluster !== ""; }
 
   get isSingle() { return this.kind === "SINGLE"; }
 

@@ -1,7 +1,7 @@
 // One person at one collection: pages leased ahead, what is done with them, answers out, undo.
 // It draws nothing; it tells its view what changed: "page", "marks", "classes", "foot" or "toast".
 
-import { nextFrame, pause, uuid } from "./dom.js";
+import { format, many, nextFrame, pause, uuid } from "./dom.js";
 import { Page } from "./page.js";
 import { Away, patience, Server } from "./server.js";
 
@@ -27,6 +27,7 @@ export class Session extends EventTarget {
     this.phase = "";
     this.work = "";         // what is being prepared
     this.proved = "";       // the share of images that is proved to be right, in words
+    this.group = null;      // the last group that was to be labelled as a whole
     this.trouble = "";      // what keeps the loop from going on
     this.away = "";         // why the server could not be asked; empty while it answers
     this.known = false;     // the state was read once
@@ -149,6 +150,7 @@ export class Session extends EventTarget {
     this.progress = state.progress;
     this.phase = state.phase;
     this.proved = state.proved;
+    this.#hear(state.group);
     this.trouble = state.trouble;
     this.away = "";
     this.known = true;
@@ -156,7 +158,34 @@ export class Session extends EventTarget {
     this.#tell("classes");
   }
 
-  // It is proved: what is still held need not be answered any more.
+  // What became of a group is told once.
+  #hear(group) {
+    const news = this.group?.audit_id === group?.audit_id && this.group?.state !== group?.state;
+    this.group = group;
+    if (news && ["CERTIFIED", "FAILED"].includes(group?.state)) this.toast(group.words);
+  }
+
+  // Let the whole group be of the class that the page is named: the images that prove it come first.
+  async labelGroup() {
+    const { page } = this;
+    const asked = { cluster: page.cluster, class_id: page.named, tokens: [...this.held.keys()], request_id: uuid() };
+    try {
+      const { sample, total } = await this.server.call("groups", asked);
+      this.#letGo();
+      this.toast(`First ${many(sample, "random image")} of ${format(total)}.`);
+    } catch (error) {
+      this.toast(`Not begun: ${error.message}.`);
+      await this.renew();
+    }
+    this.#fetchAhead();
+  }
+
+  // How large a group is, and how much of it may be wrong.
+  async sizeOfGroup(page) {
+    return this.server.call(`groups/${page.cluster}`);
+  }
+
+  // What is held need not be answered now.
   #letGo() {
     this.release();
     this.held.clear();

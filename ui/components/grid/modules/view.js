@@ -77,8 +77,9 @@ export class View {
     const { session } = this;
     this.confirm = button("Confirm", "Enter", () => session.confirm(), "button primary");
     const buttons = element("div", "buttons");
+    this.whole = button("Whole group", "A", () => this.overlay.group(), "button wide");
     buttons.append(
-      this.confirm,
+      this.confirm, this.whole,
       button("Undo", "Z", () => session.undo()), button("Skip", "S", () => session.skip()),
       button("Invert", "I", () => session.change((page) => page.invert())), button("Keys", "?", () => this.overlay.help()),
     );
@@ -119,6 +120,7 @@ export class View {
     this.palette.mark();
     this.overlay.follow();
     this.confirm.ariaDisabled = String(Boolean(page?.missing ?? true));
+    this.whole.hidden = !page?.isGroup;
     this.confirm.firstChild.textContent = page?.missing || "Confirm";
     this.tiles.forEach((each, place) => this.#drawMark(each, page, place));
     if (page) this.grid.setAttribute("aria-activedescendant", `tile-${page.focus}`);

@@ -922,15 +922,15 @@ class Audit(_message.Message):
     confidence: _builtins.float
     """How sure the bound is, all looks together: 0.95 = wrong in at most 5 of 100 collections."""
     look: _builtins.int
-    """Which look this is, from 1: the probability of error is split over them."""
+    """Which look at this allowed error this is, from 1: the probability of error is split over them."""
     alpha: _builtins.float
     """The probability of error that this look spends."""
     total: _builtins.int
-    """Images to label in the collection, or images of the cluster, labelled ones counted."""
+    """Images to label in the collection, labelled ones counted; or images of the cluster, without those of the random stream and those that a model labelled before."""
     population: _builtins.int
-    """Images that nobody had labelled, set aside or kicked from the class in question when it was drawn."""
+    """Images that no person had labelled, set aside or kicked from the class in question when it was drawn. An audit of all images together answers also for those that a cluster's certificate labelled."""
     sample: _builtins.int
-    """Drawn of them, without replacement: images of the stages begun so far. An audit of all images together, without `by_class` and `find_threshold`, goes through up to 4 stages, each about 1.5 times the one before; it ends with the first one that proves the bound once what was found wrong is put right, after the last one, or when no later one could; else the next one's pages are queued. The probability of error holds over all stages together."""
+    """Drawn of them, without replacement: images of the stages begun so far. An audit of all images together, without `by_class` and `find_threshold`, goes through up to 2 stages, the second as large as the first; it ends with the first one that proves the bound once what was found wrong is put right, after the last one, or when no later one could; else the next one's pages are queued. The probability of error holds over all stages together."""
     answered: _builtins.int
     """Of the sample answered."""
     errors: _builtins.int
@@ -951,7 +951,7 @@ class Audit(_message.Message):
     """Where an image may be of several classes: the class audited, whose yes and no it is about; `total` is then of images, `bound` of those for which the one of this class is wrong."""
     @_builtins.property
     def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditGroup]:
-        """By class, when bounds by class were asked for."""
+        """By class, when bounds by class were asked for; of a cluster the class that it would be."""
 
     def __init__(
         self,
@@ -1010,7 +1010,7 @@ class StartAuditRequest(_message.Message):
     model: _builtins.str
     """The head whose predictions would be labels; empty for a cluster."""
     cluster: _builtins.str
-    """A cluster instead of a head: `run/number`, every image of it would be `class_id`."""
+    """A cluster instead of a head: `run/number`, every image of it but those of the random stream would be `class_id`. As soon as it has passed the loop of the collection certifies it and labels the rest."""
     class_id: _builtins.int
     """The class of the cluster; where an image may be of several classes, the one to audit by itself."""
     allowed_error: _builtins.float
@@ -1018,7 +1018,7 @@ class StartAuditRequest(_message.Message):
     confidence: _builtins.float
     """0.5 to 0.9999; 0 = 0.95."""
     sample: _builtins.int
-    """Images to draw, all stages together (see Audit.sample): up to 100,000, at most the population; 0 = so many that the last stage passes with a probability of 0.9 should the head make 1.3 times the errors it expects, or as many as seem right where there are no stages."""
+    """Images to draw, all stages together (see Audit.sample): up to 100,000, at most the population; 0 = so many that the last stage passes with a probability of 0.9 should the head make 1.3 times the errors it expects, or as many as seem right where there are no stages; of a cluster it expects a quarter of the wrong ones that are allowed."""
     by_class: _builtins.bool
     """Bound each predicted class by itself, not only all together, and draw in proportion from each; whether the audit passes is decided by all together."""
     find_threshold: _builtins.bool

@@ -232,7 +232,7 @@ class Loop(_message.Message):
     measured_accuracy: _builtins.float
     """Share of the random stream's images that the head in use predicts right without having learnt from them; 0 before there are 20."""
     measured_images: _builtins.int
-    """Images of the random stream that are labelled."""
+    """Images of the random stream that people labelled, of steps of the stream of which all are answered: what is answered first of a step is what the head is sure of."""
     @_builtins.property
     def backbone_rounds(self) -> _containers.RepeatedCompositeFieldContainer[Global___BackboneRound]:
         """What came of it so far, oldest first, at most 100."""
