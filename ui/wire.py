@@ -48,7 +48,7 @@ def schema(given: Schema) -> Json:
 def group(given: Audit, known: Schema) -> Json:
     """How the audit of a cluster stands."""
     names = {each.class_id: each.name for each in known.classes}
-    words = in_words(given, names.get(given.class_id, f"class {given.class_id}"))
+    words = in_words(given, names.get(given.cluster_class, f"class {given.cluster_class}"))
     return {"audit_id": given.audit_id, "state": given.state, "words": words}
 
 
