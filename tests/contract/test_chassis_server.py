@@ -185,3 +185,36 @@ def test_a_signal_drains_the_process(number):
         "rpc",
     ]
     assert lines[-1]["code"] == "OK"
+
+
+# Also what interrupts no wait of the main thread has to end it.
+SIGNALLED_ELSEWHERE = """
+import signal, sys, threading
+from hundredfold.chassis import config, server
+from tests.contract.chassis_mounts import runs
+made = server.build_server(config.ServerConfig(), "example", [runs()])
+def end():
+    sys.stdin.readline()
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    sys.stdin.readline()
+threading.Thread(target=end, daemon=True).start()
+sys.exit(server.serve(made))
+"""
+
+
+def test_a_signal_that_another_thread_takes_drains_the_process():
+    process = subprocess.Popen(
+        [sys.executable, "-c", SIGNALLED_ELSEWHERE],
+        env={"PYTHONPATH": "services:."},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert "serves on" in process.stderr.readline()
+        process.stdin.write("end\n")
+        process.stdin.flush()
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
+        process.communicate()

@@ -3,12 +3,13 @@
 import ipaddress
 import logging
 import signal
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from types import FrameType
 from typing import Any
 
 import grpc
@@ -192,17 +193,43 @@ def serve(server: Server, *, on_stop: Callable[[], None] = lambda: None) -> int:
         on_stop: called after the last call has ended.
     """
     chassis_logging.configure(server.service, server.config.log_level)
-    # An Event set by a signal handler can deadlock with the thread that waits on it; this can't.
-    signals: SimpleQueue[int] = SimpleQueue()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda which, _: signals.put(which))
-    server.start()
-    _log.info("%s serves on %s", server.service, server.address)
-    signals.get()
-    _log.info("%s drains", server.service)
-    server.stop()
-    on_stop()
+    with _Signals() as signals:
+        server.start()
+        _log.info("%s serves on %s", server.service, server.address)
+        signals.wait()
+        _log.info("%s drains", server.service)
+        server.stop()
+        on_stop()
     return 0
+
+
+class _Signals:
+    """Waits for SIGTERM or SIGINT, also for one that came a moment before the wait.
+
+    Python runs a handler between two steps of the main thread. One that comes after the last step
+    before a lock, queue or event is waited for would only run once that wait is over, which is never.
+    A byte in a socket, written as the signal comes, is there whenever it is read.
+    """
+
+    def __enter__(self) -> "_Signals":
+        self._read, self._write = socket.socketpair()
+        self._write.setblocking(False)
+        self._before = signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _noted)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(self._before)
+        self._read.close()
+        self._write.close()
+
+    def wait(self) -> None:
+        self._read.recv(1)
+
+
+def _noted(number: int, frame: FrameType | None) -> None:
+    """Nothing is left to do: the byte is in the socket."""
 
 
 def _rules(mounts: Sequence[Mount]) -> dict[str, int]:

@@ -309,5 +309,7 @@ def _settled(before: Auditing, audit: Audit, *, allowed: float) -> Auditing:
         share = before.expected * audit.sample / max(before.sample, 1)
         others = [each for each in before.evidence if each[0] != audit.audit_id]
         found = (audit.audit_id, float(audit.errors), share)
-        after = replace(after, evidence=(*others, found))
+        # The head may have been too sure: as many as the sample says are what must have become fewer.
+        wrong = max(before.wrong, audit.errors / max(audit.sample, 1) * audit.population)
+        after = replace(after, evidence=(*others, found), wrong=wrong)
     return after

@@ -111,7 +111,7 @@ class Auditing:
         audit_id: that waits for answers, or the last one; empty when there was none.
         open: whether it waits for answers.
         wrong: images that were expected to be wrong when it was asked for, the trust in the head
-            counted in; 0 = the next need not wait for fewer.
+            counted in, or as many as its sample said if that was more; 0 = the next need not wait for fewer.
         expected: how many of its sample the head expected to be wrong.
         evidence: of audits that failed: their id, errors found, and how many the head expected.
         look: audits for this target that the ledger has counted so far.
