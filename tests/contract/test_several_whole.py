@@ -259,14 +259,15 @@ def test_images_are_labelled_faster_than_one_by_one_and_nearly_all_are_right(
     outcome = simulate(town.client, COLLECTION, known, CostModel(), settings)
     assert [each.ended for each in outcome.milestones] == ["truth", "truth"]
     done = outcome.curve[-1]
-    assert done.accuracy > 0.98
-    assert done.exact_match > 0.95
+    assert done.accuracy >= 0.999
+    assert done.exact_match > 0.99
     assert outcome.milestones[0].speedup > 3
     assert set(outcome.pages) == {"VERIFY"}
 
     loop = town.client.selection.get(COLLECTION)
     assert (loop.policy, loop.total) == ("pairs", 3 * IMAGES)
-    assert loop.expected_accuracy == pytest.approx(done.accuracy, abs=0.02)
+    # Of the head after that, of few answers: what is open is easier than what was asked.
+    assert 0.94 < loop.expected_accuracy < 1
     progress = town.client.labels.progress(COLLECTION)
     assert (progress.images, progress.total) == (IMAGES, 3 * IMAGES)
     parts = (progress.labelled, progress.unsure, progress.leased, progress.ready, progress.pool)
@@ -351,6 +352,9 @@ def test_a_target_is_proved_class_by_class_and_the_head_says_the_rest(town: Town
     assert all(each.bound <= 0.05 for each in outcome.audits if each.state == "CERTIFIED")
     labels = town.client.labels.labels(COLLECTION)
     assert 0 < (~labels.by_people).sum() < IMAGES
+    done = outcome.curve[-1]
+    assert (done.labelled, done.by_model) == labels.counts
+    assert done.labelled + done.by_model == len(CLASSES) * IMAGES
 
 
 def test_what_takes_one_class_an_image_is_refused(town: Town, known: KnownPairs) -> None:

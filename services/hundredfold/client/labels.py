@@ -136,6 +136,7 @@ class LabelsClient:
             audit_rows=_joined(answers, "audit_rows", np.int64),
             negative_rows=_joined(answers, "negative_rows", np.int64),
             negative_class_ids=_joined(answers, "negative_class_ids", np.int32),
+            negative_origins=_joined(answers, "negative_origins", np.uint8),
         )
 
     def start_audit(

@@ -191,7 +191,7 @@ class Labels:
     `origins` uint8 [n] is how each came about: the number of the page kind, 0 for an import,
     MODEL_ORIGIN for a model. `audit_rows` int64 [a] wait for an answer of an open audit.
     `negative_rows` int64 [m] are not of `negative_class_ids` int32 [m]. Where an image may be of several
-    classes rows repeat in both.
+    classes rows repeat in both, and `negative_origins` uint8 [m] is how each of these came about; else empty.
     """
 
     seq: int
@@ -202,11 +202,19 @@ class Labels:
     audit_rows: Rows
     negative_rows: Rows = field(default_factory=_no_rows)
     negative_class_ids: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    negative_origins: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
 
     @property
     def by_people(self) -> NDArray[np.bool_]:
         """Which of them people gave: bool [n]."""
         return np.asarray(self.origins != MODEL_ORIGIN, np.bool_)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many people gave, and how many a model; no's among them where an image may be of several classes."""
+        origins = np.concatenate([self.origins, self.negative_origins])
+        by_model = int((origins == MODEL_ORIGIN).sum())
+        return len(origins) - by_model, by_model
 
 
 @dataclass(frozen=True)

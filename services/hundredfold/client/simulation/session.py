@@ -117,10 +117,15 @@ class Session:
     def _until_truth(self, space: str, cleared: int) -> None:
         self._start(space, target=0.0)
         self._desk.wait_until_seen(cleared)
-        last = self._settings.targets[-1]
-        self._label(lambda _: bool(self.outcome.curve) and self.outcome.curve[-1].accuracy >= last)
-        self._measure()
+        self._label(lambda _: self._is_true())
+        if not self._is_true():
+            self._measure()
         self._tell_crossed()
+
+    def _is_true(self) -> bool:
+        """Whether the last target is reached: measured once, since the next head may say less of it."""
+        curve = self.outcome.curve
+        return bool(curve) and curve[-1].accuracy >= self._settings.targets[-1]
 
     def _tell_crossed(self) -> None:
         for target in self._settings.targets:
@@ -230,14 +235,14 @@ class Session:
     def _measure(self) -> None:
         labels = patiently(lambda: self._client.labels.labels(self._collection))
         loop = self._desk.loop()
-        people = int(labels.by_people.sum()) + len(labels.negative_rows) * self._known.several
+        by_people, by_model = labels.counts
         accuracy, exact = self._known.measured(labels, patiently(self._predicted))
         point = Point(
             seconds=self._seconds,
             actions=self._actions,
             decisions=self._decisions,
-            labelled=people,
-            by_model=len(labels.rows) - int(labels.by_people.sum()),
+            labelled=by_people,
+            by_model=by_model,
             accuracy=accuracy,
             exact_match=exact,
             expected_accuracy=loop.expected_accuracy,
