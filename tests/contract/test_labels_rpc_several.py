@@ -314,8 +314,8 @@ class TestAuditsOfAClass(LabelsContract):
             starts=np.concatenate([[0], np.cumsum(likely >= 0.02)]),
             class_ids=np.full(len(kept), HAT, np.int32),
             probability=likely[kept].astype(np.float32),
-            rest_class_ids=np.array([HAT], np.int32),
-            rest_probability=np.array([0.01], np.float32),
+            rest_class_ids=np.array([HAT, SACK], np.int32),
+            rest_probability=np.full(2, 0.01, np.float32),
         )
         folder, name = layout.predictions(BIRDS, self.MODEL), layout.predictions_part(0)
         manifest = Manifest.load(store, folder)
@@ -325,7 +325,7 @@ class TestAuditsOfAClass(LabelsContract):
     def start(self, client: Client, class_id: int = HAT, **fields: Any) -> Any:
         request = labels_pb2.StartAuditRequest(
             collection=BIRDS,
-            request_id=new_id(),
+            request_id=f"audit-{client.progress().head_seq}",  # the same is drawn each time
             model=self.MODEL,
             class_id=class_id,
             **{"allowed_error": 0.2, "sample": 40, **fields},
@@ -391,6 +391,34 @@ class TestAuditsOfAClass(LabelsContract):
         with pytest.raises(Conflict) as refused:
             self.certify(client, audit.audit_id)
         assert refused.value.reason == "BOUND_NOT_MET"
+
+    def test_the_next_audit_answers_for_what_a_certificate_said_too(self, client: Client) -> None:
+        client.offer(page_message("p", [1, 2], kind=VERIFY, class_id=HAT), total=ROWS)
+        self.certify(client, self.answer_all(client, self.start(client).audit_id).audit_id)
+        again = self.start(client, allowed_error=0.1)
+        assert (again.look, again.total, again.population) == (1, ROWS, ROWS - 40)
+        again = self.answer_all(client, again.audit_id, wrong=2)
+        assert again.answered == 40
+        assert again.errors == 2
+        yes, no = yes_and_no(client)
+        assert len(yes) + len(no) == ROWS
+        assert len(yes ^ {(row, HAT) for row in self.HATS}) == 2
+
+    def test_what_failed_passes_once_people_have_put_enough_right_while_others_are_audited(
+        self, client: Client
+    ) -> None:
+        hats, everything = self.start(client, allowed_error=0.1), list(range(ROWS))
+        hats = self.answer_all(client, hats.audit_id, wrong=3)
+        assert hats.state == labels_pb2.AUDIT_STATE_FAILED
+        client.offer(page_message("p", everything, kind=VERIFY, class_id=HAT), total=ROWS)
+        (lease,) = client.lease()
+        rows = rows_of(lease.page.rows)
+        odd = [row for row in rows if row not in self.HATS][:10]
+        no = [row for row in rows if row not in self.HATS and row not in odd]
+        yes = [row for row in rows if row in self.HATS or row in odd]
+        client.submit(lease.token, said(HAT, IS, *yes), said(HAT, IS_NOT, *no))
+        assert self.start(client, SACK).state == labels_pb2.AUDIT_STATE_OPEN
+        assert self.certify(client, hats.audit_id).audit.bound < 0.1
 
     def test_what_was_said_before_is_no_part_of_the_population(self, client: Client) -> None:
         client.offer(page_message("p", range(10), kind=VERIFY, class_id=HAT), total=ROWS)

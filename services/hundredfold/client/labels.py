@@ -327,6 +327,7 @@ def _joined(
         "audit_rows",
         "negative_rows",
         "negative_class_ids",
+        "negative_origins",
     ],
     dtype: type[np.generic],
 ) -> NDArray[Any]:

@@ -157,14 +157,10 @@ class Auditor:
             with self._ledger.fold(collection, reading) as whole:
                 fold = audited(whole, wanted.class_id, schema)
                 people = people_of(fold)
-                if isinstance(fold, ClassView):
-                    labelled = fold.labelled
-                    population = everything.only(~fold.done(everything.rows))
-                else:
-                    labelled = fold.labelled_by_people()
-                    if wanted.cluster:
-                        everything = _of_cluster(fold, everything, total)
-                    population = _unanswered(fold, everything, wanted)
+                labelled = fold.labelled_by_people()
+                if wanted.cluster:
+                    everything = _of_cluster(fold, everything, total)
+                population = _unanswered(fold, everything, wanted)
                 cleared = fold.standing.cleared
             plans = self._audits.plans(reading)
             newest = self._audits.find(reading, "")
@@ -240,7 +236,7 @@ def _same_claim(plan: Plan, wanted: Wanted, class_id: int) -> bool:
     return same and error < _SAME_ERROR
 
 
-def _unanswered(fold: Fold, everything: Population, wanted: Wanted) -> Population:
+def _unanswered(fold: Fold | ClassView, everything: Population, wanted: Wanted) -> Population:
     """What people have said nothing of, and what each image would get; what is known to be wrong would not.
 
     An audit of all images answers for those too that a model labelled before, as the cluster they were in:
@@ -256,13 +252,13 @@ def _unanswered(fold: Fold, everything: Population, wanted: Wanted) -> Populatio
     return Population(rows, class_ids, everything.probabilities).only(kept)
 
 
-def _certified(fold: Fold, rows: Rows) -> Mask:
+def _certified(fold: Fold | ClassView, rows: Rows) -> Mask:
     """Which of rows [n] have their label from a certificate: bool [n]."""
     certified: Mask = fold.done(rows) & ~fold.by_people(rows)
     return certified
 
 
-def _of_cluster(fold: Fold, everything: Population, total: int) -> Population:
+def _of_cluster(fold: Fold | ClassView, everything: Population, total: int) -> Population:
     """What of a cluster is audited: what is measured by stays for people, and another certificate answers for its own."""
     rows = everything.rows
     return everything.only(~in_stream(rows, sample_share(total)) & ~_certified(fold, rows))

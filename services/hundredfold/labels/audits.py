@@ -41,6 +41,10 @@ class _Known:
     plans: dict[int, Plan] = field(default_factory=dict)
     proofs: dict[int, tuple[str, Proof]] = field(default_factory=dict)
 
+    def newest(self, class_id: int) -> int:
+        """The newest audit of a class by itself, or of all with 0: more is not kept in mind."""
+        return max(seq for seq, plan in self.plans.items() if plan.class_id == class_id)
+
 
 class Audits:
     """Reads audits. Safe for threads.
@@ -59,7 +63,7 @@ class Audits:
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
         self._drawn: OrderedDict[tuple[str, str], Drawn] = OrderedDict()
-        self._populations: dict[str, tuple[str, Population]] = {}
+        self._populations: dict[tuple[str, int], tuple[str, Population]] = {}
 
     def plans(self, work: Reading) -> dict[int, Plan]:
         """All audits there ever were, by the seq of their events, ascending."""
@@ -135,8 +139,8 @@ class Audits:
         at = self._certificate(known, fold, plan.audit_id)
         drawn = self._sample(work.collection, plan.audit_id)
         seen, since = audited(fold, plan.class_id, schema), Mended()
-        if not at and seq == max(known.plans):
-            population = self._population(work.collection, plan.audit_id)
+        if not at and seq == known.newest(plan.class_id):
+            population = self._population(work.collection, plan)
             since = mended(seen, schema, population.rows, population.class_ids)
         proof = prove(plan, drawn, outcome(seen, schema, drawn), people_of(seen), since)
         audit = Audit(plan, state_of(plan, proof), proof, seq)
@@ -172,14 +176,15 @@ class Audits:
                     known.proofs[event.seq] = str(details.pop("audit_id")), Proof.of(details)
             return known
 
-    def _population(self, collection: str, audit_id: str) -> Population:
-        """What the newest audit of a collection was drawn from."""
+    def _population(self, collection: str, plan: Plan) -> Population:
+        """What the newest audit of a collection, or of a class of it, was drawn from."""
+        of = collection, plan.class_id
         with self._lock:
-            kept = self._populations.get(collection)
-        if kept is None or kept[0] != audit_id:
-            kept = audit_id, self._store.population(collection, audit_id)
+            kept = self._populations.get(of)
+        if kept is None or kept[0] != plan.audit_id:
+            kept = plan.audit_id, self._store.population(collection, plan.audit_id)
             with self._lock:
-                self._populations[collection] = kept
+                self._populations[of] = kept
         return kept[1]
 
     def _sample(self, collection: str, audit_id: str) -> Drawn:

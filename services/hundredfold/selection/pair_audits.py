@@ -90,7 +90,7 @@ def wrong_then(state: LoopState) -> dict[int, float]:
 
 def _sample(state: LoopState, proofs: Proofs, due: ClassStanding, look: int) -> int:
     """How many images to draw; 0 = as many as the ledger takes for right."""
-    unknown = len(due.pool) + due.rest
+    unanswered = len(due.pool) + due.rest + due.certified
     terms = Terms(
         total=proofs.images,
         allowed=(1 - state.target_accuracy) * proofs.images,
@@ -101,7 +101,7 @@ def _sample(state: LoopState, proofs: Proofs, due: ClassStanding, look: int) -> 
         beside_wrong=float(due.aside),
     )
     wrong = proofs.ratio(wrong_then(state)) * due.expected_wrong
-    return least_sample(terms, unknown, wrong, NO_EVIDENCE)
+    return least_sample(terms, unanswered, wrong, NO_EVIDENCE)
 
 
 def _class_audit(audit: Audit, looks: int) -> ClassAudit:

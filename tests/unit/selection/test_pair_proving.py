@@ -91,6 +91,16 @@ def test_all_is_proved_when_each_class_that_somebody_has_is() -> None:
     assert proofs(audit(HAT)).accuracy([hat, standing(BAG, unknown=0)]) == pytest.approx(0.96)
 
 
+def test_what_an_older_certificate_said_is_audited_again_and_is_no_answer() -> None:
+    weak = proofs(audit(HAT, bound=0.09), audit(BAG))
+    said = replace(standing(HAT, unknown=0), certified=700)
+    assert weak.accuracy([said, standing(BAG)]) == 0.0
+    assert due(weak, said, standing(BAG)) == HAT
+    answered = replace(said, certified=0)
+    assert weak.accuracy([answered, standing(BAG)]) == pytest.approx(0.96)
+    assert due(weak, answered, standing(BAG)) is None
+
+
 def test_what_is_proved_or_being_audited_is_not_asked_about() -> None:
     known = proofs(audit(HAT), audit(BAG, "OPEN"))
     assert known.closed([standing(HAT), standing(BAG)]) == {HAT, BAG}

@@ -14,6 +14,7 @@ from hundredfold.selection.domain.pair_pool import (
     PairGuesses,
     Pairs,
     PairsSaid,
+    joined,
     standings,
 )
 from hundredfold.selection.domain.pair_rounds import LEAST, RUN, START, PairStanding
@@ -38,11 +39,6 @@ def clusters(count=30):
 
 def pairs(class_id, rows):
     return Pairs(np.asarray(rows, np.int64), np.full(len(rows), class_id, np.int32))
-
-
-def joined(*each):
-    rows = np.concatenate([np.empty(0, np.int64), *(one.rows for one in each)])
-    return Pairs(rows, np.concatenate([np.empty(0, np.int32), *(one.class_ids for one in each)]))
 
 
 def likely(**of):

@@ -231,7 +231,7 @@ class Audit:
 
 def people_of(fold: Fold | ClassView) -> People:
     """What is known of those who answer."""
-    labels = fold.labelled_by_people()
+    labels = fold.answers()
     return People(miss_rate(fold.people.values()), wrong_labels(fold.people), labels)
 
 

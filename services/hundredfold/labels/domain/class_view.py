@@ -38,12 +38,12 @@ class ClassView:
         """Who decided, and what each did."""
         return self._fold.people
 
-    @property
-    def labelled(self) -> int:
-        """Images of which it is known whether they are of the class."""
-        return self._fold.yes.get(self._class_id, 0) + self._fold.no.get(self._class_id, 0)
-
     def labelled_by_people(self) -> int:
+        """Images of which people said whether they are of the class."""
+        known = self._fold.yes.get(self._class_id, 0) + self._fold.no.get(self._class_id, 0)
+        return known - self._fold.certified(self._class_id)
+
+    def answers(self) -> int:
         """Pairs of any class that people answered, which their slips are counted among."""
         return self._fold.answered_by_people()
 

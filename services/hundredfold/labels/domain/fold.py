@@ -101,6 +101,10 @@ class Fold(Folding):
         certified = (self._origin == CERTIFIED) & (self._whole(self._class) > 0)
         return self.tally.labelled - int(np.count_nonzero(certified))
 
+    def answers(self) -> int:
+        """Labels that people gave, which their slips are counted among."""
+        return self.labelled_by_people()
+
     def done(self, rows: Rows) -> Mask:
         """Which of rows [n] are labelled or set aside: bool [n]."""
         done: Mask = self.class_of(rows) != 0

@@ -61,6 +61,10 @@ class Implications:
         alone = [each for each in schema.used.tolist() if each not in self._related]
         self._alone = np.array([0, *alone], np.int64)
 
+    def is_alone(self, class_id: int) -> bool:
+        """Whether what is said of other classes says nothing of a class in use."""
+        return class_id not in self._related
+
     def of(self, said: Said) -> Implied:
         """What is known of each image and class in use; of class 0 what was set aside under none."""
         zeros = np.zeros_like(said.said), np.zeros_like(said.given), np.zeros_like(said.origins)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hundredfold.labels.domain.class_view import ClassView
 from hundredfold.labels.domain.page import Mask, Page
 from hundredfold.labels.domain.pair_fold import PairFold
 from hundredfold.labels.domain.schema import Schema
@@ -25,7 +26,11 @@ def still_open(fold: PairFold, page: Page, schema: Schema, audit_id: str) -> Mas
     if not page.class_id:
         nothing: Mask = fold.given_by_any(page.rows)[:, 1] == 0
         return nothing
-    unknown: Mask = fold.known(key_array(page.rows, schema.in_use(page.class_id))) == 0
+    class_id = schema.in_use(page.class_id)
+    if page.audit_id:
+        # What a certificate says answers no audit.
+        return ~ClassView(fold, class_id).by_people(page.rows)
+    unknown: Mask = fold.known(key_array(page.rows, class_id)) == 0
     return unknown
 
 

@@ -108,16 +108,25 @@ class PairFold(Folding):
 
     def about(self, rows: Rows, class_id: int) -> tuple[Codes, Codes]:
         """uint8 [n] twice: what is known of rows [n] and a class in use (see `known`), and how it came about."""
-        found = self._implied(rows[rows < self._said.shape[1]])
         said, origins = np.zeros(len(rows), np.uint8), np.zeros(len(rows), np.uint8)
         inside = rows < self._said.shape[1]
-        said[inside], origins[inside] = found.said[class_id], found.origins[class_id]
+        if self._implications.is_alone(class_id):
+            said[inside] = self._said[class_id, rows[inside]]
+            origins[inside] = self._origin[class_id, rows[inside]]
+        else:
+            found = self._implied(rows[inside])
+            said[inside], origins[inside] = found.said[class_id], found.origins[class_id]
         return said, origins
 
     def answered_by_people(self) -> int:
         """Pairs of which people said yes or no."""
         answered = np.isin(self._said, (Verdict.IS, Verdict.IS_NOT))
         return int(np.count_nonzero(answered & (self._origin != CERTIFIED)))
+
+    def certified(self, class_id: int) -> int:
+        """Images of which a certificate says whether they are of a class in use."""
+        found = (self._implied(block) for block in self._blocks())
+        return sum(int(np.count_nonzero(each.origins[class_id] == CERTIFIED)) for each in found)
 
     def labelled_with_copies(self) -> int:
         """Complete images and the copies that inherit from them."""

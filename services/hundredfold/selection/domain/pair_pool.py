@@ -31,8 +31,18 @@ class Pairs:
 
     def within(self, rows: NDArray[np.int64]) -> "Pairs":
         """Those of some images, int64 [m] ascending, alone."""
-        kept = places(rows, self.rows) >= 0
+        return self.only(places(rows, self.rows) >= 0)
+
+    def only(self, kept: NDArray[np.bool_]) -> "Pairs":
+        """Those of a mask [n]."""
         return Pairs(self.rows[kept], self.class_ids[kept])
+
+
+def joined(*every: Pairs) -> Pairs:
+    """All of several, none of which has those of another."""
+    some = (NO_PAIRS, *every)
+    rows, class_ids = ([getattr(one, name) for one in some] for name in ("rows", "class_ids"))
+    return Pairs(np.concatenate(rows), np.concatenate(class_ids))
 
 
 NO_PAIRS = Pairs(np.empty(0, np.int64), np.empty(0, np.int32))
@@ -46,15 +56,18 @@ class PairsSaid:
         yes: images and classes they are of.
         no: images and classes they are not of.
         unsure: images and classes under which they were set aside; class 0 on the page of a cluster.
+        certified: of yes and no those that no person said, but a head under a certificate.
     """
 
     yes: Pairs = NO_PAIRS
     no: Pairs = NO_PAIRS
     unsure: Pairs = NO_PAIRS
+    certified: Pairs = NO_PAIRS
 
     def within(self, rows: NDArray[np.int64]) -> "PairsSaid":
         """What was said of some images, int64 [m] ascending, alone."""
-        return PairsSaid(self.yes.within(rows), self.no.within(rows), self.unsure.within(rows))
+        every = (self.yes, self.no, self.unsure, self.certified)
+        return PairsSaid(*[each.within(rows) for each in every])
 
     @property
     def touched(self) -> NDArray[np.int64]:
@@ -96,6 +109,7 @@ class ClassStanding:
         pool: the images that may well be of it, of which nobody knows; `probability` is that they are.
         rest: images of which nobody knows and that a head takes for others.
         rest_probability: that one of them is of the class; without a head all are among them, taken for others.
+        certified: of yes and no those that no person said, but a head under a certificate.
     """
 
     class_id: int
@@ -105,6 +119,7 @@ class ClassStanding:
     pool: Pool
     rest: int
     rest_probability: float
+    certified: int = 0
 
     @property
     def answered(self) -> int:
@@ -151,7 +166,8 @@ def standings(
         rest = len(rows) - yes - no - aside - len(pool)
         # Of a class that no head knows: one more yes, one more no (Laplace).
         likely_rest = guesses.rest.get(class_id, min((yes + 1) / (yes + no + 2), 0.5))
-        found.append(ClassStanding(class_id, yes, no, aside, pool, rest, likely_rest))
+        certified = len(said.certified.of(class_id))
+        found.append(ClassStanding(class_id, yes, no, aside, pool, rest, likely_rest, certified))
     return found
 
 

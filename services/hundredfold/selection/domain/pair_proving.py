@@ -98,11 +98,12 @@ class Proofs:
     def accuracy(self, classes: Sequence[ClassStanding]) -> float:
         """The share of all images that is proved to be right, for each class that some image is known to be of; 0 = none.
 
-        A class of which everything is known by answers counts as right, as far as people are.
+        A class of which everything is known by answers counts as right, as far as people are; what an older
+        certificate of less says is no answer.
         """
         proved = [each for each in classes if self.is_proved(each)]
         if not proved or any(
-            each.yes and _unknown(each) and not self.is_proved(each) for each in classes
+            each.yes and _unanswered(each) and not self.is_proved(each) for each in classes
         ):
             return 0.0
         return 1 - max(self.newest[each.class_id].bound for each in proved)
@@ -140,10 +141,11 @@ class Proofs:
         allowed, ratio = (1 - self.target) * self.images, self.ratio(wrong_then)
 
         def ready(each: ClassStanding) -> bool:
-            if each.class_id not in known_to_head or not _unknown(each) or self.is_proved(each):
+            left = _unanswered(each)
+            if each.class_id not in known_to_head or not left or self.is_proved(each):
                 return False
             nothing_to_ask = not (each.pool.probability >= LEAST).any()
-            if nothing_to_ask or _unknown(each) <= _FEW_PAGES * page_size:
+            if nothing_to_ask or left <= _FEW_PAGES * page_size:
                 return True
             wrong = ratio * each.expected_wrong + each.aside
             again = may_look_again(each.expected_wrong, wrong_then.get(each.class_id, 0.0))
@@ -156,3 +158,8 @@ class Proofs:
 def _unknown(standing: ClassStanding) -> int:
     """Images of which nobody knows whether they are of a class."""
     return len(standing.pool) + standing.rest
+
+
+def _unanswered(standing: ClassStanding) -> int:
+    """These, and those of which a certificate alone says it: what an audit is drawn from."""
+    return _unknown(standing) + standing.certified

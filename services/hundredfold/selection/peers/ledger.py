@@ -13,8 +13,8 @@ from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
 from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.selection.domain.forecast import Answered
 from hundredfold.selection.domain.page import Draft
-from hundredfold.selection.domain.pair_pool import Pairs, PairsSaid
-from hundredfold.selection.domain.pool import Labels, Said
+from hundredfold.selection.domain.pair_pool import Pairs, PairsSaid, joined
+from hundredfold.selection.domain.pool import MODEL_ORIGIN, Labels, Said
 from hundredfold.selection.domain.stopping import MISS_RATE
 from hundredfold.selection.peers.naming import named
 
@@ -99,11 +99,12 @@ class Ledger:
         def pairs(rows: str, class_ids: str) -> Pairs:
             return Pairs(_joined(answers, rows, np.int64), _joined(answers, class_ids, np.int32))
 
-        said = PairsSaid(
-            pairs("rows", "class_ids"),
-            pairs("negative_rows", "negative_class_ids"),
-            pairs("unsure_rows", "unsure_class_ids"),
+        yes, no = pairs("rows", "class_ids"), pairs("negative_rows", "negative_class_ids")
+        certified = joined(
+            yes.only(_joined(answers, "origins", np.uint8) == MODEL_ORIGIN),
+            no.only(_joined(answers, "negative_origins", np.uint8) == MODEL_ORIGIN),
         )
+        said = PairsSaid(yes, no, pairs("unsure_rows", "unsure_class_ids"), certified)
         return PairsHeard(answers[-1].seq if answers else 0, said)
 
     def _labels(self, collection: str) -> list[labels_pb2.GetLabelsResponse]:
