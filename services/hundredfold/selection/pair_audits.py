@@ -38,6 +38,13 @@ class PairAudits:
         last = audits[0].audit_id if audits else ""
         return Proofs(newest, last, state.target_accuracy, images, state.auto_label)
 
+    def has_ended(self, state: LoopState, proofs: Proofs) -> bool:
+        """Whether the audit that waited for answers when they were settled has all by now."""
+        waited = proofs.open
+        if waited is None:
+            return False
+        return self._ledger.audit(state.collection, waited.audit_id).state != "OPEN"
+
     def forget(self, state: LoopState) -> None:
         """Begin anew: what audits found says nothing about labels that were cleared."""
         if state.auditing.evidence:

@@ -86,6 +86,10 @@ class PairLoop(Loop):
         if not standing.said.touched.size:
             self._proving.forget(state)
             state = self._place.now
+        if self._proving.has_ended(state, proofs):
+            with self._changed:
+                self._due = True  # nobody would tell of its last answer again: it has been heard
+            return
         due = proofs.due(standing.classes, guesses.rest, wrong_then(state), state.page_size)
         if due is not None:
             self._proving.start(state, proofs, due)

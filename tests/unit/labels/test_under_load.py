@@ -40,7 +40,7 @@ from tests.unit.labels.world import (
 ROWS = 20_000
 PAGE = 8
 PEOPLE = 50
-ANSWERS = 500
+ANSWERS = 250
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +226,7 @@ def test_a_service_killed_under_load_loses_and_doubles_nothing(
         with ThreadPoolExecutor(8) as pool:
             running_people = [pool.submit(at_work, number) for number in range(8)]
             for kill in (1, 2):
-                enough = len(book.acknowledged) + 25
+                enough = len(book.acknowledged) + 15
                 wait_for(lambda enough=enough: len(book.acknowledged) > enough, 30)  # type: ignore[misc]
                 process.kill()
                 process.start()
