@@ -28,8 +28,7 @@ class Settings:
 
     Attributes:
         targets: shares of all images that must be right, ascending; the clock is read at each.
-        stop: when a target counts as reached. Where an image may be of several classes nothing is certified:
-            the work goes on until the loop has nothing left to ask.
+        stop: when a target counts as reached. Without a proof the work goes on until the loop has nothing left to ask.
         clock: how the labeller's time and the machine's go together.
         pace: with the clock `real`, human seconds that pass in one second: 2 = twice as fast as life,
             which leaves the machine half the time.
