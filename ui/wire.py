@@ -30,6 +30,7 @@ def schema(given: Schema) -> Json:
     """The classes in use."""
     return {
         "version": given.version,
+        "several": given.several,
         "classes": [
             {
                 "class_id": each.class_id,
@@ -47,7 +48,7 @@ def schema(given: Schema) -> Json:
 def group(given: Audit, known: Schema) -> Json:
     """How the audit of a cluster stands."""
     names = {each.class_id: each.name for each in known.classes}
-    words = in_words(given, names.get(given.class_id, f"class {given.class_id}"))
+    words = in_words(given, names.get(given.cluster_class, f"class {given.cluster_class}"))
     return {"audit_id": given.audit_id, "state": given.state, "words": words}
 
 
@@ -60,6 +61,8 @@ def progress(given: Progress) -> Json:
         "leased": given.leased,
         "pool": given.pool,
         "decisions": given.decisions,
+        "images": given.images,
+        "images_labelled": given.images_labelled,
         "labels_per_minute": given.labels_per_minute,
     }
 

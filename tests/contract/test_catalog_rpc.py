@@ -443,3 +443,28 @@ def test_wrong_edits_are_refused(catalog: Stub, collection: str) -> None:
     ):
         with pytest.raises(error):
             edit()
+
+
+def set_several(catalog: Stub, collection: str, *, several: bool) -> pb.Schema:
+    request = pb.SetSeveralRequest(collection=collection, several=several, request_id=new_id())
+    return catalog.SetSeveral(request).schema
+
+
+def test_an_image_may_be_of_several_classes_where_the_schema_says_so(
+    catalog: Stub, collection: str
+) -> None:
+    assert not catalog.GetSchema(pb.GetSchemaRequest(collection=collection)).schema.several
+    assert set_several(catalog, collection, several=True).several
+    assert add(catalog, collection, "cat").several
+    assert set_several(catalog, collection, several=True).version == 2  # nothing changed
+
+
+def test_whether_there_may_be_several_is_fixed_by_the_first_class(
+    catalog: Stub, collection: str
+) -> None:
+    add(catalog, collection, "cat")
+    with pytest.raises(Conflict) as refused:
+        set_several(catalog, collection, several=True)
+    assert refused.value.reason == "SCHEMA_FIXED"
+    with pytest.raises(NotFound):
+        set_several(catalog, "nowhere", several=True)

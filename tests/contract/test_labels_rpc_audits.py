@@ -25,9 +25,10 @@ from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.testing import serving
 from hundredfold.labels.__main__ import Assembled, assemble
 from hundredfold.labels.answers import Asker
-from hundredfold.labels.auditing import Auditor, Wanted
+from hundredfold.labels.auditing import Auditor
 from hundredfold.labels.audits import Audits
 from hundredfold.labels.config import LabelsConfig
+from hundredfold.labels.drawing import Wanted
 from hundredfold.labels.store.audits import AuditStore
 from tests.unit.labels.audit_world import (
     HEAD,

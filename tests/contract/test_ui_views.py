@@ -81,3 +81,20 @@ def test_without_a_catalog_it_says_so() -> None:
     with client_of({"HUNDREDFOLD_CATALOG_ADDRESS": NOWHERE}):
         app = shown()
     assert "can't be listed" in app.error[0].value
+
+
+def test_progress_of_several_classes_an_image_counts_pairs(
+    tmp_path: Path,
+) -> None:
+    with services(tmp_path) as house, client_of(house.environ):
+        house.client.catalog.set_several(COLLECTION)
+        schema = house.client.catalog.add_classes(COLLECTION, ["hat", "bag"]).by_name()
+        house.offer([0, 1, 2], kind="VERIFY", class_id=schema["hat"])
+        (lease,) = house.client.labels.lease(COLLECTION, "ada")
+        judgement = Judgement(schema["hat"], Verdict.IS, lease.page.rows)
+        house.client.labels.submit(COLLECTION, lease.token, [judgement])
+        app = AppTest.from_function(progress_of, kwargs={"collection": COLLECTION}).run()
+    assert not app.exception
+    heading = str(app.get("progress")[0].proto)
+    assert f"3 of {2 * IMAGES} pairs of an image and a class known" in heading
+    assert f"of 0 of {IMAGES} images every class" in heading

@@ -24,10 +24,11 @@ class Offered:
     system: System
     name: str
 
-    def fill(self, source: str) -> None:
-        """Bring the images in and name some classes."""
+    def fill(self, source: str, *, several: bool = False) -> None:
+        """Bring the images in and name some classes, of which an image may be of several."""
         catalog = self.system.client.catalog
         catalog.runs.wait(catalog.ingest(self.name, source).run_id)
+        catalog.set_several(self.name, several)
         catalog.add_classes(self.name, CLASSES)
 
     def offer(self, *pages: Sequence[int], kind: str = "CLUSTER", **fields: object) -> None:

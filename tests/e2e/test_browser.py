@@ -434,6 +434,28 @@ def test_the_progress_view_counts_the_labels(browser: BrowserContext, system: Sy
     page.close()
 
 
+def test_where_an_image_may_be_of_several_classes_a_page_asks_about_one(
+    browser: BrowserContext, system: System, digits: Path
+) -> None:
+    several = Offered(system, "several")
+    several.fill(str(digits), several=True)
+    desk = Desk(browser, system, several.name)
+    several.offer(range(6), kind="VERIFY", class_id=1)
+    grid = desk.sit("sue")
+    expect(grid.page.locator(".question .words")).to_have_text("Is there a zero?")
+    grid.tiles.nth(2).click()
+    grid.press("Enter")
+    (decision,) = wait_for(lambda: several.decisions("sue"), 10, "the decision in the ledger")
+    assert [(each.class_id, each.verdict) for each in decision.judgements] == [
+        (1, "IS"),
+        (1, "IS_NOT"),
+    ]
+    expect(grid.page.locator(".foot")).to_contain_text("6 of 1,440 answers known")
+    several.offer(range(6), kind="VERIFY", class_id=2)
+    expect(grid.page.locator(".question .words")).to_have_text("Is there a one?")
+    desk.leave()
+
+
 def test_a_whole_group_is_asked_for_and_its_random_sample_comes_first(
     looped: Desk, system: System
 ) -> None:

@@ -24,7 +24,7 @@ def show(choice: Choice, schema: Schema) -> None:
     st.subheader("Groups labelled as a whole")
     names = {each.class_id: each.name for each in schema.classes}
     for each in groups:
-        _group(choice, each, names.get(each.class_id, f"class {each.class_id}"))
+        _group(choice, each, names.get(each.cluster_class, f"class {each.cluster_class}"))
 
 
 def _group(choice: Choice, audit: Audit, name: str) -> None:

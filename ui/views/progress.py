@@ -32,10 +32,10 @@ def show(choice: Choice) -> None:
     loop, hint = _loop(collection)
     if numbers:
         progress, schema = numbers
-        _heading(progress, loop)
+        _heading(progress, loop, several=schema.several)
         _tiles(progress, loop, _forecast(loop) if loop else None)
         if loop:
-            proof.show(choice, loop, progress)
+            proof.show(choice, loop, progress, several=schema.several)
         groups.show(choice, schema)
         _by_class(progress.labels_by_class, schema)
         if loop:
@@ -75,13 +75,19 @@ def _target(loop: Loop | None) -> float:
     return (loop.target_accuracy if loop else 0.0) or _USUAL_TARGET
 
 
-def _heading(progress: Progress, loop: Loop | None) -> None:
+def _heading(progress: Progress, loop: Loop | None, *, several: bool) -> None:
     share = min(progress.labelled / progress.total, 1.0) if progress.total else 0.0
-    st.progress(share, f"**{progress.labelled:,} of {progress.total:,} images labelled**")
+    what = "images labelled"
+    if several:
+        what = (
+            "pairs of an image and a class known; of "
+            f"{progress.images_labelled:,} of {progress.images:,} images every class"
+        )
+    st.progress(share, f"**{progress.labelled:,} of {progress.total:,} {what}**")
     words = [
         f"{progress.decisions:,} answers in {duration(progress.human_seconds)} of looking",
         f"{progress.ready_pages:,} pages wait",
-        f"{progress.leased:,} images are on a screen",
+        f"{progress.leased:,} {'pairs' if several else 'images'} are on a screen",
     ]
     if loop:
         words.insert(0, f"{_PHASES.get(loop.phase, loop.phase)}, round {loop.rounds:,}")

@@ -11,15 +11,20 @@ from ui.views.tables import percent
 
 _USUAL_TARGET = 95.0
 _BEGUN = "targets set"
+_LABELLED = "every image is labelled"
 
 
-def show(choice: Choice, loop: Loop, progress: Progress) -> None:
-    """Draw where the proof stands, and what can be done about it."""
+def show(choice: Choice, loop: Loop, progress: Progress, *, several: bool = False) -> None:
+    """Draw where the proof stands, and what can be done about it; with several classes an image each has its own."""
     audit = _audit(loop)
     with st.container(border=True, key="proof"):
         words, deeds = st.columns([4, 1], vertical_alignment="center")
         with words, st.container(gap="xxsmall"):
-            _tell(loop, audit, progress)
+            _tell(loop, audit, progress, several=several)
+            if several:
+                st.caption(
+                    "An image may be of several classes here: each class is checked and proved by itself."
+                )
         with deeds:
             if loop.proved_accuracy and audit and audit.certificate_seq:
                 _take_back(choice, audit)
@@ -35,12 +40,13 @@ def _audit(loop: Loop) -> Audit | None:
         return None
 
 
-def _tell(loop: Loop, audit: Audit | None, progress: Progress) -> None:
+def _tell(loop: Loop, audit: Audit | None, progress: Progress, *, several: bool = False) -> None:
     target = percent(loop.target_accuracy)
     if loop.proved_accuracy:
         _tell_proved(loop, audit, progress)
     elif not loop.target_accuracy:
-        st.markdown("**No target is set.** People go on until every image is labelled.")
+        until = "no class is likely any more where it is unknown" if several else _LABELLED
+        st.markdown(f"**No target is set.** People go on until {until}.")
         st.caption(
             "With a target the system checks random images by itself, and stops as soon as it is proved "
             "that so many are right."
@@ -55,7 +61,8 @@ def _tell(loop: Loop, audit: Audit | None, progress: Progress) -> None:
             f"{_found(audit)} That is not enough. People go on; the next check comes by itself."
         )
     elif loop.phase == "DONE":
-        st.markdown("**Every image is labelled or set aside.**")
+        nothing = "No class is likely any more where it is unknown"
+        st.markdown(f"**{nothing if several else 'Every image is labelled or set aside'}.**")
         if audit and audit.state == "CERTIFIED":
             then = wire.proved(1 - audit.bound)
             st.caption(f"Before the last answers {then} were proved to be right. {_found(audit)}")

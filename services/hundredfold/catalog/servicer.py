@@ -162,6 +162,17 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         )
         return catalog_pb2.MergeClassesResponse(schema=_schema(after))
 
+    def SetSeveral(
+        self, request: catalog_pb2.SetSeveralRequest, context: grpc.ServicerContext
+    ) -> catalog_pb2.SetSeveralResponse:
+        """See catalog.proto."""
+        call = _call(request.request_id)
+        after = self._store.edit(
+            request.collection,
+            lambda before: schemas.set_several(before, call, several=request.several),
+        )
+        return catalog_pb2.SetSeveralResponse(schema=_schema(after))
+
 
 def catalog_mount(servicer: CatalogServicer) -> Mount:
     """What to mount so that a server has a CatalogService."""
@@ -242,7 +253,11 @@ def _image(image: ImageRow) -> catalog_pb2.Image:
 
 
 def _schema(schema: schemas.Schema) -> catalog_pb2.Schema:
-    return catalog_pb2.Schema(version=schema.version, classes=map(_class_message, schema.classes))
+    return catalog_pb2.Schema(
+        version=schema.version,
+        classes=map(_class_message, schema.classes),
+        several=schema.several,
+    )
 
 
 def _class_message(label_class: schemas.LabelClass) -> catalog_pb2.LabelClass:

@@ -108,6 +108,7 @@ class CatalogStore:
             version=kept["version"],
             classes=tuple(LabelClass(**each) for each in kept["classes"]),
             events=tuple(Event(**each) for each in kept["events"]),
+            several=kept.get("several", False),
         )
 
     def edit(self, collection: str, change: Callable[[Schema], Schema]) -> Schema:

@@ -36,6 +36,13 @@ def source_options(command: Any) -> Any:
     return command
 
 
+several_option = click.option(
+    "--several",
+    is_flag=True,
+    help="An image may be of several classes; fixed once there is a class.",
+)
+
+
 def absolute(source: str) -> str:
     """A path as the services can find it; URIs stay as they are."""
     return source if "://" in source else str(Path(source).absolute())
@@ -44,15 +51,18 @@ def absolute(source: str) -> str:
 @click.command()
 @click.argument("source")
 @collection_option
+@several_option
 @source_options
 @json_option
-def ingest(source: str, collection: str, as_json: bool, **columns: str | int) -> None:
+def ingest(
+    source: str, collection: str, several: bool, as_json: bool, **columns: str | int
+) -> None:
     """Take images in from SOURCE.
 
     SOURCE is a folder, a glob, a CSV/JSONL/Parquet file, a WebDataset tar, or such a thing at an
     fsspec URI. Only what is new is taken.
     """
-    options = pipeline.Options(columns=columns)
+    options = pipeline.Options(columns=columns, several=several)
     with Client() as client, output.progress_bars() as bars:
         run = pipeline.ingest(client, absolute(source), collection, options, bars)
     output.show(run.result, as_json=as_json, words=lambda: _say_ingested(run))
@@ -79,6 +89,7 @@ def _say_ingested(run: Run) -> None:
     show_default=True,
     help="Bits in which hashes of copies may differ.",
 )
+@several_option
 @source_options
 @json_option
 def bootstrap(
@@ -87,6 +98,7 @@ def bootstrap(
     classes: str,
     expected_classes: int,
     radius: int,
+    several: bool,
     as_json: bool,
     **columns: str | int,
 ) -> None:
@@ -99,6 +111,7 @@ def bootstrap(
         classes=tuple(name.strip() for name in classes.split(",") if name.strip()),
         expected_classes=expected_classes,
         radius=radius,
+        several=several,
     )
     with Client() as client, output.progress_bars() as bars:
         made = pipeline.bootstrap(client, absolute(source), collection, options, bars)

@@ -13,7 +13,15 @@ from hundredfold.cli import output
 from hundredfold.cli.collections import json_option
 from hundredfold.client import SERVICES, Client, simulation
 from hundredfold.client.selection import PARTS
-from hundredfold.client.simulation import Clock, Milestone, Outcome, Settings, Stop
+from hundredfold.client.simulation import (
+    Clock,
+    Known,
+    KnownPairs,
+    Milestone,
+    Outcome,
+    Settings,
+    Stop,
+)
 from hundredfold.client.truth import read_truth
 
 LOOK_IMAGES = 48
@@ -26,7 +34,7 @@ LOOK_IMAGES = 48
     "--truth",
     type=click.Path(path_type=Path),
     required=True,
-    help="A CSV, JSONL or Parquet file with keys and labels.",
+    help="A CSV, JSONL or Parquet file with keys and labels; several of an image joined by ;.",
 )
 @click.option(
     "--target",
@@ -135,13 +143,20 @@ def simulate(
     labels = read_truth(truth)
     with Client() as client:
         client.require(*SERVICES)
-        known = simulation.prepare(client, name, labels)
+        known = _known(client, name, truth, labels)
         outcomes = [
             simulation.simulate(client, name, known, costs, settings, seed=seed, on_point=say)
             for seed in range(seeds)
         ]
     report = _report(name, costs, settings, outcomes)
     output.show(report, as_json=as_json, words=lambda: _words(name, settings, outcomes))
+
+
+def _known(client: Client, name: str, path: Path, labels: dict[str, str]) -> Known | KnownPairs:
+    """The truth of a collection, of as many classes an image as it may have."""
+    if client.catalog.schema(name).several:
+        return simulation.prepare_pairs(client, name, read_truth(path, several=True))
+    return simulation.prepare(client, name, labels)
 
 
 def looking(costs: CostModel, seconds: float) -> CostModel:
@@ -187,7 +202,8 @@ def summary(target: float, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         field: float(np.median([getattr(each, field) for each in found])) if found else 0.0
         for field in (
             *("seconds", "speedup", "speedup_over_good_tool", "actions", "decisions"),
-            *("accuracy", "proved_accuracy", "waiting_seconds", "backbone_seconds"),
+            *("accuracy", "exact_match", "proved_accuracy"),
+            *("waiting_seconds", "backbone_seconds"),
         )
     }
     return {"target": target, "reached": reached, **medians}
@@ -200,13 +216,14 @@ def _words(name: str, settings: Settings, outcomes: list[Outcome]) -> None:
     reached = [(outcome, each) for outcome in outcomes for each in outcome.milestones]
     output.table(
         [
-            *("seed", "target", "by", "human s", "x", "actions", "right", "proved"),
+            *("seed", "target", "by", "human s", "x", "actions", "right", "all right", "proved"),
             *("waited", "paused", "labels/s"),
         ],
         [_row(outcome, each) for outcome, each in reached],
     )
     output.say(
-        "x: times faster than 3 s an image. Waited for pages, paused for backbones: not in human s. "
+        "x: times faster than 3 s an image, all its classes named. Right: images, or pairs of an image and a "
+        "class where there may be several; all right: images. Waited for pages, paused for backbones: not in human s. "
         "Labels a human second in the first third, in the last, and in the last with the model's."
     )
     if len(reached) < len(outcomes) * len(settings.targets):
@@ -231,6 +248,7 @@ def _row(outcome: Outcome, reached: Milestone) -> list[str]:
         f"{reached.speedup:.1f}",
         f"{reached.actions:,.0f}",
         f"{reached.accuracy:.2%}",
+        f"{reached.exact_match:.2%}",
         f"{reached.proved_accuracy:.2%}" if reached.proved_accuracy else "-",
         f"{reached.waiting_seconds:,.0f} s",
         f"{reached.backbone_seconds:,.0f} s",

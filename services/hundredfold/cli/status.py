@@ -73,8 +73,7 @@ def _tell_status(
         ["", ""],
         [
             ["images", f"{collection.images:,} ({collection.failed:,} unreadable)"],
-            ["to label", f"{progress.total:,} (copies follow their representative)"],
-            ["labelled", f"{progress.labelled:,}"],
+            *_amounts(progress, several=schema.several),
             ["set aside", f"{progress.unsure:,}"],
             ["waiting", f"{progress.ready_pages:,} pages"],
             ["decisions", spent],
@@ -83,7 +82,10 @@ def _tell_status(
             ["right if stopped now", _expected(loop)],
             [f"left until {_target(loop):.4g}", left_of(forecast)],
             ["certificate", _certificate(loop, audit)],
-            *(["as a whole", in_words(each, names.get(each.class_id, "?"))] for each in clusters),
+            *(
+                ["as a whole", in_words(each, names.get(each.cluster_class, "?"))]
+                for each in clusters
+            ),
             *([["backbone", _backbone(loop)]] if loop else []),
         ],
     )
@@ -91,6 +93,20 @@ def _tell_status(
     output.table(
         ["class", "labels"], [[names.get(each, str(each)), f"{count:,}"] for each, count in counts]
     )
+
+
+def _amounts(progress: Progress, *, several: bool) -> list[list[str]]:
+    """What there is to label, and how much of it is; where an image may be of several classes pairs beside images."""
+    follow = "(copies follow their representative)"
+    if not several:
+        return [
+            ["to label", f"{progress.total:,} {follow}"],
+            ["labelled", f"{progress.labelled:,}"],
+        ]
+    return [
+        ["to label", f"{progress.images:,} images {follow}, {progress.total:,} pairs with a class"],
+        ["known", f"{progress.labelled:,} pairs; {progress.images_labelled:,} images whole"],
+    ]
 
 
 def _expected(loop: Loop | None) -> str:

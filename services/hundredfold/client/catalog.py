@@ -135,3 +135,10 @@ class CatalogClient:
             request_id=str(uuid.uuid4()),
         )
         return wire.schema(self._stub.MergeClasses(request).schema)
+
+    def set_several(self, collection: str, several: bool = True) -> Schema:
+        """Say whether an image may be of several classes; Conflict once the schema has a class."""
+        request = catalog_pb2.SetSeveralRequest(
+            collection=collection, several=several, request_id=str(uuid.uuid4())
+        )
+        return wire.schema(self._stub.SetSeveral(request).schema)

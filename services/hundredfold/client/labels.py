@@ -134,6 +134,9 @@ class LabelsClient:
             seqs=_joined(answers, "seqs", np.int64),
             origins=_joined(answers, "origins", np.uint8),
             audit_rows=_joined(answers, "audit_rows", np.int64),
+            negative_rows=_joined(answers, "negative_rows", np.int64),
+            negative_class_ids=_joined(answers, "negative_class_ids", np.int32),
+            negative_origins=_joined(answers, "negative_origins", np.uint8),
         )
 
     def start_audit(
@@ -316,7 +319,16 @@ class LabelsClient:
 
 def _joined(
     answers: Sequence[labels_pb2.GetLabelsResponse],
-    name: Literal["rows", "class_ids", "seqs", "origins", "audit_rows"],
+    name: Literal[
+        "rows",
+        "class_ids",
+        "seqs",
+        "origins",
+        "audit_rows",
+        "negative_rows",
+        "negative_class_ids",
+        "negative_origins",
+    ],
     dtype: type[np.generic],
 ) -> NDArray[Any]:
     """One array of all pieces; a piece may leave it out."""

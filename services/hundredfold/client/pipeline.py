@@ -28,6 +28,7 @@ class Options:
         radius: bits in which both hashes of copies may differ.
         model: the backbone, `name@version`; empty = the default.
         find_copies: else every image is labelled by itself, to measure what that costs.
+        several: an image may be of several classes; said before the first class is there.
     """
 
     columns: dict[str, str | int]
@@ -36,6 +37,7 @@ class Options:
     radius: int = DUPLICATE_RADIUS
     model: str = ""
     find_copies: bool = True
+    several: bool = False
 
     @property
     def expected(self) -> int:
@@ -117,12 +119,14 @@ def _embed_better(client: Client, loop: Loop, runs: Sequence[Run], on_progress: 
 def ingest(
     client: Client, source: str, collection: str, options: Options, on_progress: OnProgress
 ) -> Run:
-    """The first step alone."""
+    """The first step alone; Conflict where `several` comes too late: the collection has classes."""
     client.require("catalog")
     request_id = str(uuid.uuid4())
     run = patiently(
         lambda: client.catalog.ingest(collection, source, request_id=request_id, **options.columns)
     )
+    if options.several:
+        patiently(lambda: client.catalog.set_several(collection))
     return client.catalog.runs.wait(run.run_id, on_progress)
 
 

@@ -101,7 +101,11 @@ class TrainingClient:
         arrays = {
             name: np.concatenate(
                 [np.empty(0, dtype)]
-                + [unpack(getattr(each, name), dtype=dtype, ndim=1, field=name) for each in answers]
+                + [
+                    unpack(getattr(each, name), dtype=dtype, ndim=1, field=name)
+                    for each in answers
+                    if each.HasField(name)  # type: ignore[arg-type]  # one of them
+                ]
             )
             for name, dtype in fields.items()
         }

@@ -13,10 +13,11 @@ _LABELS = ("label", "class", "category")
 _NOTHING = (None, "")
 
 
-def read_truth(path: Path) -> dict[str, str]:
+def read_truth(path: Path, *, several: bool = False) -> dict[str, str]:
     """Read key -> class name from a CSV, JSONL or Parquet file.
 
-    Rows without one of the two are passed over.
+    Rows without one of the two are passed over; not so where an image may be of `several` classes, whose names
+    are joined by `;`: without a name it is of none.
 
     Raises:
         InvalidArgument: no such file, one that can't be read, or no column of keys or labels.
@@ -24,12 +25,12 @@ def read_truth(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise InvalidArgument(f"there is no file {path}", field="truth")
     try:
-        return _truth(_READERS.get(path.suffix.lower(), _unknown)(path), path)
+        return _truth(_READERS.get(path.suffix.lower(), _unknown)(path), path, several=several)
     except (ValueError, csv.Error, OSError) as error:
         raise InvalidArgument(f"{path} can't be read: {error}", field="truth") from error
 
 
-def _truth(rows: Iterable[Mapping[str, object]], path: Path) -> dict[str, str]:
+def _truth(rows: Iterable[Mapping[str, object]], path: Path, *, several: bool) -> dict[str, str]:
     truth: dict[str, str] = {}
     key_column = label_column = ""
     for row in rows:
@@ -37,8 +38,8 @@ def _truth(rows: Iterable[Mapping[str, object]], path: Path) -> dict[str, str]:
             key_column = _column(row, _KEYS, path)
             label_column = _column(row, _LABELS, path)
         key, label = row.get(key_column), row.get(label_column)
-        if key not in _NOTHING and label not in _NOTHING:
-            truth[str(key)] = str(label)
+        if key not in _NOTHING and (several or label not in _NOTHING):
+            truth[str(key)] = str(label or "")
     if not truth:
         raise InvalidArgument(f"{path} holds no rows with a key and a label", field="truth")
     return truth
@@ -55,8 +56,10 @@ def match(truth: Mapping[str, str], images: Iterable[Image]) -> dict[int, str]:
         by_name[name] = None if name in by_name else named
     found: dict[int, str] = {}
     for image in images:
-        label: str | None = truth.get(image.key) or by_name.get(PurePosixPath(image.key).name)
-        if label:
+        label = truth.get(image.key)
+        if label is None:
+            label = by_name.get(PurePosixPath(image.key).name)
+        if label is not None:
             found[image.row] = label
     return found
 

@@ -75,10 +75,11 @@ class LabelClass:
 
 @dataclass(frozen=True)
 class Schema:
-    """The classes of a collection."""
+    """The classes of a collection; `several` = an image may be of several of them."""
 
     version: int
     classes: tuple[LabelClass, ...]
+    several: bool = False
 
     @property
     def in_use(self) -> tuple[LabelClass, ...]:
@@ -189,6 +190,8 @@ class Labels:
 
     `origins` uint8 [n] is how each came about: the number of the page kind, 0 for an import,
     MODEL_ORIGIN for a model. `audit_rows` int64 [a] wait for an answer of an open audit.
+    `negative_rows` int64 [m] are not of `negative_class_ids` int32 [m]. Where an image may be of several
+    classes rows repeat in both, and `negative_origins` uint8 [m] is how each of these came about; else empty.
     """
 
     seq: int
@@ -197,11 +200,21 @@ class Labels:
     seqs: NDArray[np.int64]
     origins: NDArray[np.uint8]
     audit_rows: Rows
+    negative_rows: Rows = field(default_factory=_no_rows)
+    negative_class_ids: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    negative_origins: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
 
     @property
     def by_people(self) -> NDArray[np.bool_]:
         """Which of them people gave: bool [n]."""
         return np.asarray(self.origins != MODEL_ORIGIN, np.bool_)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many people gave, and how many a model; no's among them where an image may be of several classes."""
+        origins = np.concatenate([self.origins, self.negative_origins])
+        by_model = int((origins == MODEL_ORIGIN).sum())
+        return len(origins) - by_model, by_model
 
 
 @dataclass(frozen=True)
@@ -223,7 +236,8 @@ class Audit:
     `state` is OPEN, PASSED, FAILED, CERTIFIED or ABANDONED. `bound` is the upper bound on the share of
     wrong labels among all images, `allowed_error` the largest that the certificate takes,
     `people_error` the estimated share of wrong ones among people's labels. `sample` counts the images of
-    the stages begun so far, `most_sample` those of all.
+    the stages begun so far, `most_sample` those of all. Where an image may be of several classes it is of the yes
+    and no of `class_id` alone.
     """
 
     audit_id: str
@@ -247,9 +261,10 @@ class Audit:
     certificate_seq: int
     people_error: float
     most_sample: int = 0
+    class_id: int = 0
 
     @property
-    def class_id(self) -> int:
+    def cluster_class(self) -> int:
         """The class that all of a cluster would be; 0 where an audit is not of a cluster."""
         return self.groups[0].class_id if self.cluster and self.groups else 0
 
@@ -280,7 +295,11 @@ class Annotator:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the work is: `total = labelled + unsure + leased + ready + pool`."""
+    """How far the work is: `total = labelled + unsure + leased + ready + pool`.
+
+    Where an image may be of several classes these count pairs of an image and a class; `images` and
+    `images_labelled`, of which every class is known, count images there as everywhere.
+    """
 
     total: int
     labelled: int
@@ -295,6 +314,8 @@ class Progress:
     labelled_with_copies: int
     human_seconds: float
     labels_by_class: Mapping[int, int] = field(default_factory=dict)
+    images: int = 0
+    images_labelled: int = 0
 
 
 @dataclass(frozen=True)
@@ -374,7 +395,11 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a head says: rows int64 [n], class_ids int32 [n], probabilities float32 [n]."""
+    """What a head says: rows int64 [n], class_ids int32 [n], probabilities float32 [n].
+
+    Where an image may be of several classes rows repeat, one for each that is likely enough to be kept, and
+    `second_class_ids` is empty.
+    """
 
     model: str
     rows: Rows

@@ -61,7 +61,8 @@ def image(message: catalog_pb2.Image) -> types.Image:
 
 def schema(message: catalog_pb2.Schema) -> types.Schema:
     """A schema."""
-    return types.Schema(message.version, tuple(map(_label_class, message.classes)))
+    classes = tuple(map(_label_class, message.classes))
+    return types.Schema(message.version, classes, message.several)
 
 
 def _label_class(message: catalog_pb2.LabelClass) -> types.LabelClass:
@@ -178,6 +179,7 @@ def audit(message: labels_pb2.Audit) -> types.Audit:
         certificate_seq=message.certificate_seq,
         people_error=message.people_error,
         most_sample=message.most_sample,
+        class_id=message.class_id,
     )
 
 
@@ -223,6 +225,8 @@ def progress(message: labels_pb2.GetProgressResponse) -> types.Progress:
         labelled_with_copies=message.labelled_with_copies,
         human_seconds=message.human_seconds,
         labels_by_class=dict(message.labels_by_class),
+        images=message.images,
+        images_labelled=message.images_labelled,
     )
 
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from hundredfold.chassis.errors import AlreadyExists, Conflict, NotFound, PermissionDenied
 from hundredfold.labels.domain import rules
-from hundredfold.labels.domain.asking import labels_named, open_again
+from hundredfold.labels.domain.asking import labels_named
 from hundredfold.labels.domain.event import Draft, Event, EventKind, Judgement, Verdict
-from hundredfold.labels.domain.fold import Fold
+from hundredfold.labels.domain.folding import Folding
+from hundredfold.labels.domain.folds import AnyFold, open_again
 from hundredfold.labels.domain.page import Lease, LeaseState, Page, PageKind
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.codec import body_digest
@@ -183,7 +184,7 @@ class Answers:
         The ledger keeps the classes that were given then; a label in doubt may be one that was merged.
         """
         schema = self._ledger.catalog.schema(work.collection)
-        with self._ledger.fold(work.collection, work) as fold:
+        with self._ledger.fold_of_images(work.collection, work) as fold:
             return tuple(
                 Judgement(class_id, Verdict.IS_NOT, rows)
                 for each in said
@@ -192,11 +193,11 @@ class Answers:
                 if class_id != each.class_id
             )
 
-    def _free(self, work: Writing, fold: Fold, event: Event) -> Page | None:
+    def _free(self, work: Writing, fold: AnyFold, event: Event) -> Page | None:
         """The page of an event that is about to count no more, with the images that are free then."""
         if event.page is None:
             return None
-        page = event.page.only(~work.taken(event.page.rows))
+        page = event.page.only(~work.taken(event.page.cells))
         schema = self._ledger.catalog.schema(work.collection)
         page = page.only(open_again(fold, page, schema, event.seq))
         return page if page.rows.size else None
@@ -206,7 +207,7 @@ class Answers:
         lease = work.find_lease(undo.token) if undo.token else None
         return Undone(undo.seq, event, lease)
 
-    def _to_undo(self, work: Writing, fold: Fold, asker: Asker, seq: int) -> Event:
+    def _to_undo(self, work: Writing, fold: Folding, asker: Asker, seq: int) -> Event:
         seq = seq or self._last_of(work, fold, asker.name)
         if not 1 <= seq <= work.head.seq:
             raise NotFound("there is nothing to undo", field="seq")
@@ -219,7 +220,7 @@ class Answers:
             raise PermissionDenied("another's decision takes the role reviewer")
         return event
 
-    def _last_of(self, work: Writing, fold: Fold, actor: str) -> int:
+    def _last_of(self, work: Writing, fold: Folding, actor: str) -> int:
         stands, before = fold.standing, work.head.seq + 1
         while found := work.decisions_of(actor, before, _BATCH):
             for seq in found:
@@ -228,7 +229,7 @@ class Answers:
             before = found[-1]
         return 0
 
-    def _check_actors(self, work: Writing, fold: Fold, prefix: str) -> None:
+    def _check_actors(self, work: Writing, fold: Folding, prefix: str) -> None:
         stands = fold.standing
         for seq, kind, actor in work.judges(stands.cleared) if prefix else ():
             if stands.counts(seq, kind) and not actor.startswith(prefix):

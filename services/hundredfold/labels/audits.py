@@ -22,8 +22,9 @@ from hundredfold.labels.domain.audit import (
 )
 from hundredfold.labels.domain.audit_pages import pages
 from hundredfold.labels.domain.event import EventKind
-from hundredfold.labels.domain.fold import Fold
-from hundredfold.labels.domain.page import NO_ROWS, Mask, Page, Rows
+from hundredfold.labels.domain.folding import Folding
+from hundredfold.labels.domain.folds import AnyFold, audited
+from hundredfold.labels.domain.page import NO_ROWS, Mask, Page, Rows, cells
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.audits import AuditStore, Population
@@ -39,6 +40,10 @@ class _Known:
     seq: int = 0
     plans: dict[int, Plan] = field(default_factory=dict)
     proofs: dict[int, tuple[str, Proof]] = field(default_factory=dict)
+
+    def newest(self, class_id: int) -> int:
+        """The newest audit of a class by itself, or of all with 0: more is not kept in mind."""
+        return max(seq for seq, plan in self.plans.items() if plan.class_id == class_id)
 
 
 class Audits:
@@ -58,13 +63,13 @@ class Audits:
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
         self._drawn: OrderedDict[tuple[str, str], Drawn] = OrderedDict()
-        self._populations: dict[str, tuple[str, Population]] = {}
+        self._populations: dict[tuple[str, int], tuple[str, Population]] = {}
 
     def plans(self, work: Reading) -> dict[int, Plan]:
         """All audits there ever were, by the seq of their events, ascending."""
         return dict(self._read(work).plans)
 
-    def newest_id(self, work: Reading, fold: Fold) -> str:
+    def newest_id(self, work: Reading, fold: Folding) -> str:
         """The audit that may still be answered; "" when there is none."""
         known = self._read(work)
         seq = max(known.plans, default=0)
@@ -77,6 +82,8 @@ class Audits:
         """At most so many audits, the newest first, with 0 from the newest, else those before a seq."""
         known, schema = self._read(work), self._ledger.catalog.schema(work.collection)
         seqs = sorted((s for s in known.plans if not before or s < before), reverse=True)[:limit]
+        if not seqs:
+            return []
         with self._ledger.fold(work.collection, work) as fold:
             return [self._audit(work, fold, schema, known, seq) for seq in seqs]
 
@@ -90,14 +97,14 @@ class Audits:
         with self._ledger.fold(work.collection, work) as fold:
             return self._audit(work, fold, schema, known, max(seqs))
 
-    def open_rows(self, collection: str) -> Rows:
-        """Images of the sample of an open audit that wait for an answer: int64 [n], ascending."""
+    def open_rows(self, collection: str) -> tuple[Rows, int]:
+        """Images of the sample of an open audit that wait for an answer, int64 [n], ascending, and its class, or 0."""
         with self._ledger.records.reading(collection) as reading:
             found = self._waiting(reading)
         if found is None:
-            return NO_ROWS
-        _, drawn, waiting = found
-        return drawn.rows[waiting]
+            return NO_ROWS, 0
+        plan, drawn, waiting = found
+        return drawn.rows[waiting], plan.class_id
 
     def pages(self, work: Reading) -> list[Page]:
         """The pages of an open audit, with the images that wait for an answer and are in no lease."""
@@ -105,7 +112,7 @@ class Audits:
         if found is None:
             return []
         plan, drawn, waiting = found
-        free = waiting & ~np.isin(drawn.rows, work.leased())
+        free = waiting & ~np.isin(cells(drawn.rows, plan.class_id), work.leased())
         return pages(plan, drawn, free, self._ledger.catalog.schema(work.collection))
 
     def _waiting(self, work: Reading) -> tuple[Plan, Drawn, Mask] | None:
@@ -119,20 +126,23 @@ class Audits:
             if self.newest_id(work, fold) != plan.audit_id:
                 return None
             drawn = self._sample(work.collection, plan.audit_id)
-            found = outcome(fold, schema, drawn)
+            seen = audited(fold, plan.class_id, schema)
+            found = outcome(seen, schema, drawn)
             # A later stage is asked about when those before are answered and have not decided.
-            begun = drawn.first(prove(plan, drawn, found, people_of(fold), Mended()).sample)
+            begun = drawn.first(prove(plan, drawn, found, people_of(seen), Mended()).sample)
             return plan, drawn, begun & ~found.answered
 
-    def _audit(self, work: Reading, fold: Fold, schema: Schema, known: _Known, seq: int) -> Audit:
+    def _audit(
+        self, work: Reading, fold: AnyFold, schema: Schema, known: _Known, seq: int
+    ) -> Audit:
         plan = known.plans[seq]
         at = self._certificate(known, fold, plan.audit_id)
         drawn = self._sample(work.collection, plan.audit_id)
-        since = Mended()
-        if not at and seq == max(known.plans):
-            population = self._population(work.collection, plan.audit_id)
-            since = mended(fold, schema, population.rows, population.class_ids)
-        proof = prove(plan, drawn, outcome(fold, schema, drawn), people_of(fold), since)
+        seen, since = audited(fold, plan.class_id, schema), Mended()
+        if not at and seq == known.newest(plan.class_id):
+            population = self._population(work.collection, plan)
+            since = mended(seen, schema, population.rows, population.class_ids)
+        proof = prove(plan, drawn, outcome(seen, schema, drawn), people_of(seen), since)
         audit = Audit(plan, state_of(plan, proof), proof, seq)
         if at:
             return certified(audit, known.proofs[at][1], at)
@@ -142,7 +152,7 @@ class Audits:
             return replace(audit, state=AuditState.ABANDONED)
         return audit
 
-    def _certificate(self, known: _Known, fold: Fold, audit_id: str) -> int:
+    def _certificate(self, known: _Known, fold: Folding, audit_id: str) -> int:
         """The newest certificate of an audit that counts; 0 for none."""
         stands = fold.standing
         return max(
@@ -166,14 +176,15 @@ class Audits:
                     known.proofs[event.seq] = str(details.pop("audit_id")), Proof.of(details)
             return known
 
-    def _population(self, collection: str, audit_id: str) -> Population:
-        """What the newest audit of a collection was drawn from."""
+    def _population(self, collection: str, plan: Plan) -> Population:
+        """What the newest audit of a collection, or of a class of it, was drawn from."""
+        of = collection, plan.class_id
         with self._lock:
-            kept = self._populations.get(collection)
-        if kept is None or kept[0] != audit_id:
-            kept = audit_id, self._store.population(collection, audit_id)
+            kept = self._populations.get(of)
+        if kept is None or kept[0] != plan.audit_id:
+            kept = plan.audit_id, self._store.population(collection, plan.audit_id)
             with self._lock:
-                self._populations[collection] = kept
+                self._populations[of] = kept
         return kept[1]
 
     def _sample(self, collection: str, audit_id: str) -> Drawn:

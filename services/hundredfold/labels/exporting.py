@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,8 @@ from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.labels.domain.copies import Projection
 from hundredfold.labels.domain.page import Rows
 from hundredfold.labels.formats import FORMATS
-from hundredfold.labels.formats.base import COLUMNS, Content, Place
+from hundredfold.labels.formats.base import COLUMNS, PAIR_COLUMNS, Content, Place
+from hundredfold.labels.joining import Joined, joined_pairs, with_columns
 from hundredfold.labels.ledger import Ledger
 
 _IMAGE_COLUMNS = ("row", "uri", "key", "format", "status")
@@ -40,12 +42,19 @@ class Export:
     def __call__(self, context: RunContext) -> Mapping[str, JSON]:
         """Write, read again, count."""
         collection, asked = context.run.collection, context.run.parameters
-        labels = self._ledger.labels(collection)
-        projection = Projection(labels, self._ledger.copies(collection))
-        names = self._ledger.catalog.schema(collection).names
+        labels, copies = self._ledger.labels(collection), self._ledger.copies(collection)
+        schema = self._ledger.catalog.schema(collection)
         place = self._place(context)
-        tables = self._tables(context, projection, names)
-        content = Content(tables, names, self._originals.read_many)
+        if schema.several:
+            joined = joined_pairs(labels, copies, schema.names)
+            tables = self._tables(context, joined)
+            content = Content(tables, schema.names, self._originals.read_many, PAIR_COLUMNS)
+        else:
+            projection = Projection(labels, copies)
+            tables = self._tables(
+                context, partial(self._joined, collection, projection, schema.names)
+            )
+            content = Content(tables, schema.names, self._originals.read_many)
         form = FORMATS[str(asked["format"])]
         try:
             written = form.write(place, content)
@@ -76,9 +85,7 @@ class Export:
         folder = layout.export(context.run.collection, context.run.run_id)
         return Place(self._store, f"{folder}/labels{suffix}")
 
-    def _tables(
-        self, context: RunContext, projection: Projection, names: Mapping[int, str]
-    ) -> Iterator[pa.Table]:
+    def _tables(self, context: RunContext, joined: Joined) -> Iterator[pa.Table]:
         collection = context.run.collection
         everything = bool(context.run.parameters["include_unlabelled"])
         found = parts(self._store, collection)
@@ -86,16 +93,16 @@ class Export:
         for info in found:
             context.check()
             images = read_images_part(self._store, collection, info.part, _IMAGE_COLUMNS)
-            yield self._joined(collection, images, projection, names, everything=everything)
+            yield joined(images, everything=everything)
             done += info.rows
             context.progress(done, total, message="writing")
 
     def _joined(
         self,
         collection: str,
-        images: pa.Table,
         projection: Projection,
         names: Mapping[int, str],
+        images: pa.Table,
         *,
         everything: bool,
     ) -> pa.Table:
@@ -111,12 +118,7 @@ class Export:
             "seq": seqs[kept],
             "representative": representative[kept],
         }
-        table = images.filter(pa.array(kept))
-        for name, values in columns.items():
-            table = table.append_column(
-                COLUMNS.field(name), pa.array(values, COLUMNS.field(name).type)
-            )
-        return table
+        return with_columns(images.filter(pa.array(kept)), COLUMNS, columns)
 
     def _actors(self, collection: str, seqs: Rows) -> dict[int, str]:
         actors: dict[int, str] = {}

@@ -10,11 +10,11 @@ import numpy as np
 from hundredfold.chassis.errors import ServiceError, Unavailable
 from hundredfold.labels.answers import Asker
 from hundredfold.labels.audits import Audits
-from hundredfold.labels.domain.asking import knows_classes, still_open
+from hundredfold.labels.domain.asking import knows_classes
 from hundredfold.labels.domain.audit_pages import SCORE
-from hundredfold.labels.domain.fold import Fold
+from hundredfold.labels.domain.folds import AnyFold, progress, still_open
 from hundredfold.labels.domain.page import NO_ROWS, Lease, LeaseState, Page
-from hundredfold.labels.domain.progress import Outside, Progress, progress
+from hundredfold.labels.domain.progress import Outside, Progress
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.queue import Queue
@@ -227,9 +227,9 @@ class Leasing:
         """A page with the images that are to be labelled and are in no lease."""
         schema = self._schema(work.collection, page)
         with self._ledger.fold(work.collection, work) as fold:
-            return self._asking(work, fold, page.only(~work.taken(page.rows)), schema)
+            return self._asking(work, fold, page.only(~work.taken(page.cells)), schema)
 
-    def _asking(self, work: Reading, fold: Fold, page: Page, schema: Schema) -> Page:
+    def _asking(self, work: Reading, fold: AnyFold, page: Page, schema: Schema) -> Page:
         """A page with the images there is still something to ask about."""
         audit_id = self._audits.newest_id(work, fold) if page.audit_id else ""
         return page.only(still_open(fold, page, schema, audit_id))
@@ -254,9 +254,9 @@ class Leasing:
         for page in self._queue.waiting(collection):
             with self._records.reading(collection) as reading:
                 left = self._left(reading, page)
-            rows = left.rows.tolist()
-            left = left.only(np.array([row not in seen for row in rows], np.bool_))
-            seen.update(rows)
+            cells = left.cells.tolist()
+            left = left.only(np.array([each not in seen for each in cells], np.bool_))
+            seen.update(cells)
             if not left.asked.any():
                 self._queue.drop(collection, page.page_id)
                 dropped += 1

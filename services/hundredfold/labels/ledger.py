@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from hundredfold.chassis.storage.collections import several_classes
 from hundredfold.labels.domain.copies import Copies
 from hundredfold.labels.domain.event import Event, EventKind, Mark, Standing, standing
 from hundredfold.labels.domain.fold import Fold
-from hundredfold.labels.domain.page import NO_IDS, Ids
+from hundredfold.labels.domain.folds import AnyFold, empty, fits, taken_up
+from hundredfold.labels.domain.pair_fold import PairFold
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.domain.state import FoldState, Labels
 from hundredfold.labels.store.catalog import Catalog
@@ -30,10 +32,10 @@ class _Kept:
     """The fold of one collection. `lock` guards the rest."""
 
     lock: threading.RLock = field(default_factory=threading.RLock)
-    fold: Fold = field(default_factory=Fold)
+    fold: AnyFold = field(default_factory=Fold)
     copies: Copies | None = None
     duplicates: str = ""
-    divided: Ids = field(default_factory=lambda: NO_IDS)
+    schema: Schema = field(default_factory=Schema)
     started: bool = False
     snapshot_at: int = 0
     state: FoldState | None = None
@@ -65,7 +67,7 @@ class Ledger:
         self._heads: dict[str, int] = {}
 
     @contextmanager
-    def fold(self, collection: str, work: Reading | None = None) -> Iterator[Fold]:
+    def fold(self, collection: str, work: Reading | None = None) -> Iterator[AnyFold]:
         """The fold, with all events in it, for this thread alone until the block ends.
 
         Args:
@@ -73,16 +75,30 @@ class Ledger:
             work: the transaction to read in; when it is a `Writing`, no event can come after.
         """
         kept = self._of(collection)
-        divided = self.catalog.recent(collection).divided
+        schema = self.catalog.recent(collection)
         with kept.lock:
-            kept.divided = divided
-            kept.fold.divide(divided)
+            if schema.several != kept.schema.several:
+                kept.started = False  # it has no labels yet: the schema has no class before
+            kept.schema = schema
+            kept.fold.heed(schema)
             if work:
                 self._catch_up(kept, work)
             else:
                 with self.records.reading(collection) as reading:
                     self._catch_up(kept, reading)
             yield kept.fold
+
+    @contextmanager
+    def fold_of_images(self, collection: str, work: Reading | None = None) -> Iterator[Fold]:
+        """The same where an image is of one class.
+
+        Raises:
+            Conflict: SEVERAL_CLASSES.
+        """
+        with self.fold(collection, work) as fold:
+            if not isinstance(fold, Fold):
+                raise several_classes(collection, "what was asked for")
+            yield fold
 
     @contextmanager
     def writing(self, collection: str) -> Iterator[Writing]:
@@ -98,6 +114,8 @@ class Ledger:
         kept = self._of(collection)
         schema = self.catalog.schema(collection)
         with self.fold(collection) as fold:
+            if isinstance(fold, PairFold):
+                return fold.labels()
             if kept.state is None or kept.state.seq != fold.seq:
                 kept.state = fold.state()
             state = kept.state
@@ -195,7 +213,7 @@ class Ledger:
                 # An old event was taken back.
                 kept.fold = self._refolded(kept, work)
 
-    def _refolded(self, kept: _Kept, work: Reading) -> Fold:
+    def _refolded(self, kept: _Kept, work: Reading) -> AnyFold:
         """A fold from the newest snapshot that all that was taken back since leaves whole."""
         head = work.head_seq()
         marks = [mark for mark in work.marks() if mark.seq <= head]
@@ -207,14 +225,15 @@ class Ledger:
                 fold.refold(event, stands)
         return fold
 
-    def _base(self, kept: _Kept, work: Reading, marks: list[Mark], stands: Standing) -> Fold:
+    def _base(self, kept: _Kept, work: Reading, marks: list[Mark], stands: Standing) -> AnyFold:
         head = work.head_seq()
         for state, chain in self._snapshots.newest_first(work.collection):
             whole = chain == work.hash_at(state.seq) and not _taken_back(marks, state.seq)
-            if stands.cleared <= state.seq <= head and whole:
+            known = fits(state, kept.schema)
+            if stands.cleared <= state.seq <= head and whole and known:
                 kept.snapshot_at = state.seq
-                return Fold.of(state, kept.copies, kept.divided)
-        fold = Fold(kept.copies, kept.divided)
+                return taken_up(state, kept.schema, kept.copies)
+        fold = empty(kept.schema, kept.copies)
         fold.seq = stands.cleared
         return fold
 

@@ -252,7 +252,11 @@ class Loop:
         state = self._place.now
         progress = self._peers.ledger.progress(state.collection)
         dry = progress.ready_pages < min(_FEW_PAGES, self._offered)
-        return dry or progress.head_seq != state.seen_seq or self._sight.is_old(state)
+        return dry or progress.head_seq != state.seen_seq or self._is_old(state)
+
+    def _is_old(self, state: LoopState) -> bool:
+        """Whether there is other than events that the last round did not see."""
+        return self._sight.is_old(state)
 
     def _round(self) -> None:
         with self._changed:
@@ -342,18 +346,21 @@ class Loop:
         self, before: LoopState, fields: dict[str, Any], pages: list[Draft], seen: Seen
     ) -> None:
         """Fill the queue and keep the place, unless the loop was started anew meanwhile."""
-        number = fields["rounds"]
-        named = [(f"{number}-{self._nonce}-{place}", page) for place, page in enumerate(pages)]
-        self._place.check(before)
-        self._peers.ledger.offer(
-            before.collection, named, seen.standing.pool.model, seen.known.total
-        )
+        self._fill(before, fields["rounds"], pages, seen.standing.pool.model, seen.known.total)
         rows = np.concatenate([seen.waiting, *(page.rows for page in pages)])
         with self._changed:
             self._place.change(before, **fields)
-            self._seen, self._offered = replace(seen, waiting=rows), len(named)
+            self._seen, self._offered = replace(seen, waiting=rows), len(pages)
             self._trouble = ""
         self._backbones.consider()
+
+    def _fill(
+        self, before: LoopState, number: int, pages: list[Draft], model: str, images: int
+    ) -> None:
+        """Let the queue hold the pages of a round."""
+        named = [(f"{number}-{self._nonce}-{place}", page) for place, page in enumerate(pages)]
+        self._place.check(before)
+        self._peers.ledger.offer(before.collection, named, model, images)
 
     # --- waiting --------------------------------------------------------------------------------
 

@@ -15,6 +15,8 @@ from hundredfold.selection.config import SelectionConfig
 from hundredfold.selection.domain.policies import DEFAULT, POLICIES
 from hundredfold.selection.domain.refining import DEFAULT_RULES, Rules
 from hundredfold.selection.loop import Loop
+from hundredfold.selection.pair_loop import PARTS as WITHOUT
+from hundredfold.selection.pair_loop import POLICY, PairLoop
 from hundredfold.selection.peers import Peers
 from hundredfold.selection.state import PARTS, LoopState
 from hundredfold.selection.store import SelectionStore, no_vectors
@@ -103,12 +105,15 @@ class Loops:
         require_collection(self._artifacts, collection)
         check_between(expected_classes, 0, MOST_CLASSES, "expected_classes")
         check_between(page_size, 0, MOST_PAGE_SIZE, "page_size")
+        several = self._store.has_several(collection)
+        if several:
+            policy, without = _of_pairs(policy), [*without, *WITHOUT]
         state = LoopState(
             collection=collection,
             space=space or self._space(collection),
             expected_classes=expected_classes,
             page_size=page_size or PAGE_SIZE,
-            policy=check_policy(policy or DEFAULT),
+            policy=policy if several else check_policy(policy or DEFAULT),
             seed=seed,
             request_id=check_request_id(request_id),
             target_accuracy=_check_share(target_accuracy, "target_accuracy"),
@@ -153,6 +158,10 @@ class Loops:
     def _start(self, state: LoopState) -> LoopState:
         with self._lock:
             known = self._loops.get(state.collection)
+            if known is not None and not isinstance(known, self._kind(state)):
+                # Only since it was started does the schema say that an image may be of several classes.
+                known.stop()
+                known = None
             if known is None:
                 self._store.save(state)
                 self._begin(state)
@@ -168,9 +177,22 @@ class Loops:
                 self._begin(state)
 
     def _begin(self, state: LoopState) -> None:
-        loop = Loop(state, self._store, self._peers, self._costs, self._config, rules=self._rules)
+        kind = self._kind(state)
+        loop = kind(state, self._store, self._peers, self._costs, self._config, rules=self._rules)
         self._loops[state.collection] = loop
         loop.start()
+
+    def _kind(self, state: LoopState) -> type[Loop]:
+        return PairLoop if self._store.has_several(state.collection) else Loop
+
+
+def _of_pairs(policy: str) -> str:
+    """The policy where an image may be of several classes."""
+    if policy not in ("", POLICY):
+        raise InvalidArgument(
+            f"policy must be {POLICY} where an image may be of several classes", field="policy"
+        )
+    return POLICY
 
 
 def _check_share(share: float, field: str) -> float:

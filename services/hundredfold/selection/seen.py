@@ -10,6 +10,7 @@ from hundredfold.chassis.holdout import in_stream
 from hundredfold.selection.audits import Checked, Known
 from hundredfold.selection.domain import rounds
 from hundredfold.selection.domain.cleaning import Suspicious
+from hundredfold.selection.domain.clusters import Clusters
 from hundredfold.selection.domain.mending import Audited
 from hundredfold.selection.domain.parents import Families
 from hundredfold.selection.domain.pool import Guesses, Labels, open_pool, places
@@ -61,19 +62,24 @@ class Sight:
 
     def is_old(self, state: LoopState) -> bool:
         """Whether vectors came, or classes got children, since it was looked last."""
-        version = self._store.vectors_version(state.collection, state.space)
-        grown = self._vectors is not None and version != self._vectors.version
         now = self._store.families(state.collection)
-        return grown or (self._families is not None and self._families.parent_of != now.parent_of)
+        return self.has_grown(state) or (
+            self._families is not None and self._families.parent_of != now.parent_of
+        )
+
+    def has_grown(self, state: LoopState) -> bool:
+        """Whether vectors came since it was looked last."""
+        version = self._store.vectors_version(state.collection, state.space)
+        return self._vectors is not None and version != self._vectors.version
 
     def see(self, state: LoopState, view: LoopState) -> Seen:
         """What there is in the space of `view`, which is not that of `state` when the loop moves there.
 
         A head is fitted where there are labels that the one in use does not know.
         """
-        vectors = self._read_vectors(view)
+        vectors = self.vectors(view)
         if view is state:
-            clusters = self._seeds.read(state, len(vectors.rows))
+            clusters = self.clusters(state, len(vectors.rows))
         else:
             clusters = self._store.clusters(state.collection, view.clusters)
         self._families = self._store.families(state.collection)
@@ -107,7 +113,12 @@ class Sight:
         )
         return Seen(heard.seq, standing, known, people, pool.rows[:0])
 
-    def _read_vectors(self, state: LoopState) -> Vectors:
+    def clusters(self, state: LoopState, images: int) -> Clusters:
+        """The clusters of the seed; waits until they are made."""
+        return self._seeds.read(state, images)
+
+    def vectors(self, state: LoopState) -> Vectors:
+        """The vectors of its space as they are now."""
         version = self._store.vectors_version(state.collection, state.space)
         known = self._vectors
         if known is None or known.version != version or known.space != state.space:

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from hundredfold.chassis.errors import Conflict, NotFound
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.collections import read_schema
+from hundredfold.chassis.storage.collections import has_several, read_schema
 from hundredfold.chassis.storage.latest import latest
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore, damaged
 from hundredfold.selection.domain.clusters import Clusters
 from hundredfold.selection.domain.mending import Audited
+from hundredfold.selection.domain.pair_pool import PairGuesses, Pairs
 from hundredfold.selection.domain.parents import Families, families_of
 from hundredfold.selection.domain.pool import Guesses
 from hundredfold.selection.state import LoopState, state_of
@@ -22,6 +23,7 @@ from hundredfold.selection.state import LoopState, state_of
 _GUESSES = ("rows", "top", "second", "probability", "margin")
 _OF_PARENTS = {"parent": np.empty(0, np.int32), "parent_probability": np.empty(0, np.float32)}
 """What there is only where classes have parents."""
+_OF_PAIRS = ("rows", "starts", "class_ids", "probability", "rest_class_ids", "rest_probability")
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,20 @@ class SelectionStore:
         in_use = [each for each in classes if not each.get("merged_into")]
         parents = {each["class_id"]: each["parent_id"] for each in in_use if each.get("parent_id")}
         return families_of(parents, [each["class_id"] for each in in_use])
+
+    def class_ids(self, collection: str) -> NDArray[np.int32]:
+        """The classes in use: int32 [C], ascending."""
+        classes = read_schema(self._store, collection)["classes"]
+        in_use = [each["class_id"] for each in classes if not each.get("merged_into")]
+        return np.array(sorted(in_use), np.int32)
+
+    def schema_version(self, collection: str) -> int:
+        """Changes with any edit of the classes."""
+        return int(read_schema(self._store, collection)["version"])
+
+    def has_several(self, collection: str) -> bool:
+        """Whether an image may be of several classes."""
+        return has_several(self._store, collection)
 
     def duplicates(self, collection: str) -> str:
         """The newest FindDuplicates run; empty when there is none."""
@@ -183,6 +199,27 @@ class SelectionStore:
         rows, class_ids = (manifest.read_array(self._store, name) for name in names)
         return Audited(rows, class_ids, short)
 
+    def pair_guesses(self, collection: str, model: str) -> PairGuesses:
+        """What a head says where an image may be of several classes; NotFound when it is there no more."""
+        folder = layout.predictions(collection, model)
+        manifest = Manifest.load(self._store, folder)
+        numbers = layout.part_numbers(manifest.entries, layout.predictions_part)
+        paths = [f"{folder}/{layout.predictions_part(number)}" for number in numbers]
+        if not paths:
+            raise NotFound(f"there are no predictions of {model}")
+        parts = [_pair_arrays(path, self._store.read_bytes(path)) for path in paths]
+        rows = [np.repeat(each["rows"], np.diff(each["starts"])) for each in parts]
+        images = np.array([len(each["rows"]) for each in parts])
+        pairs = Pairs(np.concatenate(rows), np.concatenate([each["class_ids"] for each in parts]))
+        rest = np.stack([each["rest_probability"] for each in parts])
+        mean = (rest * images[:, None]).sum(0) / max(images.sum(), 1)
+        return PairGuesses(
+            model,
+            pairs,
+            np.concatenate([each["probability"] for each in parts]),
+            dict(zip(parts[0]["rest_class_ids"].tolist(), mean.tolist(), strict=True)),
+        )
+
     def _arrays(self, path: str) -> list[NDArray[Any]]:
         data = io.BytesIO(self._store.read_bytes(path))
         try:
@@ -191,6 +228,14 @@ class SelectionStore:
                 return [*(arrays[name] for name in _GUESSES), *more]
         except (ValueError, KeyError, OSError, EOFError) as error:
             raise damaged(path, "not predictions") from error
+
+
+def _pair_arrays(path: str, data: bytes) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in _OF_PAIRS}
+    except (ValueError, KeyError, OSError, EOFError) as error:
+        raise damaged(path, "not predictions of several classes an image") from error
 
 
 def no_vectors(collection: str) -> Conflict:

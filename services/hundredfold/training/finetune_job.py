@@ -23,7 +23,7 @@ from hundredfold.chassis.holdout import held_out
 from hundredfold.chassis.requests import check_between
 from hundredfold.chassis.runs import Run, RunContext, Runs
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.collections import require_collection
+from hundredfold.chassis.storage.collections import require_collection, require_one_class
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.training.finetune.recipe import FineTuneRecipe
 from hundredfold.training.finetune.task import TASK, Task, TaskLabels
@@ -100,10 +100,11 @@ class FineTune:
         Raises:
             InvalidArgument: no name of a space or backbone.
             NotFound: the collection, the space or the base.
-            Conflict: NO_TORCH, TOO_FEW_LABELS.
+            Conflict: NO_TORCH, TOO_FEW_LABELS, SEVERAL_CLASSES.
             Unavailable: the ledger is away.
         """
         require_collection(self._store, collection)
+        require_one_class(self._store, collection, "training a backbone")
         if not self._store.exists(layout.vectors(collection, space)):
             raise NotFound(f"{collection} has no space {space}", field="space")
         field, base = ("base", base) if base else ("space", space)

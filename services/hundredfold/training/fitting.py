@@ -1,14 +1,12 @@
 """Fitting a head: labels from the ledger, vectors and predictions in the store."""
 
-import hashlib
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hundredfold.chassis.errors import Aborted, Conflict
 from hundredfold.chassis.storage import layout
@@ -17,9 +15,20 @@ from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.training.domain import families, learning
 from hundredfold.training.domain.learning import Learned
 from hundredfold.training.examples import lesson
+from hundredfold.training.fit_task import FitTask, Kin, places_in
+from hundredfold.training.pair_fitting import Measured, PairFitter
 from hundredfold.training.peers import Labels, Ledger
-from hundredfold.training.spaces import Features, PartFeatures, Spaces
-from hundredfold.training.store import Card, HeadStore, PartPredictions, WrittenPart
+from hundredfold.training.predictions import PartPredictions
+from hundredfold.training.spaces import PartFeatures, Spaces
+from hundredfold.training.store import Card, HeadStore, WrittenPart
+
+
+@dataclass(frozen=True)
+class _Sure:
+    """How many images of a part have no label, and the sum of the probabilities of their guesses."""
+
+    images: int
+    probability: float
 
 
 class Fitter:
@@ -39,6 +48,7 @@ class Fitter:
         self._spaces = spaces
         self._heads = heads
         self._ledger = ledger
+        self._pairs = PairFitter(spaces, heads)
         self._labels: dict[str, tuple[str, Labels]] = {}
         self._busy: set[str] = set()
         self._lock = threading.Lock()
@@ -64,31 +74,32 @@ class Fitter:
         require_collection(self._store, collection)
         with self._alone(collection):
             begun = time.perf_counter()
-            parent_of = _parents(self._store, collection)
-            parents = _digest(parent_of)
-            labels = self._labels_up_to(collection, labels_seq, parents)
+            kin = Kin.of(read_schema(self._store, collection))
+            labels = self._labels_up_to(collection, labels_seq, kin.digest)
             features = self._spaces.features(collection, space)
             last = self._heads.newest(collection)
-            asked = (space, labels.seq, features.version, without_negatives, parents)
+            asked = (space, labels.seq, features.version, without_negatives, kin.digest)
             if last and last.made_from == asked:
                 return self._heads.taken_up(last)
             said = labels.without_negatives() if without_negatives else labels
-            fitting = _Fitting(
-                collection, space, said, features, without_negatives, begun, parent_of
-            )
-            return self._fit(fitting)
+            task = FitTask(collection, space, said, features, without_negatives, begun, kin)
+            return self._pairs.fit(task) if kin.several else self._fit(task)
 
-    def measure(self, card: Card) -> tuple[int, Learned]:
-        """Cross-fit on the labels there are now, in the space of a head: their number, and a head.
+    def measure(self, card: Card) -> Measured:
+        """Cross-fit on the labels there are now, in the space of a head.
 
         Raises:
-            Conflict: TOO_FEW_LABELS, fewer than two in each of two classes.
+            Conflict: TOO_FEW_LABELS, fewer than two in each of two classes; where an image may be of
+                several, no class of which two images are and two are not.
         """
         features = self._spaces.features(card.collection, card.space)
+        if card.several:
+            return self._pairs.measure(self._ledger.labels(card.collection), features)
         said = lesson(self._ledger.labels(card.collection).to_learn_from(), features)
         if not learning.can_be_measured(said.examples.classes):
             raise Conflict("two classes need two labels each", reason="TOO_FEW_LABELS")
-        return len(said.examples.at), learning.learn(said.features, said.examples)
+        learned = learning.learn(said.features, said.examples)
+        return Measured(len(said.examples.at), learned.accuracy, learned.calibration_error)
 
     @contextmanager
     def _alone(self, collection: str) -> Iterator[None]:
@@ -116,113 +127,68 @@ class Fitter:
             )
         return known
 
-    def _fit(self, fitting: "_Fitting") -> Card:
-        said = lesson(fitting.labels.to_learn_from(), fitting.features)
+    def _fit(self, task: FitTask) -> Card:
+        said = lesson(task.labels.to_learn_from(), task.features)
         if not len(said.examples.at):
-            raise Conflict(f"no image of {fitting.collection} has a label yet", reason="NO_LABELS")
+            raise Conflict(f"no image of {task.collection} has a label yet", reason="NO_LABELS")
         learned = learning.learn(said.features, said.examples)
-        model = self._heads.next_model(fitting.collection)
-        expected_error = self._predict(fitting, model, learned)
+        model = self._heads.next_model(task.collection)
+        expected_error = self._predict(task, model, learned)
         card = Card(
             model=model,
-            collection=fitting.collection,
-            space=fitting.space,
-            labels_seq=fitting.labels.seq,
+            collection=task.collection,
+            space=task.space,
+            labels_seq=task.labels.seq,
             labels=len(said.examples.at),
             class_ids=learned.class_ids.tolist(),
             temperature=learned.calibration.temperature,
             unknown=learned.calibration.unknown,
             expected_error=expected_error,
             created_at=time.time(),
-            seconds=time.perf_counter() - fitting.begun,
+            seconds=time.perf_counter() - task.begun,
             accuracy=learned.accuracy,
             calibration_error=learned.calibration_error,
-            vectors_version=fitting.features.version,
-            without_negatives=fitting.without_negatives,
-            parents=_digest(fitting.parent_of),
+            vectors_version=task.features.version,
+            without_negatives=task.without_negatives,
+            parents=task.kin.digest,
         )
-        projection = fitting.features.projection
+        projection = task.features.projection
         layer = projection.pull_back(learned.linear.weights, learned.linear.bias)
         return self._heads.publish(card, *layer)
 
-    def _predict(self, fitting: "_Fitting", model: str, learned: Learned) -> float:
+    def _predict(self, task: FitTask, model: str, learned: Learned) -> float:
         """Write what a head says, parts beside one another; the mean error it expects of the rest."""
 
-        def predict(part: PartFeatures) -> tuple[WrittenPart, "_Sure"]:
-            predictions = fitting.predictions(part, learned)
-            written = self._heads.write_predictions(fitting.collection, model, predictions)
-            return written, fitting.sureness(part, predictions)
+        def predict(part: PartFeatures) -> tuple[WrittenPart, _Sure]:
+            predictions = _predictions(task, part, learned)
+            written = self._heads.write_predictions(task.collection, model, predictions)
+            return written, _sureness(task, part, predictions)
 
-        made = list(self._spaces.workers.map(predict, fitting.features.parts))
-        self._heads.list_predictions(fitting.collection, model, [written for written, _ in made])
+        made = list(self._spaces.workers.map(predict, task.features.parts))
+        self._heads.list_predictions(task.collection, model, [written for written, _ in made])
         count = sum(sure.images for _, sure in made)
         return 1 - sum(sure.probability for _, sure in made) / count if count else 0.0
 
 
-@dataclass(frozen=True)
-class _Sure:
-    """How many images of a part have no label, and the sum of the probabilities of their guesses."""
-
-    images: int
-    probability: float
-
-
-@dataclass(frozen=True)
-class _Fitting:
-    """What a head is made from."""
-
-    collection: str
-    space: str
-    labels: Labels
-    features: Features
-    without_negatives: bool
-    begun: float
-    parent_of: Mapping[int, int]
-
-    def predictions(self, part: PartFeatures, learned: Learned) -> PartPredictions:
-        """What a head says of a part."""
-        at, negatives = _places(part, self.labels.negative_rows)
-        may_at, limited = _places(part, self.labels.possible_rows)
-        predicted = learning.predict_blocks(
-            learned,
-            part.blocks(),
-            len(part.rows),
-            at,
-            self.labels.negative_class_ids[negatives],
-            possible=(may_at, self.labels.possible_class_ids[limited]),
-            families=families.of(learned.class_ids, self.parent_of),
-        )
-        return PartPredictions(part.part, part.rows, predicted)
-
-    def sureness(self, part: PartFeatures, predictions: PartPredictions) -> _Sure:
-        """How sure a head is of the images of a part that have no label."""
-        labelled, _ = _places(part, self.labels.rows)
-        rest = np.delete(predictions.predicted.probability, labelled)
-        return _Sure(len(rest), float(rest.sum(dtype=np.float64)))
+def _predictions(task: FitTask, part: PartFeatures, learned: Learned) -> PartPredictions:
+    """What a head says of a part."""
+    labels = task.labels
+    at, negatives = places_in(part, labels.negative_rows)
+    may_at, limited = places_in(part, labels.possible_rows)
+    predicted = learning.predict_blocks(
+        learned,
+        part.blocks(),
+        len(part.rows),
+        at,
+        labels.negative_class_ids[negatives],
+        possible=(may_at, labels.possible_class_ids[limited]),
+        families=families.of(learned.class_ids, task.kin.parent_of),
+    )
+    return PartPredictions(part.part, part.rows, predicted)
 
 
-def _parents(store: ArtifactStore, collection: str) -> dict[int, int]:
-    """The parents of the classes in use that have one."""
-    classes = read_schema(store, collection)["classes"]
-    return {
-        each["class_id"]: each["parent_id"]
-        for each in classes
-        if each.get("parent_id") and not each.get("merged_into")
-    }
-
-
-def _digest(parent_of: Mapping[int, int]) -> str:
-    """Tells parents apart; empty when there are none."""
-    if not parent_of:
-        return ""
-    return hashlib.sha256(repr(sorted(parent_of.items())).encode()).hexdigest()[:16]
-
-
-def _places(
-    part: PartFeatures, rows: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where in a part some of rows are, and which of them those are."""
-    first = part.part * layout.PART_ROWS
-    inside = np.flatnonzero((rows >= first) & (rows < first + layout.PART_ROWS))
-    at = part.places(rows[inside])
-    return at[at >= 0], inside[at >= 0]
+def _sureness(task: FitTask, part: PartFeatures, predictions: PartPredictions) -> _Sure:
+    """How sure a head is of the images of a part that have no label."""
+    labelled, _ = places_in(part, task.labels.rows)
+    rest = np.delete(predictions.predicted.probability, labelled)
+    return _Sure(len(rest), float(rest.sum(dtype=np.float64)))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from hundredfold.chassis import holdout
 from hundredfold.chassis.errors import Conflict
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.collections import require_collection
+from hundredfold.chassis.storage.collections import require_collection, require_one_class
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.training.domain import comparing, learning
 from hundredfold.training.domain.comparing import Quality, Sample
@@ -83,10 +83,12 @@ class Judge:
 
         Raises:
             NotFound: there is no such collection, or no head to take the space of.
-            Conflict: TOO_FEW_LABELS, fewer than two in each of two classes; NO_VECTORS.
+            Conflict: TOO_FEW_LABELS, fewer than two in each of two classes; NO_VECTORS; or
+                SEVERAL_CLASSES.
             Unavailable: the ledger is away.
         """
         require_collection(self._store, collection)
+        require_one_class(self._store, collection, "looking for labels that look wrong")
         space = layout.check_model(space or self._heads.head(collection, "").space, "space")
         features = self._spaces.features(collection, space)
         said = lesson(self._ledger.labels(collection).to_learn_from(), features)
@@ -115,10 +117,11 @@ class Judge:
         Raises:
             NotFound: there is no such collection.
             Conflict: TOO_FEW_LABELS, fewer than 20 images are held out, labelled and in both spaces,
-                or none is labelled that is not held out.
+                or none is labelled that is not held out; or SEVERAL_CLASSES.
             Unavailable: the ledger is away.
         """
         require_collection(self._store, collection)
+        require_one_class(self._store, collection, "comparing spaces")
         spaces = [
             read_parts(self._store, collection, layout.check_model(name, field))[0]
             for name, field in ((before, "before"), (after, "after"))

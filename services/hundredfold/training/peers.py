@@ -22,6 +22,8 @@ BY_PAGE = (page_pb2.PAGE_KIND_CLUSTER, page_pb2.PAGE_KIND_VERIFY, page_pb2.PAGE_
 """The origins of labels that were given to many images at once."""
 
 
+NO_ORIGINS = np.empty(0, np.uint8)
+
 Places = NDArray[np.bool_] | slice
 
 
@@ -38,6 +40,7 @@ class Labels:
         negative_class_ids: int32 [m], what each is not.
         possible_rows: int64 [k], images that are not labelled and known to be of one of some classes; repeats.
         possible_class_ids: int32 [k], one of those.
+        negative_origins: uint8 [m], where an image may be of several classes: how each came about; else empty.
     """
 
     seq: int
@@ -48,10 +51,13 @@ class Labels:
     negative_class_ids: NDArray[np.int32]
     possible_rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     possible_class_ids: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    negative_origins: NDArray[np.uint8] = field(default_factory=lambda: NO_ORIGINS)
 
     def by_people(self) -> "Labels":
-        """Without the labels that a model gave."""
-        return self._kept(self.origins != CERTIFIED)
+        """Without what a model said."""
+        if not len(self.negative_origins):
+            return self._kept(self.origins != CERTIFIED)
+        return self._kept(self.origins != CERTIFIED, self.negative_origins != CERTIFIED)
 
     def to_learn_from(self) -> "Labels":
         """What people said of images outside the random stream, which is kept to measure with."""
@@ -75,6 +81,7 @@ class Labels:
             self.negative_class_ids[negatives],
             self.possible_rows[possible],
             self.possible_class_ids[possible],
+            self.negative_origins[negatives] if len(self.negative_origins) else NO_ORIGINS,
         )
 
 
@@ -110,6 +117,7 @@ class Ledger:
             _joined(answers, "negative_class_ids", np.int32),
             _joined(answers, "possible_rows", np.int64),
             _joined(answers, "possible_class_ids", np.int32),
+            _joined(answers, "negative_origins", np.uint8),
         )
 
 

@@ -1,6 +1,7 @@
 """The training service on gRPC: translate, call, translate."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import grpc
 
@@ -17,7 +18,8 @@ from hundredfold.training.domain.comparing import Quality
 from hundredfold.training.finetune_job import Tuner
 from hundredfold.training.fitting import Fitter
 from hundredfold.training.judging import Judge
-from hundredfold.training.store import Card, HeadStore, PartPredictions
+from hundredfold.training.predictions import PairPartPredictions, PartPredictions
+from hundredfold.training.store import Card, HeadStore
 
 _PIECE = 50_000
 _SUSPICIOUS = 1_000
@@ -106,12 +108,13 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
     ) -> training_pb2.EvaluateResponse:
         """Measure a head by cross-fitting."""
         card = self._card(request.collection, request.model)
-        labels, learned = self._fitter.measure(card)
+        measured = self._fitter.measure(card)
         return training_pb2.EvaluateResponse(
             head=_head(card),
-            labels=labels,
-            accuracy=learned.accuracy,
-            calibration_error=learned.calibration_error,
+            labels=measured.labels,
+            accuracy=measured.accuracy,
+            calibration_error=measured.calibration_error,
+            classes=[training_pb2.ClassMeasure(**asdict(each)) for each in measured.classes],
         )
 
     def ListHeads(
@@ -153,6 +156,9 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
         """Send the predictions of a head in pieces."""
         card = self._card(request.collection, request.model)
         for part in self._heads.predictions(request.collection, card.model):
+            if isinstance(part, PairPartPredictions):
+                yield from _pair_pieces(card.model, part)
+                continue
             for start in range(0, len(part.rows), _PIECE):
                 yield _piece(card.model, part, slice(start, start + _PIECE))
 
@@ -202,3 +208,17 @@ def _piece(model: str, part: PartPredictions, piece: slice) -> training_pb2.GetP
         probabilities=pack(predicted.probability[piece]),
         margins=pack(predicted.margin[piece]),
     )
+
+
+def _pair_pieces(
+    model: str, part: PairPartPredictions
+) -> Iterator[training_pb2.GetPredictionsResponse]:
+    rows = part.pair_rows
+    for start in range(0, len(rows), _PIECE):
+        piece = slice(start, start + _PIECE)
+        yield training_pb2.GetPredictionsResponse(
+            model=model,
+            rows=pack(rows[piece]),
+            class_ids=pack(part.class_ids[piece]),
+            probabilities=pack(part.probability[piece]),
+        )

@@ -1,11 +1,10 @@
 """What the training service keeps: heads, which of them is in use, and what each predicts."""
 
 import contextlib
-import io
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,8 @@ from hundredfold.chassis.errors import Conflict, NotFound
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import Artifact, ArtifactStore, damaged
-from hundredfold.training.domain.learning import Predicted
+from hundredfold.training.predictions import PairPartPredictions, PartPredictions, read, written
 
-_OF_PARENTS = ("parent", "parent_probability")
 _CARD = re.compile(r"(head-[a-z0-9_-]+@(\d+))\.json")
 
 
@@ -42,7 +40,9 @@ class Card:
         calibration_error: the same.
         vectors_version: of the vectors that it predicts for.
         without_negatives: whether what images are not was left out.
-        parents: tells apart what the parents of the classes were; empty when there were none.
+        parents: tells apart what the parents of the classes were; empty when there were none. Where an image
+            may be of several classes it tells schemas apart.
+        several: whether it says yes or no of each class.
         promoted: whether it is in use; not part of what is kept in the card.
     """
 
@@ -62,6 +62,7 @@ class Card:
     vectors_version: str
     without_negatives: bool = False
     parents: str = ""
+    several: bool = False
     promoted: bool = False
 
     @property
@@ -69,15 +70,6 @@ class Card:
         """The same again makes the same head."""
         of_space = self.space, self.labels_seq, self.vectors_version
         return *of_space, self.without_negatives, self.parents
-
-
-@dataclass(frozen=True)
-class PartPredictions:
-    """What a head says of the images of one part: `rows` int64 [m], the rest as in `Predicted`."""
-
-    part: int
-    rows: NDArray[np.int64]
-    predicted: Predicted
 
 
 @dataclass(frozen=True)
@@ -133,12 +125,12 @@ class HeadStore:
         return f"head-{collection}@{_version(models[0]) + 1 if models else 1}"
 
     def write_predictions(
-        self, collection: str, model: str, predictions: PartPredictions
+        self, collection: str, model: str, predictions: PartPredictions | PairPartPredictions
     ) -> WrittenPart:
         """Write what a head says of one part. From any thread; list the parts when all are there."""
         name = layout.predictions_part(predictions.part)
         path = f"{layout.predictions(collection, model)}/{name}"
-        artifact = self._store.write_bytes(path, _npz(predictions))
+        artifact = self._store.write_bytes(path, written(predictions))
         return WrittenPart(name, artifact, len(predictions.rows))
 
     def list_predictions(self, collection: str, model: str, parts: list[WrittenPart]) -> None:
@@ -203,14 +195,16 @@ class HeadStore:
             self._point(collection, before[0], before[1:], withdrawn=pointer["model"])
             return self.head(collection, before[0])
 
-    def predictions(self, collection: str, model: str) -> Iterator[PartPredictions]:
+    def predictions(
+        self, collection: str, model: str
+    ) -> Iterator[PartPredictions | PairPartPredictions]:
         """What a kept head says, part by part."""
         folder = layout.predictions(collection, model)
         manifest = Manifest.load(self._store, folder)
         for part in layout.part_numbers(manifest.entries, layout.predictions_part):
             name = layout.predictions_part(part)
             manifest.check(self._store, name)
-            yield _read_npz(part, self._store.read_bytes(f"{folder}/{name}"), f"{folder}/{name}")
+            yield read(part, self._store.read_bytes(f"{folder}/{name}"), f"{folder}/{name}")
 
     def _models(self, collection: str) -> list[str]:
         """The names of the heads that are kept, newest first."""
@@ -262,22 +256,3 @@ class HeadStore:
 
 def _version(model: str) -> int:
     return layout.name_and_version(model)[1]
-
-
-def _npz(part: PartPredictions) -> bytes:
-    out = io.BytesIO()
-    named = {each.name: getattr(part.predicted, each.name) for each in fields(Predicted)}
-    arrays = {name: array for name, array in named.items() if len(array) == len(part.rows)}
-    np.savez(out, allow_pickle=False, rows=part.rows, **arrays)
-    return out.getvalue()
-
-
-def _read_npz(part: int, data: bytes, path: str) -> PartPredictions:
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            needed = {each.name: arrays[each.name] for each in fields(Predicted)[:4]}
-            more = {name: arrays[name] for name in _OF_PARENTS if name in arrays}
-            predicted = Predicted(**needed, **more)
-            return PartPredictions(part, arrays["rows"], predicted)
-    except (ValueError, KeyError, OSError, EOFError) as error:
-        raise damaged(path, "not predictions") from error

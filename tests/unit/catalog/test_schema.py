@@ -251,3 +251,13 @@ def test_doing_every_edit_twice_is_doing_it_once(edits: list[Edit]) -> None:
             continue
         assert edit(once, call(str(number))).classes == once.classes
         schema = once
+
+
+def test_several_classes_an_image_is_said_before_the_first_class_and_kept_by_each_edit() -> None:
+    several = schemas.set_several(Schema(), call("s"), several=True)
+    grown = schemas.merge(schemas.add(several, call("a"), named("cat", "pup")), call("m"), 2, 1)
+    assert several.several
+    assert grown.several
+    assert grown.at(2).several
+    with pytest.raises(Conflict, match="fixed"):
+        schemas.set_several(grown, call("other"), several=False)

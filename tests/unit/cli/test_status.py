@@ -7,7 +7,7 @@ import pytest
 
 from hundredfold.api.labels.v1 import labels_pb2
 from hundredfold.api.selection.v1 import selection_pb2
-from hundredfold.cli.status import _certificate, _expected, _target, left_of
+from hundredfold.cli.status import _amounts, _certificate, _expected, _target, left_of
 from hundredfold.client import wire
 
 LOOP = wire.loop(selection_pb2.Loop(confidence=0.95))
@@ -63,3 +63,14 @@ def test_the_target_is_that_of_the_loop() -> None:
         0.95,
         0.98,
     )
+
+
+def test_where_an_image_may_be_of_several_classes_pairs_are_told_beside_images() -> None:
+    progress = wire.progress(
+        labels_pb2.GetProgressResponse(total=30, labelled=12, images=10, images_labelled=2)
+    )
+    (_, to_label), (_, known) = _amounts(progress, several=True)
+    assert "10 images" in to_label
+    assert "30 pairs" in to_label
+    assert known == "12 pairs; 2 images whole"
+    assert _amounts(progress, several=False)[1] == ["labelled", "12"]

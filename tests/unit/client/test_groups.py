@@ -51,5 +51,5 @@ def test_a_bound_is_never_rounded_down() -> None:
 
 
 def test_the_class_of_a_cluster_is_that_of_its_only_group() -> None:
-    assert AUDIT.class_id == 4
-    assert replace(AUDIT, cluster="").class_id == 0
+    assert AUDIT.cluster_class == 4
+    assert replace(AUDIT, cluster="").cluster_class == 0

@@ -135,8 +135,10 @@ def damage(folder: Path, seq: int) -> None:
     database.close()
 
 
-@pytest.mark.parametrize("at", [0, 40, -1])
-@pytest.mark.parametrize("what", ["table", "state", "manifest"])
+@pytest.mark.parametrize(
+    ("what", "at"),
+    [("table", 0), ("table", -1), ("state", 40), *(("manifest", at) for at in (0, 40, -1))],
+)
 def test_a_damaged_snapshot_is_passed_over(
     store: ArtifactStore, open_ledger: Callable[[], Ledger], what: str, at: int
 ) -> None:

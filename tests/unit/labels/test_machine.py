@@ -32,11 +32,12 @@ from hypothesis.stateful import (
 from hundredfold.chassis.errors import Conflict, NotFound
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.labels.answers import Answers, Asker, Decision
-from hundredfold.labels.auditing import Auditor, Wanted
+from hundredfold.labels.auditing import Auditor
 from hundredfold.labels.audits import Audits
 from hundredfold.labels.domain.audit import Audit, AuditState
 from hundredfold.labels.domain.event import Event, EventKind, Judgement, Verdict
 from hundredfold.labels.domain.page import Lease, Page, PageKind
+from hundredfold.labels.drawing import Wanted
 from hundredfold.labels.leasing import Leasing
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.audits import AuditStore

@@ -45,12 +45,12 @@ class Event:
 
     Attributes:
         version: of the schema after it.
-        kind: `add`, `update` or `merge`.
+        kind: `add`, `update`, `merge` or `several`.
         request_id: of the call.
         fingerprint: of what the call asked for.
         at: Unix seconds.
         by: the caller, "" when callers are not told apart.
-        detail: `classes` (add), `label_class` (update), or `from` and `into` (merge).
+        detail: `classes` (add), `label_class` (update), `from` and `into` (merge), or `several`.
     """
 
     version: int
@@ -64,11 +64,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The classes in order of their ids, and the events that made them."""
+    """The classes in order of their ids, and the events that made them.
+
+    Attributes:
+        several: whether an image may be of several classes.
+    """
 
     version: int = 0
     classes: tuple[LabelClass, ...] = ()
     events: tuple[Event, ...] = ()
+    several: bool = False
 
     def at(self, version: int) -> "Schema":
         """The schema as an earlier edit left it."""
@@ -136,6 +141,16 @@ def merge(schema: Schema, call: Call, source: int, into: int) -> Schema:
     return _edited(schema, call, ("merge", {"from": source, "into": into}), _check_merge)
 
 
+def set_several(schema: Schema, call: Call, *, several: bool) -> Schema:
+    """Say whether an image may be of several classes.
+
+    Raises:
+        Conflict: SCHEMA_FIXED, there is a class already: labels would change their meaning.
+        AlreadyExists: the request id was used for another edit.
+    """
+    return _edited(schema, call, ("several", {"several": several}), _check_several)
+
+
 def _edited(
     schema: Schema, call: Call, change: Change, check: Callable[[Schema, Any], Mapping[str, Any]]
 ) -> Schema:
@@ -159,9 +174,12 @@ def _edited(
 
 
 def _applied(schema: Schema, event: Event) -> Schema:
+    events = (*schema.events, event)
+    if event.kind == "several":
+        return replace(schema, version=event.version, events=events, **event.detail)
     classes = list(schema.classes)
     _APPLY[event.kind](classes, event.detail)
-    return Schema(event.version, tuple(classes), (*schema.events, event))
+    return replace(schema, version=event.version, classes=tuple(classes), events=events)
 
 
 # --- add ----------------------------------------------------------------------------------------
@@ -259,6 +277,21 @@ def _is_ancestor(classes: Sequence[LabelClass], ancestor: int, *, of: int) -> bo
     return parent == ancestor
 
 
+# --- several ------------------------------------------------------------------------------------
+
+
+def _check_several(schema: Schema, detail: Mapping[str, Any]) -> Mapping[str, Any]:
+    if detail["several"] == schema.several:
+        return {}
+    if schema.classes:
+        raise Conflict(
+            "whether an image may be of several classes is fixed once there is a class",
+            reason="SCHEMA_FIXED",
+            field="several",
+        )
+    return detail
+
+
 _APPLY = {"add": _apply_add, "update": _apply_update, "merge": _apply_merge}
 
 
@@ -281,6 +314,10 @@ def _checked_fields(wanted: LabelClass, schema: Schema, field: str) -> LabelClas
     name = _text(wanted.name, MAX_NAME, f"{field}.name")
     if not name:
         raise InvalidArgument("a class needs a name", field=f"{field}.name")
+    if schema.several and ";" in name:
+        raise InvalidArgument(
+            "files join the classes of an image by ';': no name may have it", field=f"{field}.name"
+        )
     key = _text(wanted.key, 1, f"{field}.key")
     if wanted.color and not _COLOUR.fullmatch(wanted.color):
         raise InvalidArgument("a colour has the form #rrggbb", field=f"{field}.color")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hundredfold.chassis.errors import NotFound
+from hundredfold.chassis.errors import Conflict, NotFound
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore, damaged
@@ -103,3 +103,30 @@ def read_schema(store: ArtifactStore, collection: str) -> dict[str, Any]:
     except NotFound:
         return {"version": 0, "classes": [], "events": []}
     return schema
+
+
+def has_several(store: ArtifactStore, collection: str) -> bool:
+    """Whether an image of the collection may be of several classes."""
+    return bool(read_schema(store, collection).get("several", False))
+
+
+def require_one_class(store: ArtifactStore, collection: str, what: str) -> None:
+    """Refuse what is only there for collections in which an image is of one class: Conflict SEVERAL_CLASSES.
+
+    Args:
+        store: where the collection is.
+        collection: its name.
+        what: such as "an audit".
+    """
+    if has_several(store, collection):
+        raise several_classes(collection, what)
+
+
+def several_classes(collection: str, what: str) -> Conflict:
+    """The error of `require_one_class`."""
+    return Conflict(
+        f"{what} takes a collection in which an image is of one class; in {collection} "
+        "it may be of several",
+        reason="SEVERAL_CLASSES",
+        field="collection",
+    )

@@ -93,7 +93,7 @@ def collection_record(collection_: str) -> str:
 
 
 def schema(collection_: str) -> str:
-    """JSON: {"version": n, "classes": [{"class_id", "name", "key", "color", "parent_id", "merged_into", "guideline"}], "events": [..]}."""
+    """JSON: {"version": n, "classes": [{"class_id", "name", "key", "color", "parent_id", "merged_into", "guideline"}], "events": [..], "several": whether an image may be of several of them}."""
     return f"{collection(collection_)}/schema.json"
 
 
@@ -313,7 +313,7 @@ def predictions(collection_: str, model_: str) -> str:
 
 
 def predictions_part(part: int) -> str:
-    """npz: rows int64 [m], top int32 [m] (class id), second int32 [m] (class id, 0 = none), probability float32 [m], margin float32 [m]; where classes have parents also parent int32 [m] (class id to ask about, 0 = none), parent_probability float32 [m]."""
+    """npz: rows int64 [m], top int32 [m] (class id), second int32 [m] (class id, 0 = none), probability float32 [m], margin float32 [m]; where classes have parents also parent int32 [m] (class id to ask about, 0 = none), parent_probability float32 [m]. Where an image may be of several classes: rows int64 [m], starts int64 [m + 1], class_ids int32 [p] (the classes that may well be of each image), probability float32 [p], rest_class_ids int32 [C] (all classes of the head), rest_probability float32 [C] (mean of each where it was left out)."""
     return f"{_part(part)}.npz"
 
 

@@ -7,6 +7,7 @@ those of the cost model, never those of the machine; the machine's are given bes
 """
 
 from hundredfold.client.simulation.known import Known, prepare
+from hundredfold.client.simulation.known_pairs import KnownPairs, prepare_pairs
 from hundredfold.client.simulation.outcome import Milestone, Outcome, Point
 from hundredfold.client.simulation.session import simulate
 from hundredfold.client.simulation.settings import Clock, Settings, Stop
@@ -14,11 +15,13 @@ from hundredfold.client.simulation.settings import Clock, Settings, Stop
 __all__ = [
     "Clock",
     "Known",
+    "KnownPairs",
     "Milestone",
     "Outcome",
     "Point",
     "Settings",
     "Stop",
     "prepare",
+    "prepare_pairs",
     "simulate",
 ]

@@ -112,7 +112,12 @@ class Desk:
         while time.monotonic() - begun < _PROOF_SECONDS:
             audit = patiently(lambda: self._client.labels.audit(self._collection, audit_id))
             loop = self.loop()
-            if audit.state not in _PROVING or loop.phase == "DONE" or loop.proved_accuracy:
+            of_class = (
+                audit.class_id and audit.state == "CERTIFIED"
+            )  # others are still to be proved
+            if audit.state not in _PROVING or of_class:
+                break
+            if loop.phase == "DONE" or loop.proved_accuracy:
                 break
             time.sleep(0.05)
         self.waited += time.monotonic() - begun

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import InvalidArgument, NotFound
 from hundredfold.client.client import Client
+from hundredfold.client.labeller import RandomLabeller, SimulatedLabeller
 from hundredfold.client.truth import match
-from hundredfold.client.types import Labels, Rows
+from hundredfold.client.types import Labels, Predictions, Rows
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,8 @@ class Known:
 
     `parent_of` has the parent of each class that has one.
     """
+
+    several: ClassVar[bool] = False
 
     truth: NDArray[np.int32]
     representative: Rows
@@ -46,6 +51,20 @@ class Known:
         asked = self.truth > 0
         return float((guess[self.representative] == self.truth)[asked].mean())
 
+    def measured(self, labels: Labels, predicted: Predictions | None) -> tuple[float, float]:
+        """`accuracy` by what a head predicts, None before there is one; twice: an image is right or not."""
+        nothing = np.empty(0, np.int64), np.empty(0, np.int32)
+        guesses = (predicted.rows, predicted.class_ids) if predicted else nothing
+        share = self.accuracy(labels, *guesses)
+        return share, share
+
+    def labeller(
+        self, costs: CostModel, *, miss_rate: float, seed: int, at_random: bool
+    ) -> SimulatedLabeller:
+        """Somebody who knows it, or knows the classes and answers at random."""
+        kind = RandomLabeller if at_random else SimulatedLabeller
+        return kind(self.truth, costs, miss_rate=miss_rate, seed=seed, parent_of=self.parent_of)
+
 
 def prepare(client: Client, collection: str, truth: dict[str, str]) -> Known:
     """Match the truth with the collection and name its classes in the schema.
@@ -65,8 +84,8 @@ def prepare(client: Client, collection: str, truth: dict[str, str]) -> Known:
     known = np.zeros(len(images), np.int32)
     for row, label in labels.items():
         known[row] = ids[label]
-    representatives = _representatives(client, collection, len(images))
-    return Known(known, representatives, len(names), parent_of)
+    sources = representatives(client, collection, len(images))
+    return Known(known, sources, len(names), parent_of)
 
 
 def _check_ends(names: list[str], divided: set[int], ids: dict[str, int]) -> None:
@@ -78,7 +97,8 @@ def _check_ends(names: list[str], divided: set[int], ids: dict[str, int]) -> Non
             )
 
 
-def _representatives(client: Client, collection: str, count: int) -> Rows:
+def representatives(client: Client, collection: str, count: int) -> Rows:
+    """The image that each of so many is labelled by, itself where copies were not looked for: int64 [N]."""
     representative = np.arange(count)
     try:
         for group in client.hashing.groups(collection):

@@ -36,6 +36,11 @@ def crossing(curve: Sequence[Point], target: float) -> tuple[float, float] | Non
     return None
 
 
+def at(curve: Sequence[Point], seconds: float) -> Point:
+    """The first point at or after so many seconds, else the last."""
+    return next((each for each in curve if each.seconds >= seconds), curve[-1])
+
+
 def rates(curve: Sequence[Point], until: float) -> Rates:
     """Labels a human second in the first and the last third of the seconds `until` a target."""
     if not curve or until <= 0:

@@ -7,7 +7,11 @@ from hundredfold.client.types import Annotator, Audit, BackboneRound
 
 @dataclass(frozen=True)
 class Point:
-    """A point of the curve; `labelled` images by people, `by_model` under a certificate."""
+    """A point of the curve; `labelled` images by people, `by_model` under a certificate.
+
+    Where an image may be of several classes `labelled` and `accuracy` are of pairs of an image and a class;
+    `exact_match` is the share of images of which all is right.
+    """
 
     seconds: float
     actions: float
@@ -17,6 +21,7 @@ class Point:
     accuracy: float
     expected_accuracy: float
     measured_accuracy: float
+    exact_match: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,12 +73,14 @@ class Milestone:
     """A target that was reached.
 
     Attributes:
-        ended: by `certificate`, by the `truth`, or because people had labelled `everything`.
+        ended: by `certificate`, by the `truth`, because people had labelled `everything`, or because the loop
+            had nothing left to ask (`done`), which proves nothing.
         seconds: human seconds until then; with the stop `truth` interpolated between points.
         speedup: times faster than one by one at 3 s an image: 3 x images x target / seconds.
         speedup_over_good_tool: the same at 2.4 s an image.
         actions: keys, clicks and drags until then.
         accuracy: the true one of the complete labelling then.
+        exact_match: share of images of which all is right, at the next point.
         proved_accuracy: what the certificate says; 0 = nothing was proved.
         waiting_seconds: seconds the labeller waited for the machine until then, backbones apart.
         backbone_seconds: seconds he paused for backbones.
@@ -94,6 +101,7 @@ class Milestone:
     backbone_seconds: float
     pages: dict[str, int]
     rates: Rates
+    exact_match: float = 0.0
 
 
 @dataclass

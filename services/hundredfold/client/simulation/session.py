@@ -4,21 +4,19 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import Conflict, NotFound, Unavailable
 from hundredfold.client.client import Client
-from hundredfold.client.labeller import RandomLabeller, SimulatedLabeller
+from hundredfold.client.labeller import SimulatedLabeller
 from hundredfold.client.patience import patiently
 from hundredfold.client.simulation import measuring
 from hundredfold.client.simulation.desk import Desk
 from hundredfold.client.simulation.known import Known
+from hundredfold.client.simulation.known_pairs import KnownPairs
 from hundredfold.client.simulation.outcome import Asked, Milestone, Outcome, Point
 from hundredfold.client.simulation.pace import Pace
 from hundredfold.client.simulation.settings import Clock, Settings, Stop
-from hundredfold.client.types import Loop, PageKind, Rows
+from hundredfold.client.types import Loop, PageKind, Predictions
 
 ACTOR_PREFIX = "simulated"
 
@@ -28,7 +26,7 @@ OnPoint = Callable[[Outcome], None]
 def simulate(
     client: Client,
     collection: str,
-    known: Known,
+    known: Known | KnownPairs,
     costs: CostModel,
     settings: Settings,
     *,
@@ -42,17 +40,12 @@ def simulate(
             not go on (STALLED).
     """
     begun = time.monotonic()
-    kind = RandomLabeller if settings.at_random else SimulatedLabeller
     session = Session(
         client,
         collection=collection,
         known=known,
-        labeller=kind(
-            known.truth,
-            costs,
-            miss_rate=settings.miss_rate,
-            seed=seed,
-            parent_of=known.parent_of,
+        labeller=known.labeller(
+            costs, miss_rate=settings.miss_rate, seed=seed, at_random=settings.at_random
         ),
         settings=settings,
         seed=seed,
@@ -71,7 +64,7 @@ class Session:
         client: Client,
         *,
         collection: str,
-        known: Known,
+        known: Known | KnownPairs,
         labeller: SimulatedLabeller,
         settings: Settings,
         seed: int,
@@ -124,9 +117,17 @@ class Session:
     def _until_truth(self, space: str, cleared: int) -> None:
         self._start(space, target=0.0)
         self._desk.wait_until_seen(cleared)
-        last = self._settings.targets[-1]
-        self._label(lambda _: bool(self.outcome.curve) and self.outcome.curve[-1].accuracy >= last)
-        self._measure()
+        self._label(lambda _: self._is_true())
+        if not self._is_true():
+            self._measure()
+        self._tell_crossed()
+
+    def _is_true(self) -> bool:
+        """Whether the last target is reached: measured once, since the next head may say less of it."""
+        curve = self.outcome.curve
+        return bool(curve) and curve[-1].accuracy >= self._settings.targets[-1]
+
+    def _tell_crossed(self) -> None:
         for target in self._settings.targets:
             if found := measuring.crossing(self.outcome.curve, target):
                 self._reached(target, "truth", 0.0, *found)
@@ -138,16 +139,23 @@ class Session:
             self._label(lambda loop: loop.phase == "DONE")
             self._measure()
             proved = self._proved(target, cleared)
-            ended = "certificate" if proved else "everything"
+            asked_all = "done" if self._known.several else "everything"
+            ended = "certificate" if proved else asked_all
             self._reached(target, ended, proved, self._seconds, self._actions)
             space = self._desk.loop().space
             if proved and target != self._settings.targets[-1]:
-                self._recent.append(self._take_back())
+                self._recent += self._take_back()
 
-    def _take_back(self) -> int:
-        """Undo the newest certificate, so that its labels are no part of the work to the next target."""
+    def _take_back(self) -> list[int]:
+        """Undo the newest certificate, or one of each class, so that their labels are no part of the work to the next target."""
         audits = patiently(lambda: list(self._client.labels.audits(self._collection)))
-        seq = max(each.certificate_seq for each in audits)
+        newest: dict[int, int] = {}
+        for each in audits:
+            seq = newest.get(each.class_id, 0)
+            newest[each.class_id] = max(seq, each.certificate_seq)
+        return [self._undo(seq) for seq in sorted(newest.values()) if seq]
+
+    def _undo(self, seq: int) -> int:
         request_id = f"{self._annotator}-{seq}"
         undone = patiently(
             lambda: self._client.labels.undo(
@@ -157,7 +165,12 @@ class Session:
         return undone.seq
 
     def _proved(self, target: float, cleared: int) -> float:
-        """What a certificate of this simulation proves, if that is the target: by the ledger, the truth of it."""
+        """What a certificate of this simulation proves, if that is the target: by the ledger, the truth of it.
+
+        Where an image may be of several classes it takes one of each class: so the loop is asked.
+        """
+        if self._known.several:
+            return self._desk.loop().proved_accuracy
         audits = patiently(lambda: list(self._client.labels.audits(self._collection)))
         bounds = [
             each.bound
@@ -222,14 +235,16 @@ class Session:
     def _measure(self) -> None:
         labels = patiently(lambda: self._client.labels.labels(self._collection))
         loop = self._desk.loop()
-        people = int(labels.by_people.sum())
+        by_people, by_model = labels.counts
+        accuracy, exact = self._known.measured(labels, patiently(self._predicted))
         point = Point(
             seconds=self._seconds,
             actions=self._actions,
             decisions=self._decisions,
-            labelled=people,
-            by_model=len(labels.rows) - people,
-            accuracy=self._known.accuracy(labels, *patiently(self._predicted)),
+            labelled=by_people,
+            by_model=by_model,
+            accuracy=accuracy,
+            exact_match=exact,
             expected_accuracy=loop.expected_accuracy,
             measured_accuracy=loop.measured_accuracy,
         )
@@ -237,14 +252,13 @@ class Session:
         self._ask_forecasts()
         self._on_point(self.outcome)
 
-    def _predicted(self) -> tuple[Rows, NDArray[np.int32]]:
+    def _predicted(self) -> Predictions | None:
         """What the loop's own head says; a head of an earlier simulation is not asked."""
         while model := self._client.selection.get(self._collection).model:
             # A head that newer ones have replaced meanwhile is there no more.
             with suppress(NotFound):
-                found = self._client.training.predictions(self._collection, model)
-                return found.rows, found.class_ids
-        return np.empty(0, np.int64), np.empty(0, np.int32)
+                return self._client.training.predictions(self._collection, model)
+        return None
 
     def _ask_forecasts(self) -> None:
         if self._settings.stop is Stop.TRUTH:
@@ -274,6 +288,7 @@ class Session:
             decisions=self._decisions,
             labelled=last.labelled,
             accuracy=target if ended == "truth" else last.accuracy,
+            exact_match=measuring.at(outcome.curve, seconds).exact_match,
             proved_accuracy=proved,
             waiting_seconds=self._desk.waited,
             backbone_seconds=self._desk.paused,

@@ -28,7 +28,7 @@ class Settings:
 
     Attributes:
         targets: shares of all images that must be right, ascending; the clock is read at each.
-        stop: when a target counts as reached.
+        stop: when a target counts as reached. Without a proof the work goes on until the loop has nothing left to ask.
         clock: how the labeller's time and the machine's go together.
         pace: with the clock `real`, human seconds that pass in one second: 2 = twice as fast as life,
             which leaves the machine half the time.

@@ -16,6 +16,7 @@ from hundredfold.labels.domain.bounds import (
     most_wrong,
     most_wrong_stratified,
 )
+from hundredfold.labels.domain.class_view import ClassView
 from hundredfold.labels.domain.fold import Fold
 from hundredfold.labels.domain.page import NO_ROWS, Ids, Mask, Rows
 from hundredfold.labels.domain.people import miss_rate, wrong_labels
@@ -65,6 +66,7 @@ class Plan:
         abandons: the audit that was open before, or "".
         stages: images of the sample looked at after each stage; none = there is only one.
         level: the nominal probability of error of each stage; 0 = alpha.
+        class_id: where an image may be of several classes the one audited; else 0.
     """
 
     audit_id: str
@@ -85,6 +87,7 @@ class Plan:
     abandons: str = ""
     stages: tuple[int, ...] = ()
     level: float = 0.0
+    class_id: int = 0
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -208,6 +211,8 @@ class Proof:
     def of(cls, document: Mapping[str, Any]) -> "Proof":
         """What `asdict` made of one, from JSON."""
         fields: dict[str, Any] = dict(document)
+        if "hopeless" in fields:  # the name of `ended` in the first certificates with stages
+            fields["ended"] = fields.pop("hopeless")
         for name in ("group_answered", "group_errors", "group_bounds"):
             fields[name] = tuple(fields[name])
         return cls(**fields)
@@ -224,20 +229,20 @@ class Audit:
     certificate_seq: int = 0
 
 
-def people_of(fold: Fold) -> People:
+def people_of(fold: Fold | ClassView) -> People:
     """What is known of those who answer."""
-    labels = fold.labelled_by_people()
+    labels = fold.answers()
     return People(miss_rate(fold.people.values()), wrong_labels(fold.people), labels)
 
 
-def outcome(fold: Fold, schema: Schema, drawn: Drawn) -> Outcome:
+def outcome(fold: Fold | ClassView, schema: Schema, drawn: Drawn) -> Outcome:
     """What people said of a sample, read off the labels.
 
     Nobody had said anything of these images when they were drawn, so whatever is known of one by now
     answers for it, from whichever page or file it came. What a certificate says is no answer.
     """
     by_people = fold.by_people(drawn.rows)
-    meant = schema.resolve(drawn.class_ids)
+    meant = _resolved(schema, drawn.class_ids)
     agree = by_people & (_resolved(schema, fold.class_of(drawn.rows)) == meant)
     refused = fold.refused(drawn.rows, drawn.class_ids)
     refused |= fold.refused(drawn.rows, meant)
@@ -245,11 +250,11 @@ def outcome(fold: Fold, schema: Schema, drawn: Drawn) -> Outcome:
     return Outcome(answered, answered & ~agree)
 
 
-def mended(fold: Fold, schema: Schema, rows: Rows, class_ids: Ids) -> Mended:
+def mended(fold: Fold | ClassView, schema: Schema, rows: Rows, class_ids: Ids) -> Mended:
     """What people said of a population: images [m] and the class that each would get."""
     labelled = fold.by_people(rows)
     rows, class_ids = rows[labelled], class_ids[labelled]
-    other = _resolved(schema, fold.class_of(rows)) != schema.resolve(class_ids)
+    other = _resolved(schema, fold.class_of(rows)) != _resolved(schema, class_ids)
     return Mended(len(rows), int(other.sum()))
 
 

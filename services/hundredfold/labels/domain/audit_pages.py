@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from hundredfold.labels.domain.audit import Drawn, Plan
+from hundredfold.labels.domain.class_view import NOT
 from hundredfold.labels.domain.page import Mask, Page, PageKind, Rows
 from hundredfold.labels.domain.schema import Schema
 
@@ -31,20 +32,22 @@ def pages(plan: Plan, drawn: Drawn, wanted: Mask, schema: Schema) -> list[Page]:
                 some = places[first : first + PAGE_IMAGES]
                 some = some[wanted[some]]
                 if some.size:
-                    page = _page(plan, drawn, some, schema.in_use(class_id))
+                    page = _page(plan, drawn, some, schema.in_use(plan.class_id or class_id))
                     made.append(replace(page, page_id=f"{name}-{number}"))
     return made
 
 
 def _page(plan: Plan, drawn: Drawn, places: Rows, class_id: int) -> Page:
+    sure = drawn.probabilities[places]
     return Page(
         page_id="",
         kind=PageKind.AUDIT,
         rows=drawn.rows[places],
         class_id=class_id,
-        probability=drawn.probabilities[places],
+        probability=np.where(drawn.class_ids[places] == NOT, 1 - sure, sure).astype(np.float32),
         model=plan.model,
         cluster=plan.cluster,
         score=SCORE,
         audit_id=plan.audit_id,
+        several=plan.class_id > 0,
     )

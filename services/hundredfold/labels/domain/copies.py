@@ -1,5 +1,6 @@
 """What copies of an image get from their representative."""
 
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -92,6 +93,56 @@ class Projection:
     def _class_of(self, rows: Rows) -> Ids:
         places = np.searchsorted(self.labels.rows, rows)
         return _found(self.labels.rows, self.labels.class_ids, places, rows)
+
+
+def inherited_pairs(labels: Labels, copies: Copies | None) -> Labels:
+    """Labels of images that may be of several classes, what copies have from their representatives included.
+
+    A copy that has labels of its own (from a file, before the duplicates were known) keeps those as long
+    as its representative has none.
+    """
+    if copies is None:
+        return labels
+    members = _Members(labels, copies)
+    at, rows = members.spread(labels.rows)
+    no_at, no_rows = members.spread(labels.negative_rows)
+    unsure_at, unsure_rows = members.spread(labels.unsure_rows)
+    return replace(
+        labels,
+        rows=rows,
+        class_ids=labels.class_ids[at],
+        seqs=labels.seqs[at],
+        origins=labels.origins[at],
+        negative_rows=no_rows,
+        negative_class_ids=labels.negative_class_ids[no_at],
+        negative_origins=labels.negative_origins[no_at],
+        unsure_rows=unsure_rows,
+        unsure_class_ids=labels.unsure_class_ids[unsure_at],
+    )
+
+
+class _Members:
+    """The images that have their labels from each row."""
+
+    def __init__(self, labels: Labels, copies: Copies) -> None:
+        named = np.concatenate([labels.rows, labels.negative_rows, labels.unsure_rows])
+        size = max(int(named.max(initial=-1)) + 1, len(copies.representative))
+        known = np.zeros(size, np.bool_)
+        known[named] = True
+        every = np.arange(size)
+        source = copies.of(every)
+        source = np.where((source >= 0) & known[source], source, every)
+        self._order = np.argsort(source, kind="stable")
+        self._starts = np.searchsorted(source[self._order], np.arange(size + 1))
+
+    def spread(self, rows: Rows) -> tuple[Rows, Rows]:
+        """For rows [n], ascending: places [m] among them and the images that have it from there, by image."""
+        counts = (self._starts[rows + 1] - self._starts[rows]) if len(rows) else rows
+        at = np.repeat(np.arange(len(rows)), counts)
+        within = np.arange(len(at)) - np.repeat(np.cumsum(counts) - counts, counts)
+        images = self._order[self._starts[rows[at]] + within] if len(at) else at
+        order = np.lexsort((at, images))
+        return at[order], images[order]
 
 
 def _found(

@@ -1,6 +1,5 @@
 """What the events of a ledger come to: the labels that count."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,23 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hundredfold.labels.domain.copies import Copies
-from hundredfold.labels.domain.event import (
-    CERTIFIED,
-    JUDGING,
-    Event,
-    EventKind,
-    Judgement,
-    Standing,
-    Verdict,
-)
+from hundredfold.labels.domain.event import CERTIFIED, Event, EventKind, Judgement, Verdict
+from hundredfold.labels.domain.folding import Change, Folding
 from hundredfold.labels.domain.page import NO_IDS, NO_ROWS, Ids, Mask, Rows
-from hundredfold.labels.domain.people import Counts, counts_of, from_table, table
+from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.domain.state import FoldState, key_array, refused_keys
 from hundredfold.labels.domain.tally import UNSURE, Tally
 
-WINDOW_EVENTS = 1_000
-WINDOW_ROWS = 4_000_000
-RECENT_SECONDS = 1_200
 _Number = TypeVar("_Number", np.int32, np.int64, np.uint8)
 Origins = npt.NDArray[np.uint8]
 
@@ -46,17 +35,8 @@ class _Some:
         self.class_ids[at], self.given[at], self.origins[at] = class_id, seq, origin
 
 
-@dataclass(frozen=True, slots=True)
-class _Before:
-    """What one event changed: enough to take it back."""
-
-    some: _Some
-    refused: frozenset[int]
-    accepted: frozenset[int]
-
-
-class Fold:
-    """The labels after the events up to `seq`. Not safe for threads.
+class Fold(Folding):
+    """The labels of images that are of one class each.
 
     The rules, per event: IS_NOT takes a label of that class away, and is remembered unless the image
     has another label. UNSURE sets aside, whatever there was. IS gives the class, whatever there was,
@@ -66,72 +46,28 @@ class Fold:
     there were no certificate. A label of a class with children (`divide`) counts as none: the image waits
     for a finer one, and only that much is known of it.
 
-    Memory: 13 bytes a row of the collection, about 100 bytes an IS_NOT, and what the last
-    `WINDOW_EVENTS` events changed, so that taking one of them back needs no second fold.
+    Memory: 13 bytes a row of the collection, about 100 bytes an IS_NOT, and what `Folding` keeps.
 
     Attributes:
-        seq: the last event folded in; 0 for none.
         tally: counts.
-        decisions: decisions that count.
-        microseconds: what people spent on them.
-        people: who decided, and what each did.
     """
 
     def __init__(self, copies: Copies | None = None, divided: Ids = NO_IDS) -> None:
-        self.seq = 0
+        super().__init__()
         self._divided = divided
-        self._recent: dict[int, int] = {}
-        self._undone: set[int] = set()
-        self._reset(0, copies)
+        self._copies = copies
+        self._empty()
 
     @classmethod
     def of(cls, state: FoldState, copies: Copies | None = None, divided: Ids = NO_IDS) -> "Fold":
         """The fold that had this state."""
-        fold = cls(copies, divided)
-        fold.seq, fold._cleared = state.seq, state.cleared
-        fold._undone = set(state.undone.tolist())
+        fold = cls(copies, divided)._take_up(state)
         fold._put(_Some(state.rows, state.class_ids, state.given, state.origins))
         unsure = np.full(len(state.unsure_rows), UNSURE, np.int32)
         unknown = np.zeros(len(unsure), np.uint8)
         fold._put(_Some(state.unsure_rows, unsure, state.unsure_given, unknown))
         fold._refused = set(state.refused.tolist())
-        fold.decisions, fold.microseconds = state.decisions, state.microseconds
-        fold._recent = dict(state.recent.tolist())
-        fold.people = from_table(state.actors, state.people)
         return fold
-
-    @property
-    def standing(self) -> Standing:
-        """Which events count."""
-        return Standing(self._cleared, frozenset(self._undone))
-
-    def apply(self, event: Event) -> bool:
-        """Fold in the next event.
-
-        Returns:
-            False when this takes back an event that is not at hand or that later ones build on. The
-            fold is unchanged then: fold again from an earlier state with `refold`.
-        """
-        if event.seq != self.seq + 1:
-            raise ValueError(f"event {event.seq} does not follow {self.seq}")
-        if event.kind is EventKind.UNDO and not self._undo(event.undone_seq):
-            return False
-        if event.kind is EventKind.CLEAR:
-            self._clear(event.seq)
-        if event.kind in JUDGING:
-            self._judge(event)
-        self.seq = event.seq
-        return True
-
-    def refold(self, event: Event, standing: Standing) -> None:
-        """Fold in the next event, of which `standing` says whether it counts in the end."""
-        if standing.counts(event.seq, event.kind) and event.kind in JUDGING:
-            self._judge(event)
-        self.seq = event.seq
-
-    def stand(self, standing: Standing) -> None:
-        """Take over which events count; to be said before `refold`."""
-        self._cleared, self._undone = standing.cleared, set(standing.undone)
 
     def class_of(self, rows: Rows) -> Ids:
         """int32 [n]: the class of rows [n]; 0 for none or a divided one, `UNSURE` for set aside."""
@@ -144,7 +80,7 @@ class Fold:
 
     def given_by(self, rows: Rows) -> Rows:
         """int64 [n]: the event that labelled rows [n] or set them aside; 0 for none."""
-        return _at(self._given, rows)
+        return _at(self._given_by, rows)
 
     def origin_of(self, rows: Rows) -> Origins:
         """uint8 [n]: how the labels of rows [n] came about, see `Draft.origin`; 0 without a label."""
@@ -155,10 +91,19 @@ class Fold:
         known: Mask = self.done(rows) & (self.origin_of(rows) != CERTIFIED)
         return known
 
+    @property
+    def labelled(self) -> int:
+        """Rows with a label."""
+        return self.tally.labelled
+
     def labelled_by_people(self) -> int:
         """Rows with a label, without those that a certificate labelled."""
         certified = (self._origin == CERTIFIED) & (self._whole(self._class) > 0)
         return self.tally.labelled - int(np.count_nonzero(certified))
+
+    def answers(self) -> int:
+        """Labels that people gave, which their slips are counted among."""
+        return self.labelled_by_people()
 
     def done(self, rows: Rows) -> Mask:
         """Which of rows [n] are labelled or set aside: bool [n]."""
@@ -179,21 +124,21 @@ class Fold:
         kicked: Mask = np.isin(rows, keys >> 32)
         return kicked
 
-    def labels_since(self, moment: float) -> int:
-        """Labels given by decisions that count in or after the second of `moment`, Unix time."""
-        return sum(count for second, count in self._recent.items() if second >= int(moment))
-
     def labelled_with_copies(self) -> int:
         """Labelled rows and the copies that inherit from them."""
         return self.tally.with_copies(self.class_of)
 
     def project(self, copies: Copies | None) -> None:
-        """Count copies by another FindDuplicates run from now on."""
+        """See Folding."""
         self._copies = copies
         self.tally = Tally(copies)
         rows = np.flatnonzero(self._class)
         found = self._whole(self._class[rows])
         self.tally.change(rows, np.zeros(len(rows), np.int32), found)
+
+    def heed(self, schema: Schema) -> None:
+        """See Folding."""
+        self.divide(schema.divided)
 
     def divide(self, divided: Ids) -> None:
         """Let labels of these classes, int32 [k], and of no others wait for finer ones from now on."""
@@ -202,47 +147,30 @@ class Fold:
             self.project(self._copies)
 
     def state(self) -> FoldState:
-        """All there is to keep, in arrays of its own."""
+        """See Folding."""
         rows, unsure = np.flatnonzero(self._class > 0), np.flatnonzero(self._class == UNSURE)
-        actors, people = table(self.people)
         return FoldState(
-            seq=self.seq,
-            cleared=self._cleared,
-            undone=np.array(sorted(self._undone), np.int64),
             rows=rows,
             class_ids=self._class[rows],
-            given=self._given[rows],
+            given=self._given_by[rows],
             origins=self._origin[rows],
             unsure_rows=unsure,
-            unsure_given=self._given[unsure],
+            unsure_given=self._given_by[unsure],
             refused=np.sort(np.fromiter(self._refused, np.int64, len(self._refused))),
-            decisions=self.decisions,
-            microseconds=self.microseconds,
-            recent=np.array(sorted(self._recent.items()), np.int64).reshape(-1, 2),
-            actors=actors,
-            people=people,
+            **self._bookkeeping(),
         )
 
-    def _reset(self, cleared: int, copies: Copies | None) -> None:
+    def _empty(self) -> None:
         self._class: Ids = np.zeros(0, np.int32)
-        self._given: Rows = np.zeros(0, np.int64)
+        self._given_by: Rows = np.zeros(0, np.int64)
         self._origin: Origins = np.zeros(0, np.uint8)
         self._refused: set[int] = set()
-        self._window: OrderedDict[int, tuple[Event, _Before]] = OrderedDict()
-        self._window_rows = 0
-        self._cleared = cleared
-        self._copies = copies
-        self.tally = Tally(copies)
-        self.decisions = 0
-        self.microseconds = 0
-        self.people: dict[str, Counts] = {}
+        self.tally = Tally(self._copies)
 
-    def _clear(self, seq: int) -> None:
-        self._reset(seq, self._copies)
-        self._recent.clear()
-        self._undone.clear()
+    def _given(self, event: Event) -> int:
+        return sum(len(each.rows) for each in event.counted if each.verdict is Verdict.IS)
 
-    def _judge(self, event: Event) -> None:
+    def _judge(self, event: Event) -> Change:
         said = event.counted
         rows = np.unique(np.concatenate([NO_ROWS, *(each.rows for each in said)]))
         given = _at(self._class, rows)
@@ -253,8 +181,13 @@ class Fold:
         else:
             refused, accepted = self._weigh(event, said, after)
         self._put(after)
-        self._spend(event, +1)
-        self._remember(event, _Before(before, refused, accepted))
+
+        def take_back() -> None:
+            self._put(before)
+            self._refused -= refused
+            self._refused |= accepted
+
+        return Change(rows, take_back)
 
     def _weigh(
         self, event: Event, said: Sequence[Judgement], after: _Some
@@ -298,60 +231,13 @@ class Fold:
             )
         return frozenset(), frozenset()
 
-    def _undo(self, seq: int) -> bool:
-        if seq < self._cleared or seq in self._undone:
-            return True
-        if seq not in self._window or self._built_upon(seq):
-            return False
-        event, before = self._window.pop(seq)
-        self._window_rows -= len(before.some.rows)
-        self._put(before.some)
-        self._refused -= before.refused
-        self._refused |= before.accepted
-        self._spend(event, -1)
-        self._undone.add(seq)
-        return True
-
-    def _built_upon(self, seq: int) -> bool:
-        """Whether a later event that counts judged an image of this one."""
-        rows = self._window[seq][1].some.rows
-        later = (before.some.rows for at, (_, before) in self._window.items() if at > seq)
-        return any(np.isin(rows, each, assume_unique=True).any() for each in later)
-
-    def _remember(self, event: Event, before: _Before) -> None:
-        self._window[event.seq] = event, before
-        self._window_rows += len(before.some.rows)
-        while len(self._window) > WINDOW_EVENTS or self._window_rows > WINDOW_ROWS:
-            _, (_, dropped) = self._window.popitem(last=False)
-            self._window_rows -= len(dropped.some.rows)
-
-    def _spend(self, event: Event, sign: int) -> None:
-        if event.kind is not EventKind.DECISION:
-            return
-        counts = counts_of(event)
-        self.decisions += sign
-        self.microseconds += sign * counts.microseconds
-        self._credit(event.actor, counts, sign)
-        given = sum(len(each.rows) for each in event.counted if each.verdict is Verdict.IS)
-        second = int(event.created_at)
-        self._recent[second] = self._recent.get(second, 0) + sign * given
-        if not self._recent[second]:
-            del self._recent[second]
-        while len(self._recent) > RECENT_SECONDS:
-            del self._recent[min(self._recent)]
-
-    def _credit(self, actor: str, counts: Counts, sign: int) -> None:
-        done = self.people.pop(actor, Counts()).plus(counts, sign)
-        if done.decisions:
-            self.people[actor] = done
-
     def _put(self, some: _Some) -> None:
         rows = some.rows
         if rows.size:
             self._grow(int(rows.max()) + 1)
         self.tally.change(rows, self._whole(self._class[rows]), self._whole(some.class_ids))
         self._class[rows] = some.class_ids
-        self._given[rows] = some.given
+        self._given_by[rows] = some.given
         self._origin[rows] = some.origins
 
     def _whole(self, class_ids: Ids) -> Ids:
@@ -365,7 +251,7 @@ class Fold:
             # Doubling, so that a collection labelled from its first row to its last is copied seldom.
             more = max(size, 2 * len(self._class)) - len(self._class)
             self._class = np.concatenate([self._class, np.zeros(more, np.int32)])
-            self._given = np.concatenate([self._given, np.zeros(more, np.int64)])
+            self._given_by = np.concatenate([self._given_by, np.zeros(more, np.int64)])
             self._origin = np.concatenate([self._origin, np.zeros(more, np.uint8)])
 
 

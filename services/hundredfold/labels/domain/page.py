@@ -11,9 +11,16 @@ Rows: TypeAlias = npt.NDArray[np.int64]
 Ids: TypeAlias = npt.NDArray[np.int32]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
+CELL_SHIFT = 32
+
 NO_ROWS: Rows = np.empty(0, np.int64)
 NO_IDS: Ids = np.empty(0, np.int32)
 NO_NUMBERS: npt.NDArray[np.float32] = np.empty(0, np.float32)
+
+
+def cells(rows: Rows, class_id: int) -> Rows:
+    """See `Page.cells`: of rows [n] and a class; 0 where an image is of one class."""
+    return (rows << CELL_SHIFT) | class_id if class_id else rows
 
 
 class PageKind(enum.IntEnum):
@@ -42,6 +49,7 @@ class Page:
         score: pages with a higher one are handed out first.
         planted: int64 [k], some of `rows`: known not to be of the class; to see whether they are found.
         audit_id: AUDIT: whose sample it shows, or "" for the random stream.
+        several: whether its images may be of other classes too.
     """
 
     page_id: str
@@ -55,6 +63,15 @@ class Page:
     score: float = 0.0
     planted: Rows = field(default_factory=lambda: NO_ROWS)
     audit_id: str = ""
+    several: bool = False
+
+    @property
+    def cells(self) -> Rows:
+        """What it asks about, int64 [n]: its rows; with several classes an image row << 32 | class.
+
+        No cell is on two leased pages, so an image may be on pages of several classes.
+        """
+        return (self.rows << CELL_SHIFT) | self.class_id if self.several else self.rows
 
     @property
     def asked(self) -> Mask:

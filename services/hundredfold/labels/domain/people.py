@@ -73,6 +73,9 @@ def counts_of(event: Draft) -> Counts:
     planted = found = 0
     if page is not None and page.kind is not PageKind.SINGLE:
         kicked = len(_strangers(event.counted, page))
+        if page.several:
+            # Pages may be of images most of which are not of the class: one looks for the fewer ones.
+            kicked = min(kicked, len(np.unique(_rows(event.counted))) - kicked)
     if page is not None and page.planted.size:
         judged = np.intersect1d(_rows(said), page.planted)
         planted = len(judged)

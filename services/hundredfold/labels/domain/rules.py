@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +18,7 @@ MOST_TEXT = 200
 MOST_SECONDS = 86_400.0
 MOST_JUDGEMENTS = 1_000
 MOST_PAGE_ROWS = 1_024
+_NO_PAIRS = (PageKind.SINGLE, PageKind.REVIEW)
 _NAMED = (PageKind.VERIFY, PageKind.AUDIT, PageKind.REVIEW)
 
 
@@ -127,6 +129,21 @@ def pages(offered: Sequence[Page], rows: int) -> Sequence[Page]:
     if len({each.page_id for each in offered}) != len(offered):
         raise _bad_page("two pages have the same page_id")
     return offered
+
+
+def pages_of_pairs(offered: Sequence[Page], schema: Schema) -> list[Page]:
+    """Pages for a collection whose images may be of several classes: each asks about one class, or a cluster."""
+    for each in offered:
+        if each.kind in _NO_PAIRS:
+            raise _bad_page(f"a {each.kind.name} page takes images of one class each")
+        if each.kind is PageKind.CLUSTER and each.class_id:
+            raise _bad_page("a page of a cluster names no class where images may be of several")
+        if each.planted.size:
+            raise _bad_page("images are planted only where each is of one class")
+    unknown = schema.unknown(each.class_id for each in offered if each.class_id)
+    if unknown:
+        raise _bad_page(f"class {unknown[0]} is not in the schema")
+    return [replace(each, several=True) for each in offered]
 
 
 def _one(said: Judgement) -> None:

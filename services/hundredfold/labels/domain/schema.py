@@ -17,11 +17,13 @@ class Schema:
         names: class -> name; merged classes included.
         merged: class -> the class it was merged into, for merged classes.
         parents: class -> its parent, for classes that have one.
+        several: whether an image may be of several classes.
     """
 
     names: Mapping[int, str] = field(default_factory=dict)
     merged: Mapping[int, int] = field(default_factory=dict)
     parents: Mapping[int, int] = field(default_factory=dict)
+    several: bool = False
 
     def unknown(self, class_ids: Iterable[int]) -> list[int]:
         """Those that are no classes of the schema, ascending."""
@@ -34,6 +36,11 @@ class Schema:
             seen.add(into)
             class_id = into
         return class_id
+
+    @cached_property
+    def used(self) -> Ids:
+        """int32 [k], ascending: the classes in use."""
+        return np.array(sorted(self.names.keys() - self.merged.keys()), np.int32)
 
     def resolve(self, class_ids: Ids) -> Ids:
         """int32 [n]: the classes in use of classes [n]."""

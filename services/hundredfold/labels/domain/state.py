@@ -5,9 +5,8 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 import numpy.typing as npt
 
-from hundredfold.labels.domain.page import NO_IDS, NO_ROWS, Ids, Rows
+from hundredfold.labels.domain.page import CELL_SHIFT, NO_IDS, NO_ROWS, Ids, Rows
 
-_ROW_SHIFT = 32
 MOST_ROWS = 1 << 31
 
 
@@ -19,7 +18,7 @@ def refused_keys(rows: Rows, class_id: int) -> list[int]:
 
 def key_array(rows: Rows, class_ids: int | Ids) -> Rows:
     """int64 [n]: what `refused_keys` says, of one class or of a class a row."""
-    return (rows << _ROW_SHIFT) | class_ids
+    return (rows << CELL_SHIFT) | class_ids
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +69,7 @@ class FoldState:
     def labels(self, divided: Ids = NO_IDS) -> "Labels":
         """What callers get of it; who has a label of a divided class (int32 [k]) is not labelled yet."""
         done = ~np.isin(self.class_ids, divided)
-        rows = self.refused >> _ROW_SHIFT
+        rows = self.refused >> CELL_SHIFT
         unlabelled = ~np.isin(rows, self.rows[done], kind="sort")
         return Labels(
             seq=self.seq,
@@ -87,8 +86,26 @@ class FoldState:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PairState(FoldState):
+    """The same where an image may be of several classes: rows repeat, ordered by row, then class.
+
+    Attributes:
+        unsure_class_ids: int32 [u]: the class under which each was set aside; 0 for that of a cluster.
+        refused_given: int64 [m]: the event that said so.
+        refused_origins: uint8 [m]: how it came about, see `Draft.origin`.
+    """
+
+    unsure_class_ids: Ids
+    refused_given: Rows
+    refused_origins: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Labels:
     """The labels that count at one moment; rows ascend.
+
+    Where an image may be of several classes rows repeat, and an image that has a label may also be
+    among the negative and the unsure ones: of other classes.
 
     Attributes:
         seq: the newest event in them.
@@ -102,6 +119,9 @@ class Labels:
         possible_rows: int64 [k]: images without a label that are known to be of a divided class.
         possible_class_ids: int32 [k]: that class; once `Schema.ends` replaced it, a class that it may be
             of: rows repeat then.
+        unsure_class_ids: int32 [u], where an image may be of several classes: under which each was set
+            aside; else empty.
+        negative_origins: uint8 [m], there too: how each negative came about; else empty.
     """
 
     seq: int
@@ -114,3 +134,5 @@ class Labels:
     unsure_rows: Rows
     possible_rows: Rows = field(default_factory=lambda: NO_ROWS)
     possible_class_ids: Ids = field(default_factory=lambda: NO_IDS)
+    unsure_class_ids: Ids = field(default_factory=lambda: NO_IDS)
+    negative_origins: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))

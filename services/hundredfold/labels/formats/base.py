@@ -1,5 +1,6 @@
 """What a format does, and what all formats of one file share."""
 
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -25,6 +26,22 @@ COLUMNS = pa.schema(
     ]
 )
 """The columns of an export. An image without a label has the label "" and class 0; `annotator` and `seq` are of the event that gave it."""
+
+JOINT = ";"
+"""Between the names of the classes of an image that may be of several; no name of such a class has it."""
+
+PAIR_COLUMNS = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("uri", pa.string()),
+        ("key", pa.string()),
+        ("label", pa.string()),
+        ("class_ids", pa.string()),
+        ("not_label", pa.string()),
+        ("representative", pa.int64()),
+    ]
+)
+"""The columns where an image may be of several classes: what it is, and in `not_label` what it is not, by name, joined."""
 
 Lines = Mapping[str, Sequence[Any]]
 """Some lines of a file: the values of each column that is there; None where a line has none."""
@@ -72,14 +89,16 @@ class Content:
     """What to export.
 
     Attributes:
-        tables: the images, a part at a time, with `COLUMNS` and the `format` of each image.
+        tables: the images, a part at a time, with `columns` and the `format` of each image.
         names: class -> name.
         read: reads originals by their URIs, in order.
+        columns: `COLUMNS` or `PAIR_COLUMNS`.
     """
 
     tables: Iterable[pa.Table]
     names: Mapping[int, str]
     read: Callable[[Sequence[str]], Iterator[bytes | ServiceError]]
+    columns: pa.Schema = COLUMNS
 
 
 class Format(Protocol):
@@ -108,8 +127,10 @@ class FileFormat(ABC):
     suffix: str
 
     @abstractmethod
-    def writer(self, out: BinaryIO) -> AbstractContextManager[Callable[[pa.Table], None]]:
-        """A function that writes tables of `COLUMNS`, until the block ends."""
+    def writer(
+        self, out: BinaryIO, columns: pa.Schema = COLUMNS
+    ) -> AbstractContextManager[Callable[[pa.Table], None]]:
+        """A function that writes tables of these columns, until the block ends."""
 
     @abstractmethod
     def lines(self, file: BinaryIO, columns: Sequence[str]) -> Iterator[Lines]:
@@ -122,22 +143,34 @@ class FileFormat(ABC):
     def write(self, place: Place, content: Content) -> Counted:
         """See Format."""
         total = Counted()
-        with place.store.writer(place.path) as out, self.writer(out) as write:  # type: ignore[arg-type]  # a RawIOBase is one
+        with place.store.writer(place.path) as out, self.writer(out, content.columns) as write:  # type: ignore[arg-type]  # a RawIOBase is one
             for table in content.tables:
-                write(table.select(COLUMNS.names))
-                total += _count(table["row"].to_pylist(), table["class_id"].to_pylist())
+                write(table.select(content.columns.names))
+                total += _count(table.select(_counted(table.column_names)).to_pydict())
         return total
 
     def recount(self, place: Place) -> Counted:
         """See Format."""
         total = Counted()
         with place.store.local(place.path).open("rb") as file:
-            for lines in self.lines(file, ("row", "class_id")):
-                total += _count(lines["row"], lines["class_id"])
+            for lines in self.lines(file, ("row", *_CLASSES)):
+                total += _count(lines)
         return total
 
 
-def _count(rows: Sequence[Any], class_ids: Sequence[Any]) -> Counted:
-    pairs = [(int(row), int(each)) for row, each in zip(rows, class_ids, strict=True)]
-    labelled = sum(1 for _, each in pairs if each > 0)
-    return Counted(len(pairs), labelled, sum((row + 1) * (each + 1) for row, each in pairs))
+_CLASSES = ("class_id", "class_ids")
+
+
+def _counted(names: Sequence[str]) -> list[str]:
+    return ["row", *(each for each in _CLASSES if each in names)]
+
+
+def _count(lines: Lines) -> Counted:
+    rows = [int(row) for row in lines["row"]]
+    if "class_ids" in lines:
+        codes = [zlib.crc32(str(each or "").encode()) for each in lines["class_ids"]]
+    else:
+        codes = [int(each) for each in lines["class_id"]]
+    labelled = sum(1 for each in codes if each > 0)
+    check = sum((row + 1) * (each + 1) for row, each in zip(rows, codes, strict=True))
+    return Counted(len(rows), labelled, check)

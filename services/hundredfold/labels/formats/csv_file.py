@@ -25,12 +25,14 @@ class CSVFile(FileFormat):
     suffix = ".csv"
 
     @contextmanager
-    def writer(self, out: BinaryIO) -> Iterator[Callable[[pa.Table], None]]:
+    def writer(
+        self, out: BinaryIO, columns: pa.Schema = COLUMNS
+    ) -> Iterator[Callable[[pa.Table], None]]:
         """See FileFormat."""
         text = io.TextIOWrapper(out, encoding="utf-8", newline="")
         # With "\n" Python would leave a value with a "\r" unquoted.
         lines = csv.writer(text, lineterminator="\r\n")
-        lines.writerow(COLUMNS.names)
+        lines.writerow(columns.names)
 
         def write(table: pa.Table) -> None:
             lines.writerows(zip(*table.to_pydict().values(), strict=True))

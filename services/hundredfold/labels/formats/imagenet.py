@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from hundredfold.chassis.errors import Conflict, InvalidArgument, ServiceError
 from hundredfold.labels.domain.names import folder_names, safe_name
-from hundredfold.labels.formats.base import Content, Counted, Place
+from hundredfold.labels.formats.base import JOINT, Content, Counted, Place
 
 UNLABELLED = "_unlabelled"
 _EXTENSIONS = {
@@ -25,7 +25,7 @@ _BATCH = 256
 
 
 class ImageNet:
-    """A folder a class. File names begin with the row, so that no two are the same."""
+    """A folder a class; an image of several classes is in each of their folders. File names begin with the row, so that no two are the same."""
 
     suffix = ""
 
@@ -87,8 +87,16 @@ def _batch(
                 reason="ORIGINAL_AWAY",
                 metadata={"row": str(image["row"])},
             )
-        folder = folders[image["class_id"]] if image["class_id"] else UNLABELLED
-        yield f"{folder}/{_file_name(image)}", original
+        for class_id in _classes(image):
+            folder = folders[class_id] if class_id else UNLABELLED
+            yield f"{folder}/{_file_name(image)}", original
+
+
+def _classes(image: dict[str, Any]) -> list[int]:
+    """The classes of an image: one, 0 for none, or as many as it has."""
+    if "class_ids" not in image:
+        return [image["class_id"]]
+    return [int(each) for each in image["class_ids"].split(JOINT) if each] or [0]
 
 
 def _file_name(image: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from hundredfold.chassis.errors import InvalidArgument
-from hundredfold.labels.formats.base import FileFormat, Lines
+from hundredfold.labels.formats.base import COLUMNS, FileFormat, Lines
 
 _LINES = 20_000
 _LINE_BYTES = 1 << 20
@@ -21,11 +21,14 @@ class JSONLFile(FileFormat):
     suffix = ".jsonl"
 
     @contextmanager
-    def writer(self, out: BinaryIO) -> Iterator[Callable[[pa.Table], None]]:
+    def writer(
+        self, out: BinaryIO, columns: pa.Schema = COLUMNS
+    ) -> Iterator[Callable[[pa.Table], None]]:
         """See FileFormat."""
 
         def write(table: pa.Table) -> None:
-            lines = [json.dumps(each, ensure_ascii=False) + "\n" for each in table.to_pylist()]
+            objects = table.select(columns.names).to_pylist()
+            lines = [json.dumps(each, ensure_ascii=False) + "\n" for each in objects]
             out.write("".join(lines).encode())
 
         yield write

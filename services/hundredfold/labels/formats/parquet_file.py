@@ -19,10 +19,12 @@ class ParquetFile(FileFormat):
     suffix = ".parquet"
 
     @contextmanager
-    def writer(self, out: BinaryIO) -> Iterator[Callable[[pa.Table], None]]:
+    def writer(
+        self, out: BinaryIO, columns: pa.Schema = COLUMNS
+    ) -> Iterator[Callable[[pa.Table], None]]:
         """See FileFormat."""
-        with pq.ParquetWriter(out, COLUMNS, compression="zstd") as writer:
-            yield lambda table: writer.write_table(table.cast(COLUMNS))
+        with pq.ParquetWriter(out, columns, compression="zstd") as writer:
+            yield lambda table: writer.write_table(table.cast(columns))
 
     def lines(self, file: BinaryIO, columns: Sequence[str]) -> Iterator[Lines]:
         """See FileFormat."""

@@ -6,10 +6,11 @@ from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
 from hundredfold.chassis.errors import NotFound
 from hundredfold.chassis.paging import decode_token, encode_token, page_size
 from hundredfold.chassis.requests import check_request_id
-from hundredfold.labels.auditing import Auditor, Wanted
+from hundredfold.labels.auditing import Auditor
 from hundredfold.labels.audits import Audits
 from hundredfold.labels.domain import rules
 from hundredfold.labels.domain.sampling import MOST_SAMPLE
+from hundredfold.labels.drawing import Wanted
 from hundredfold.labels.leasing import Leasing
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.servicer import messages
@@ -95,7 +96,7 @@ def _wanted(request: labels_pb2.StartAuditRequest) -> Wanted:
     return Wanted(
         model=request.model,
         cluster=request.cluster,
-        class_id=request.class_id if request.cluster else 0,
+        class_id=request.class_id,
         allowed_error=rules.share(request.allowed_error, 0.0001, 0.5, 0.05, "allowed_error"),
         confidence=rules.share(request.confidence, 0.5, 0.9999, 0.95, "confidence"),
         sample=rules.between(request.sample, 1, MOST_SAMPLE, 0, "sample"),

@@ -15,7 +15,7 @@ from hundredfold.labels.answers import Answers, Decision
 from hundredfold.labels.auditing import Auditor
 from hundredfold.labels.audits import Audits
 from hundredfold.labels.domain import rules
-from hundredfold.labels.domain.copies import Projection
+from hundredfold.labels.domain.copies import Projection, inherited_pairs
 from hundredfold.labels.leasing import Leasing
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.servicer import messages
@@ -146,10 +146,15 @@ class LabelsServicer(AuditsServicer):
         """See labels.proto."""
         collection = self._collection(request.collection)
         labels = self._ledger.labels(collection)
-        audited = self._audits.open_rows(collection)
-        if request.include_copies:
-            projection = Projection(labels, self._ledger.copies(collection))
-            yield from messages.copy_pieces(projection, audited)
+        audited, audited_class = self._audits.open_rows(collection)
+        copies = self._ledger.copies(collection) if request.include_copies else None
+        if self._ledger.catalog.recent(collection).several:
+            pieces = messages.label_pieces(inherited_pairs(labels, copies), audited)
+            for piece in pieces:
+                piece.audit_class_id = audited_class
+                yield piece
+        elif request.include_copies:
+            yield from messages.copy_pieces(Projection(labels, copies), audited)
         else:
             yield from messages.label_pieces(labels, audited)
 
@@ -170,9 +175,14 @@ class LabelsServicer(AuditsServicer):
         pages = [messages.page(each) for each in request.pages]
         most = max((int(each.rows.max(initial=-1)) for each in pages), default=-1) + 1
         rows = self._ledger.catalog.rows(collection, most)
+        checked = rules.pages(pages, rows)
+        schema = self._ledger.catalog.recent(collection)
+        if schema.several:
+            schema = self._ledger.catalog.schema_with(collection, {p.class_id for p in pages} - {0})
+            checked = rules.pages_of_pairs(checked, schema)
         ready = self._leasing.offer(
             collection,
-            rules.pages(pages, rows),
+            checked,
             replace=request.replace,
             total=rules.not_negative(request.total, "total"),
         )

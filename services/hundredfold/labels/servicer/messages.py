@@ -132,6 +132,8 @@ def label_pieces(labels: Labels, audited: Rows) -> Iterator[labels_pb2.GetLabels
             audit_rows=pack(audited[piece]),
             possible_rows=pack(labels.possible_rows[piece]),
             possible_class_ids=pack(labels.possible_class_ids[piece]),
+            unsure_class_ids=pack(labels.unsure_class_ids[piece]),
+            negative_origins=pack(labels.negative_origins[piece]),
         )
 
 
@@ -177,6 +179,8 @@ def progress_message(progress: Progress) -> labels_pb2.GetProgressResponse:
         labels_by_class=dict(progress.labels_by_class),
         labelled_with_copies=progress.labelled_with_copies,
         human_seconds=progress.human_seconds,
+        images=progress.images,
+        images_labelled=progress.images_labelled,
     )
 
 
@@ -212,6 +216,7 @@ def audit_message(collection: str, audit: Audit) -> labels_pb2.Audit:
         seq=audit.seq,
         certificate_seq=audit.certificate_seq,
         people_error=proof.people_error,
+        class_id=plan.class_id,
     )
 
 

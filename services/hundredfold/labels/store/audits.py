@@ -13,9 +13,12 @@ from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore, damaged
 from hundredfold.labels.domain.audit import Drawn
+from hundredfold.labels.domain.class_view import NOT
 from hundredfold.labels.domain.page import Ids, Mask, Rows
 
 _PREDICTED = ("rows", "top", "probability")
+_PAIRS = ("rows", "starts", "class_ids", "probability", "rest_class_ids", "rest_probability")
+_YES = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,18 +59,38 @@ class AuditStore:
             InvalidArgument: the name can't be one.
             NotFound: there is no such head, or there are no predictions of it.
         """
-        folder = layout.predictions(collection, model)
-        manifest = Manifest.load(self._store, folder)
-        names = [
-            layout.predictions_part(number)
-            for number in layout.part_numbers(manifest.entries, layout.predictions_part)
-        ]
-        if not names:
-            raise NotFound(f"{collection} has no predictions of {model}", field="model")
-        parts = [self._part(f"{folder}/{name}") for name in names]
+        parts = self._parts(collection, model, _PREDICTED)
         rows, top, probability = (np.concatenate(each) for each in zip(*parts, strict=True))
         order = np.argsort(rows, kind="stable")
         return Population(rows[order], top[order], np.nan_to_num(probability[order]))
+
+    def pair_predictions(self, collection: str, model: str, class_id: int) -> Population:
+        """Of all images whether a head takes them for one class: the class, or `NOT`, and how sure it is of that.
+
+        Raises:
+            InvalidArgument: the name can't be one.
+            NotFound: there is no such head, there are no predictions of it, or it does not know the class.
+        """
+        parts = [_pairs_of(each, class_id) for each in self._parts(collection, model, _PAIRS)]
+        if any(each is None for each in parts):
+            raise NotFound(f"{model} does not know class {class_id}", field="class_id")
+        rows, chances = (np.concatenate(each) for each in zip(*filter(None, parts), strict=True))
+        order = np.argsort(rows, kind="stable")
+        rows, chances = rows[order], chances[order]
+        classes = np.where(chances >= _YES, np.int32(class_id), np.int32(NOT))
+        return Population(rows, classes, np.maximum(chances, 1 - chances))
+
+    def _parts(
+        self, collection: str, model: str, names: tuple[str, ...]
+    ) -> list[list[npt.NDArray[Any]]]:
+        """These arrays of each part of what a head says; NotFound without any."""
+        folder = layout.predictions(collection, model)
+        manifest = Manifest.load(self._store, folder)
+        numbers = layout.part_numbers(manifest.entries, layout.predictions_part)
+        if not numbers:
+            raise NotFound(f"{collection} has no predictions of {model}", field="model")
+        paths = [f"{folder}/{layout.predictions_part(number)}" for number in numbers]
+        return [self._part(path, names) for path in paths]
 
     def cluster(self, collection: str, name: str, class_id: int) -> Population:
         """The images of a cluster `run/number`, as if all were of a class.
@@ -125,10 +148,24 @@ class AuditStore:
         population = self.population(collection, audit_id)
         return population.at(np.searchsorted(population.rows, rows))
 
-    def _part(self, path: str) -> list[npt.NDArray[Any]]:
+    def _part(self, path: str, names: tuple[str, ...]) -> list[npt.NDArray[Any]]:
         data = io.BytesIO(self._store.read_bytes(path))
         try:
             with np.load(data, allow_pickle=False) as arrays:
-                return [arrays[name] for name in _PREDICTED]
+                return [arrays[name] for name in names]
         except (ValueError, KeyError, OSError, EOFError) as error:
             raise damaged(path, "not predictions") from error
+
+
+def _pairs_of(
+    part: list[npt.NDArray[Any]], class_id: int
+) -> tuple[Rows, npt.NDArray[np.float32]] | None:
+    """The images of a part and the probability that each is of a class; None when the head does not know it."""
+    rows, starts, class_ids, probability, rest_ids, rest = part
+    known = np.flatnonzero(rest_ids == class_id)
+    if not known.size:
+        return None
+    chances = np.full(len(rows), rest[known[0]], np.float32)
+    mine = class_ids == class_id
+    chances[np.repeat(np.arange(len(rows)), np.diff(starts))[mine]] = probability[mine]
+    return rows, chances

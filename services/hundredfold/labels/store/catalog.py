@@ -6,7 +6,12 @@ import time
 from collections.abc import Iterable
 
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.collections import read_schema, require_collection, row_count
+from hundredfold.chassis.storage.collections import (
+    read_schema,
+    require_collection,
+    require_one_class,
+    row_count,
+)
 from hundredfold.chassis.storage.latest import latest
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
@@ -37,6 +42,10 @@ class Catalog:
             require_collection(self._store, collection)
             self._there.add(collection)
         return collection
+
+    def require_one_class(self, collection: str, what: str) -> None:
+        """Refuse what is only there where an image is of one class: Conflict SEVERAL_CLASSES."""
+        require_one_class(self._store, collection, what)
 
     def schema(self, collection: str) -> Schema:
         """The schema as it is now."""
@@ -82,11 +91,13 @@ class Catalog:
 
 
 def _schema(store: ArtifactStore, collection: str) -> Schema:
-    classes = read_schema(store, collection)["classes"]
+    kept = read_schema(store, collection)
+    classes = kept["classes"]
     return Schema(
         names={each["class_id"]: each["name"] for each in classes},
         merged={
             each["class_id"]: each["merged_into"] for each in classes if each.get("merged_into")
         },
         parents={each["class_id"]: each["parent_id"] for each in classes if each.get("parent_id")},
+        several=kept.get("several", False),
     )

@@ -82,6 +82,8 @@ def _page_head(page: Page) -> dict[str, Any]:
         head["planted"] = page.planted.tolist()
     if page.audit_id:
         head["audit_id"] = page.audit_id
+    if page.several:
+        head["several"] = True
     return head
 
 

@@ -6,7 +6,7 @@ removing its id: of several takers one is told that it did.
 
     hundredfold:labels:{<collection>}:ready   sorted set: page_id by score
     hundredfold:labels:{<collection>}:pages   hash: page_id -> page
-    hundredfold:labels:{<collection>}:rows    hash: page_id -> its rows, int64
+    hundredfold:labels:{<collection>}:rows    hash: page_id -> its cells, int64
 """
 
 import logging
@@ -86,7 +86,7 @@ class Queue:
                     pipe.delete(ready, blobs, rows)
                 for page in pages:
                     pipe.hset(blobs, page.page_id, page_to_bytes(page))
-                    pipe.hset(rows, page.page_id, _packed(page.rows))
+                    pipe.hset(rows, page.page_id, _packed(page.cells))
                     pipe.zadd(ready, {page.page_id: page.score})
                 pipe.zcard(ready)
                 return int(pipe.execute()[-1])
@@ -97,7 +97,7 @@ class Queue:
         with _errors(), self._redis.pipeline() as pipe:
             for page in pages:
                 pipe.hsetnx(blobs, page.page_id, page_to_bytes(page))
-                pipe.hsetnx(rows, page.page_id, _packed(page.rows))
+                pipe.hsetnx(rows, page.page_id, _packed(page.cells))
                 pipe.zadd(ready, {page.page_id: page.score}, nx=True)
             pipe.execute()
 
@@ -149,7 +149,7 @@ class Queue:
         _, blobs, rows = _keys(collection)
         with _errors(), self._redis.pipeline() as pipe:
             pipe.hset(blobs, page.page_id, page_to_bytes(page))
-            pipe.hset(rows, page.page_id, _packed(page.rows))
+            pipe.hset(rows, page.page_id, _packed(page.cells))
             pipe.execute()
 
     def drop(self, collection: str, page_id: str) -> None:
@@ -174,7 +174,7 @@ class Queue:
                 self.drop(collection, page_id.decode())
 
     def rows(self, collection: str) -> tuple[int, Rows]:
-        """How many pages wait, and their rows, int64 [n], which may repeat."""
+        """How many pages wait, and their cells, int64 [n], which may repeat."""
         ready, _, rows = _keys(collection)
         with _errors(), self._redis.pipeline() as pipe:
             pipe.zcard(ready)

@@ -131,16 +131,16 @@ class Reading:
         return {row.seq: row.actor for row in self._all(found)}
 
     def leased(self) -> Rows:
-        """The rows of ACTIVE leases: int64 [n]."""
+        """The cells (see `Page.cells`) of ACTIVE leases: int64 [n]."""
         found = select(leased_rows.c.row).where(leased_rows.c.collection == self.collection)
         return np.array(self.connection.execute(found).scalars().all(), np.int64)
 
-    def taken(self, rows: Rows) -> Mask:
-        """Which of rows [n] are in a lease: bool [n]."""
+    def taken(self, cells: Rows) -> Mask:
+        """Which of cells [n] are in a lease: bool [n]."""
         found = select(leased_rows.c.row).where(
-            leased_rows.c.collection == self.collection, leased_rows.c.row.in_(rows.tolist())
+            leased_rows.c.collection == self.collection, leased_rows.c.row.in_(cells.tolist())
         )
-        return np.isin(rows, self.connection.execute(found).scalars().all())
+        return np.isin(cells, self.connection.execute(found).scalars().all())
 
     def find_lease(self, token: int) -> Lease | None:
         """A lease by its token, whatever its state; None when there never was one, or long ago."""

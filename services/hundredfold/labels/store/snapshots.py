@@ -12,10 +12,12 @@ from hundredfold.chassis.errors import Conflict, ServiceError
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.labels.domain.state import FoldState
+from hundredfold.labels.domain.state import FoldState, PairState
 
 KEPT = 3
 _ARRAYS = ("unsure_rows", "unsure_given", "refused", "undone", "recent", "actors", "people")
+_OF_PAIRS = ("unsure_class_ids", "refused_given", "refused_origins")
+"""What there is only where an image may be of several classes."""
 _SCALARS = ("seq", "cleared", "decisions", "microseconds")
 
 _log = logging.getLogger("hundredfold.labels.snapshots")
@@ -92,12 +94,14 @@ class Snapshots:
         table = pq.read_table(self._store.local(paths[0]), partitioning=None)
         with np.load(io.BytesIO(self._store.read_bytes(paths[1])), allow_pickle=False) as rest:
             scalars = zip(_SCALARS, rest["scalars"].tolist(), strict=True)
-            return FoldState(
+            of_pairs = _OF_PAIRS[0] in rest
+            kind = PairState if of_pairs else FoldState
+            return kind(
                 rows=table["row"].to_numpy(),
                 class_ids=table["class_id"].to_numpy(),
                 given=table["seq"].to_numpy(),
                 origins=table["origin"].to_numpy(),
-                **{name: rest[name] for name in _ARRAYS},
+                **{name: rest[name] for name in _arrays(of_pairs=of_pairs)},
                 **dict(scalars),
             )
 
@@ -113,6 +117,10 @@ def _seqs(manifest: Manifest) -> list[int]:
     return sorted(whole, reverse=True)
 
 
+def _arrays(*, of_pairs: bool) -> tuple[str, ...]:
+    return _ARRAYS + _OF_PAIRS if of_pairs else _ARRAYS
+
+
 def _table(state: FoldState) -> pa.Table:
     return pa.table(
         {
@@ -126,7 +134,7 @@ def _table(state: FoldState) -> pa.Table:
 
 def _rest(state: FoldState) -> bytes:
     out = io.BytesIO()
-    arrays = {name: getattr(state, name) for name in _ARRAYS}
+    arrays = {name: getattr(state, name) for name in _arrays(of_pairs=isinstance(state, PairState))}
     scalars = np.array([getattr(state, name) for name in _SCALARS], np.int64)
     np.savez_compressed(out, scalars=scalars, **arrays)
     return out.getvalue()

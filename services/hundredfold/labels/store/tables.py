@@ -75,4 +75,4 @@ leased_rows = Table(
     Column("token", BigInteger, nullable=False),
     Index("leased_rows_by_token", "token"),
 )
-"""The rows of ACTIVE leases. Its primary key is why no image can be in two."""
+"""The cells of ACTIVE leases (see `Page.cells`). Its primary key is why no image can be in two, or in two of one class."""

@@ -52,7 +52,7 @@ class Writing(Reading):
         return self.head.seq
 
     def lease(self, page: Page, annotator: str, ttl_seconds: float) -> Lease:
-        """Lease a page of which no row is `taken`; the database refuses it otherwise."""
+        """Lease a page of which no cell is `taken`; the database refuses it otherwise."""
         expires_at = self.now + ttl_seconds
         given = insert(leases).values(
             collection=self.collection,
@@ -65,7 +65,7 @@ class Writing(Reading):
         token = int(self.connection.execute(given.returning(leases.c.token)).scalar_one())
         rows = [
             {"collection": self.collection, "row": row, "token": token}
-            for row in page.rows.tolist()
+            for row in page.cells.tolist()
         ]
         self.connection.execute(insert(leased_rows), rows)
         return Lease(token, page, annotator, expires_at)

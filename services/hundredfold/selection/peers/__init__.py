@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass
 
-from hundredfold.selection.peers.ledger import Audit, Heard, Ledger, Progress, page_message
+from hundredfold.selection.peers.ledger import (
+    Audit,
+    Heard,
+    Ledger,
+    PairsHeard,
+    Progress,
+    page_message,
+)
 from hundredfold.selection.peers.machines import Embedder, Indexer, Run, RunsOf, Trainer, request_id
 
 __all__ = [
@@ -11,6 +18,7 @@ __all__ = [
     "Heard",
     "Indexer",
     "Ledger",
+    "PairsHeard",
     "Peers",
     "Progress",
     "Run",

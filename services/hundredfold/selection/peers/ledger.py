@@ -13,7 +13,8 @@ from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
 from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.selection.domain.forecast import Answered
 from hundredfold.selection.domain.page import Draft
-from hundredfold.selection.domain.pool import Labels, Said
+from hundredfold.selection.domain.pair_pool import Pairs, PairsSaid, joined
+from hundredfold.selection.domain.pool import MODEL_ORIGIN, Labels, Said
 from hundredfold.selection.domain.stopping import MISS_RATE
 from hundredfold.selection.peers.naming import named
 
@@ -31,6 +32,14 @@ class Heard:
 
 
 @dataclass(frozen=True)
+class PairsHeard:
+    """The same where an image may be of several classes."""
+
+    seq: int
+    said: PairsSaid
+
+
+@dataclass(frozen=True)
 class Audit:
     """An audit; names as in the message. `state` is the name of its AuditState without the prefix."""
 
@@ -42,8 +51,10 @@ class Audit:
     total: int
     look: int
     people_error: float
-    population: int
-    most_sample: int
+    class_id: int = 0
+    population: int = 0
+    answered: int = 0
+    most_sample: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,9 +74,7 @@ class Ledger:
 
     def heard(self, collection: str) -> Heard:
         """What counts, up to the newest event."""
-        with named("labels"):
-            request = labels_pb2.GetLabelsRequest(collection=collection)
-            answers = list(self._stub.GetLabels(request, timeout=_STREAM_SECONDS))
+        answers = self._labels(collection)
         rows = _joined(answers, "rows", np.int64)
         order = np.argsort(rows)
         origins = _joined(answers, "origins", np.uint8)
@@ -82,6 +91,26 @@ class Ledger:
             _joined(answers, "possible_rows", np.int64),
         )
         return Heard(answers[-1].seq if answers else 0, said)
+
+    def pairs_heard(self, collection: str) -> PairsHeard:
+        """What counts, up to the newest event, where an image may be of several classes."""
+        answers = self._labels(collection)
+
+        def pairs(rows: str, class_ids: str) -> Pairs:
+            return Pairs(_joined(answers, rows, np.int64), _joined(answers, class_ids, np.int32))
+
+        yes, no = pairs("rows", "class_ids"), pairs("negative_rows", "negative_class_ids")
+        certified = joined(
+            yes.only(_joined(answers, "origins", np.uint8) == MODEL_ORIGIN),
+            no.only(_joined(answers, "negative_origins", np.uint8) == MODEL_ORIGIN),
+        )
+        said = PairsSaid(yes, no, pairs("unsure_rows", "unsure_class_ids"), certified)
+        return PairsHeard(answers[-1].seq if answers else 0, said)
+
+    def _labels(self, collection: str) -> list[labels_pb2.GetLabelsResponse]:
+        with named("labels"):
+            request = labels_pb2.GetLabelsRequest(collection=collection)
+            return list(self._stub.GetLabels(request, timeout=_STREAM_SECONDS))
 
     def watch(self, collection: str, after_seq: int) -> Any:
         """A running call: iterate over it for messages with `head_seq`, `cancel()` it from outside."""
@@ -145,8 +174,19 @@ class Ledger:
         allowed_error: float,
         confidence: float,
         sample: int,
+        class_id: int = 0,
     ) -> Audit:
-        """Draw an audit; NotFound without the head, Conflict without an image to audit."""
+        """Draw an audit; NotFound without the head, Conflict without an image to audit.
+
+        Args:
+            collection: of which.
+            request_id: the same again draws no other.
+            model: the head.
+            allowed_error: share of wrong labels.
+            confidence: of the proof.
+            sample: images to draw; 0 = as many as seem right.
+            class_id: where an image may be of several classes the one to audit.
+        """
         request = labels_pb2.StartAuditRequest(
             collection=collection,
             request_id=request_id,
@@ -154,6 +194,7 @@ class Ledger:
             allowed_error=allowed_error,
             confidence=confidence,
             sample=sample,
+            class_id=class_id,
         )
         with named("labels"):
             return _audit(self._stub.StartAudit(request, timeout=_AUDIT_SECONDS).audit)
@@ -171,6 +212,21 @@ class Ledger:
         request = labels_pb2.GetAuditRequest(collection=collection, audit_id=audit_id)
         with named("labels"):
             return _audit(self._stub.GetAudit(request).audit)
+
+    def audits(self, collection: str) -> list[Audit]:
+        """All audits, newest first."""
+        found: list[Audit] = []
+        token = ""
+        while True:
+            request = labels_pb2.ListAuditsRequest(
+                collection=collection, page_size=1000, page_token=token
+            )
+            with named("labels"):
+                answer = self._stub.ListAudits(request, timeout=_AUDIT_SECONDS)
+            found += map(_audit, answer.audits)
+            token = answer.next_page_token
+            if not token:
+                return found
 
     def certify(self, collection: str, *, request_id: str, audit_id: str, auto_label: bool) -> None:
         """Write the certificate of an audit; NotFound, Conflict."""
@@ -208,7 +264,9 @@ def _audit(audit: labels_pb2.Audit) -> Audit:
         audit.total,
         audit.look,
         audit.people_error,
+        audit.class_id,
         audit.population,
+        audit.answered,
         max(audit.sample, audit.most_sample),
     )
 

@@ -26,3 +26,17 @@ def calibration_error(
     place = np.minimum((probability * bins).astype(np.int64), bins - 1)
     gap = np.bincount(place, probability.astype(np.float64) - right, minlength=bins)
     return float(np.abs(gap).sum() / len(right))
+
+
+def average_precision(scores: NDArray[np.float32], yes: NDArray[np.bool_]) -> float:
+    """The mean precision at each yes, the highest scores first; 0 without a yes or without a no.
+
+    Args:
+        scores: float32 [n].
+        yes: bool [n].
+    """
+    if yes.all() or not yes.any():
+        return 0.0
+    found = yes[np.argsort(-scores, kind="stable")]
+    at = np.flatnonzero(found) + 1
+    return float((np.arange(1, len(at) + 1) / at).mean())

@@ -22,6 +22,7 @@ export class Session extends EventTarget {
     this.outbox = outbox;
     this.server = new Server(collection);
     this.classes = [];
+    this.several = false;   // an image may be of several classes, each asked about by itself
     this.progress = null;
     this.phase = "";
     this.work = "";         // what is being prepared
@@ -145,6 +146,7 @@ export class Session extends EventTarget {
     const state = await this.server.call("state");
     const ended = this.phase !== "DONE" && state.phase === "DONE" && state.proved;
     this.classes = state.schema.classes;
+    this.several = state.schema.several;
     this.progress = state.progress;
     this.phase = state.phase;
     this.proved = state.proved;

@@ -17,6 +17,11 @@ const QUESTIONS = {
   AUDIT: { before: "Check: are all of these ", after: "?", hint: "Look closely: these stand for all the others. " + HINT, note: "random check" },
   REVIEW: { before: "Labelled ", after: ": click what is not.", hint: "Some of these labels look wrong. Enter confirms the rest.", note: "second look" },
 };
+// Where an image may be of several classes: nothing is said of the others.
+const QUESTIONS_OF_SEVERAL = {
+  VERIFY: { before: "Is there a ", after: "?", hint: "Click where there is none, then Enter; I turns it round." },
+  AUDIT: { before: "Check: is there a ", after: "?", hint: "Look closely: these stand for all the others. Click where there is none, then Enter.", note: "random check" },
+};
 const STATEMENT = { before: "These are ", after: ".", hint: HINT };
 
 export class View {
@@ -154,11 +159,13 @@ export class View {
     }
     if (!page.named) {
       words.append("What are these?");
+      if (this.session.several) words.replaceChildren("What do most of these show?");
       const how = this.session.classes.length ? "Press the class of most" : "Press N and type what most are";
       return asked(`${how}, click what is not, then Enter.`);
     }
     const name = text("b", "", this.session.name(page.named));
-    const { before, after, hint, note } = (page.named === page.asked && QUESTIONS[page.kind]) || STATEMENT;
+    const questions = this.session.several ? QUESTIONS_OF_SEVERAL : QUESTIONS;
+    const { before, after, hint, note } = (page.named === page.asked && questions[page.kind]) || STATEMENT;
     words.append(before, name, after);
     const told = this.#children(page.named) + hint;
     return note ? [words, text("span", "note", note), ...asked(told).slice(1)] : asked(told);
@@ -185,12 +192,13 @@ export class View {
 
   // A title, and lines of which commands are shown as such.
   #emptyWords() {
-    const { phase, work, away, collection, known, progress, proved } = this.session;
+    const { phase, work, away, collection, known, progress, proved, several } = this.session;
     if (away) return ["Waiting for the server", [`${away}.`, "Nothing is lost: answers that are not saved yet are kept in this browser."]];
     if (!known) return ["Loading …", []];
     if (phase === "DONE") {
       const title = proved ? `Done: ${proved} of all images are right` : "All done";
-      const why = proved ? "A random check proved it. Take the labels out with" : "Every image is labelled or set aside. Take the labels out with";
+      const all = several ? "No class is likely any more where it is unknown, which is no proof." : "Every image is labelled or set aside.";
+      const why = proved ? "A random check proved it. Take the labels out with" : `${all} Take the labels out with`;
       return [title, [why, `hundredfold export ${collection} --format csv --out labels.csv`, "Z takes your last answer back."]];
     }
     if (phase === "NONE" && !work) {
@@ -211,7 +219,7 @@ export class View {
       : unsent ? text("span", "badge busy", `↑ ${unsent} unsent`) : text("span", "badge saved", "✓ saved");
     badge.title = unsent ? "Answers that are not saved yet are kept in this browser and sent by themselves." : "Every answer is saved.";
     const parts = [badge];
-    if (progress) parts.push(...progressParts(progress));
+    if (progress) parts.push(...progressParts(progress, this.session.several));
     if (page && keys.length) parts.push(text("span", "dim", `${many(keys.length, "key")} pressed ahead`));
     const why = away || outbox.trouble || trouble;
     if (why) parts.push(Object.assign(text("span", "trouble", why), { title: why }));
@@ -259,16 +267,19 @@ function placeOf(event) {
   return Number(event.target.closest(".tile")?.dataset.place ?? -1);
 }
 
-function progressParts({ total, labelled, unsure, labels_per_minute: pace }) {
+function progressParts({ total, labelled, unsure, labels_per_minute: pace, images, images_labelled: whole }, several) {
   const bar = element("span", "bar", { role: "progressbar", ariaLabel: "Labelled", ariaValueNow: labelled, ariaValueMax: total });
   const fill = element("i");
   fill.style.width = `${total ? 100 * labelled / total : 0}%`;
   bar.append(fill);
+  const done = several
+    ? `${format(labelled)} of ${format(total)} answers known, ${format(whole)} of ${format(images)} images whole`
+    : `${format(labelled)} of ${format(total)} labelled`;
   return [
-    text("span", "count", `${format(labelled)} of ${format(total)} labelled`), bar,
+    text("span", "count", done), bar,
     text("span", "count", total ? `${(100 * labelled / total).toFixed(1)} %` : ""),
     text("span", "count dim", unsure ? `${format(unsure)} set aside` : ""),
     text("span", "spring", ""),
-    text("span", "count", `${format(pace)} labels a minute`),
+    text("span", "count", `${format(pace)} ${several ? "answers" : "labels"} a minute`),
   ];
 }

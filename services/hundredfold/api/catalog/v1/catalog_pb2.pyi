@@ -159,7 +159,7 @@ class LabelClass(_message.Message):
     class_id: _builtins.int
     """Immutable, from 1, never used again."""
     name: _builtins.str
-    """What people read; unique among the classes in use."""
+    """What people read; unique among the classes in use. Without `;` where an image may be of several classes."""
     key: _builtins.str
     """One key, such as `1`; may be empty."""
     color: _builtins.str
@@ -197,8 +197,11 @@ class Schema(_message.Message):
 
     VERSION_FIELD_NUMBER: _builtins.int
     CLASSES_FIELD_NUMBER: _builtins.int
+    SEVERAL_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Grows by one with each edit."""
+    several: _builtins.bool
+    """Whether an image may be of several classes, each asked about by itself. A parent then only implies: what is of a class is of its parents, what is not of a class is not of its children."""
     @_builtins.property
     def classes(self) -> _containers.RepeatedCompositeFieldContainer[Global___LabelClass]:
         """In order of their ids, merged ones included."""
@@ -208,10 +211,11 @@ class Schema(_message.Message):
         *,
         version: _builtins.int = ...,
         classes: _abc.Iterable[Global___LabelClass] | None = ...,
+        several: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "several", b"several", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -838,3 +842,57 @@ class MergeClassesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MergeClassesResponse: _TypeAlias = MergeClassesResponse  # noqa: Y015
+
+@_typing.final
+class SetSeveralRequest(_message.Message):
+    """Says whether an image may be of several classes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    SEVERAL_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    several: _builtins.bool
+    """Whether it may."""
+    request_id: _builtins.str
+    """A UUID; the same again returns the same answer."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        several: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "request_id", b"request_id", "several", b"several"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetSeveralRequest: _TypeAlias = SetSeveralRequest  # noqa: Y015
+
+@_typing.final
+class SetSeveralResponse(_message.Message):
+    """The schema."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEMA_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def schema(self) -> Global___Schema:
+        """After the change."""
+
+    def __init__(
+        self,
+        *,
+        schema: Global___Schema | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["schema", b"schema"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["schema", b"schema"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetSeveralResponse: _TypeAlias = SetSeveralResponse  # noqa: Y015

@@ -90,6 +90,11 @@ class CatalogServiceStub:
                 request_serializer=hundredfold_dot_api_dot_catalog_dot_v1_dot_catalog__pb2.MergeClassesRequest.SerializeToString,
                 response_deserializer=hundredfold_dot_api_dot_catalog_dot_v1_dot_catalog__pb2.MergeClassesResponse.FromString,
                 _registered_method=True)
+        self.SetSeveral = channel.unary_unary(
+                '/hundredfold.api.catalog.v1.CatalogService/SetSeveral',
+                request_serializer=hundredfold_dot_api_dot_catalog_dot_v1_dot_catalog__pb2.SetSeveralRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_catalog_dot_v1_dot_catalog__pb2.SetSeveralResponse.FromString,
+                _registered_method=True)
 
 
 class CatalogServiceServicer:
@@ -173,6 +178,13 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetSeveral(self, request, context):
+        """Says whether an image of the collection may be of several classes; it may not unless this says so. Idempotent. NOT_FOUND; FAILED_PRECONDITION (SCHEMA_FIXED) for a change once the schema has a class.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CatalogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -230,6 +242,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.MergeClasses,
                     request_deserializer=hundredfold_dot_api_dot_catalog_dot_v1_dot_catalog__pb2.MergeClassesRequest.FromString,
                     response_serializer=hundredfold_dot_api_dot_catalog_dot_v1_dot_catalog__pb2.MergeClassesResponse.SerializeToString,
+            ),
+            'SetSeveral': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSeveral,
+                    request_deserializer=hundredfold_dot_api_dot_catalog_dot_v1_dot_catalog__pb2.SetSeveralRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_catalog_dot_v1_dot_catalog__pb2.SetSeveralResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -530,6 +547,33 @@ class CatalogService:
             '/hundredfold.api.catalog.v1.CatalogService/MergeClasses',
             hundredfold_dot_api_dot_catalog_dot_v1_dot_catalog__pb2.MergeClassesRequest.SerializeToString,
             hundredfold_dot_api_dot_catalog_dot_v1_dot_catalog__pb2.MergeClassesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetSeveral(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.catalog.v1.CatalogService/SetSeveral',
+            hundredfold_dot_api_dot_catalog_dot_v1_dot_catalog__pb2.SetSeveralRequest.SerializeToString,
+            hundredfold_dot_api_dot_catalog_dot_v1_dot_catalog__pb2.SetSeveralResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,8 @@ class CatalogServiceStub:
     """Renames a class or changes its key, colour, parent or guideline; its id and its labels stay. Idempotent. NOT_FOUND, ALREADY_EXISTS for a name in use."""
     MergeClasses: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.MergeClassesRequest, _catalog_pb2.MergeClassesResponse]
     """Merges a class into another; labels given to the first are read as the second from then on. Idempotent. NOT_FOUND, FAILED_PRECONDITION for a class that is out of use already."""
+    SetSeveral: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.SetSeveralRequest, _catalog_pb2.SetSeveralResponse]
+    """Says whether an image of the collection may be of several classes; it may not unless this says so. Idempotent. NOT_FOUND; FAILED_PRECONDITION (SCHEMA_FIXED) for a change once the schema has a class."""
 
 @_typing.type_check_only
 class CatalogServiceAsyncStub(CatalogServiceStub):
@@ -83,6 +85,8 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """Renames a class or changes its key, colour, parent or guideline; its id and its labels stay. Idempotent. NOT_FOUND, ALREADY_EXISTS for a name in use."""
     MergeClasses: _aio.UnaryUnaryMultiCallable[_catalog_pb2.MergeClassesRequest, _catalog_pb2.MergeClassesResponse]  # type: ignore[assignment]
     """Merges a class into another; labels given to the first are read as the second from then on. Idempotent. NOT_FOUND, FAILED_PRECONDITION for a class that is out of use already."""
+    SetSeveral: _aio.UnaryUnaryMultiCallable[_catalog_pb2.SetSeveralRequest, _catalog_pb2.SetSeveralResponse]  # type: ignore[assignment]
+    """Says whether an image of the collection may be of several classes; it may not unless this says so. Idempotent. NOT_FOUND; FAILED_PRECONDITION (SCHEMA_FIXED) for a change once the schema has a class."""
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
     """Owns collections, image rows, thumbnails and schemas."""
@@ -174,5 +178,13 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.MergeClassesResponse, _abc.Awaitable[_catalog_pb2.MergeClassesResponse]]:
         """Merges a class into another; labels given to the first are read as the second from then on. Idempotent. NOT_FOUND, FAILED_PRECONDITION for a class that is out of use already."""
+
+    @_abc_1.abstractmethod
+    def SetSeveral(
+        self,
+        request: _catalog_pb2.SetSeveralRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.SetSeveralResponse, _abc.Awaitable[_catalog_pb2.SetSeveralResponse]]:
+        """Says whether an image of the collection may be of several classes; it may not unless this says so. Idempotent. NOT_FOUND; FAILED_PRECONDITION (SCHEMA_FIXED) for a change once the schema has a class."""
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -35,7 +35,7 @@ class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.Value
     VERDICT_IS_NOT: _Verdict.ValueType  # 2
     """They are not of the class; they go back to the pool and are never offered under it again."""
     VERDICT_UNSURE: _Verdict.ValueType  # 3
-    """The person can't say; they are set aside."""
+    """The person can't say; they are set aside, where an image may be of several classes under the class of the page alone."""
 
 class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
     """What a person says about images and a class."""
@@ -47,7 +47,7 @@ VERDICT_IS: Verdict.ValueType  # 1
 VERDICT_IS_NOT: Verdict.ValueType  # 2
 """They are not of the class; they go back to the pool and are never offered under it again."""
 VERDICT_UNSURE: Verdict.ValueType  # 3
-"""The person can't say; they are set aside."""
+"""The person can't say; they are set aside, where an image may be of several classes under the class of the page alone."""
 Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
 
 class _EventKind:
@@ -135,13 +135,13 @@ class _FormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Format.ValueTy
     FORMAT_UNSPECIFIED: _Format.ValueType  # 0
     """Not set: INVALID_ARGUMENT."""
     FORMAT_CSV: _Format.ValueType  # 1
-    """One line an image."""
+    """One line an image. Where it may be of several classes their names are joined by `;`, in `label` those it is of, in `not_label` those it is not of."""
     FORMAT_JSONL: _Format.ValueType  # 2
     """One JSON object an image."""
     FORMAT_PARQUET: _Format.ValueType  # 3
     """One row an image."""
     FORMAT_IMAGENET: _Format.ValueType  # 4
-    """A folder a class, images copied or linked into it."""
+    """A folder a class, images copied into it; an image of several classes is in each of their folders."""
 
 class Format(_Format, metaclass=_FormatEnumTypeWrapper):
     """A file format."""
@@ -149,13 +149,13 @@ class Format(_Format, metaclass=_FormatEnumTypeWrapper):
 FORMAT_UNSPECIFIED: Format.ValueType  # 0
 """Not set: INVALID_ARGUMENT."""
 FORMAT_CSV: Format.ValueType  # 1
-"""One line an image."""
+"""One line an image. Where it may be of several classes their names are joined by `;`, in `label` those it is of, in `not_label` those it is not of."""
 FORMAT_JSONL: Format.ValueType  # 2
 """One JSON object an image."""
 FORMAT_PARQUET: Format.ValueType  # 3
 """One row an image."""
 FORMAT_IMAGENET: Format.ValueType  # 4
-"""A folder a class, images copied or linked into it."""
+"""A folder a class, images copied into it; an image of several classes is in each of their folders."""
 Global___Format: _TypeAlias = Format  # noqa: Y015
 
 @_typing.final
@@ -741,7 +741,7 @@ Global___GetLabelsRequest: _TypeAlias = GetLabelsRequest  # noqa: Y015
 
 @_typing.final
 class GetLabelsResponse(_message.Message):
-    """A piece of the labels."""
+    """A piece of the labels. Where an image may be of several classes rows repeat: `rows` with their `class_ids` is what images are, `negative_rows` with theirs what they are not, what follows from parents included."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -756,8 +756,13 @@ class GetLabelsResponse(_message.Message):
     AUDIT_ROWS_FIELD_NUMBER: _builtins.int
     POSSIBLE_ROWS_FIELD_NUMBER: _builtins.int
     POSSIBLE_CLASS_IDS_FIELD_NUMBER: _builtins.int
+    UNSURE_CLASS_IDS_FIELD_NUMBER: _builtins.int
+    NEGATIVE_ORIGINS_FIELD_NUMBER: _builtins.int
+    AUDIT_CLASS_ID_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """The newest event in them."""
+    audit_class_id: _builtins.int
+    """There too: the class of the open audit that waits for `audit_rows`."""
     @_builtins.property
     def rows(self) -> _tensor_pb2.Tensor:
         """Labelled images: int64 [n]."""
@@ -798,6 +803,14 @@ class GetLabelsResponse(_message.Message):
     def possible_class_ids(self) -> _tensor_pb2.Tensor:
         """The class that each may be of: int32 [k]."""
 
+    @_builtins.property
+    def unsure_class_ids(self) -> _tensor_pb2.Tensor:
+        """Where an image may be of several classes: the class under which each of `unsure_rows` was set aside, 0 for that of a cluster: int32 [u]."""
+
+    @_builtins.property
+    def negative_origins(self) -> _tensor_pb2.Tensor:
+        """There too: how each of `negative_rows` came about, as `origins`: uint8 [m]."""
+
     def __init__(
         self,
         *,
@@ -812,10 +825,13 @@ class GetLabelsResponse(_message.Message):
         audit_rows: _tensor_pb2.Tensor | None = ...,
         possible_rows: _tensor_pb2.Tensor | None = ...,
         possible_class_ids: _tensor_pb2.Tensor | None = ...,
+        unsure_class_ids: _tensor_pb2.Tensor | None = ...,
+        negative_origins: _tensor_pb2.Tensor | None = ...,
+        audit_class_id: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_rows", b"audit_rows", "class_ids", b"class_ids", "negative_class_ids", b"negative_class_ids", "negative_rows", b"negative_rows", "origins", b"origins", "possible_class_ids", b"possible_class_ids", "possible_rows", b"possible_rows", "rows", b"rows", "seqs", b"seqs", "unsure_rows", b"unsure_rows"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_rows", b"audit_rows", "class_ids", b"class_ids", "negative_class_ids", b"negative_class_ids", "negative_origins", b"negative_origins", "negative_rows", b"negative_rows", "origins", b"origins", "possible_class_ids", b"possible_class_ids", "possible_rows", b"possible_rows", "rows", b"rows", "seqs", b"seqs", "unsure_class_ids", b"unsure_class_ids", "unsure_rows", b"unsure_rows"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_rows", b"audit_rows", "class_ids", b"class_ids", "negative_class_ids", b"negative_class_ids", "negative_rows", b"negative_rows", "origins", b"origins", "possible_class_ids", b"possible_class_ids", "possible_rows", b"possible_rows", "rows", b"rows", "seq", b"seq", "seqs", b"seqs", "unsure_rows", b"unsure_rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_class_id", b"audit_class_id", "audit_rows", b"audit_rows", "class_ids", b"class_ids", "negative_class_ids", b"negative_class_ids", "negative_origins", b"negative_origins", "negative_rows", b"negative_rows", "origins", b"origins", "possible_class_ids", b"possible_class_ids", "possible_rows", b"possible_rows", "rows", b"rows", "seq", b"seq", "seqs", b"seqs", "unsure_class_ids", b"unsure_class_ids", "unsure_rows", b"unsure_rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -890,6 +906,7 @@ class Audit(_message.Message):
     CERTIFICATE_SEQ_FIELD_NUMBER: _builtins.int
     PEOPLE_ERROR_FIELD_NUMBER: _builtins.int
     MOST_SAMPLE_FIELD_NUMBER: _builtins.int
+    CLASS_ID_FIELD_NUMBER: _builtins.int
     audit_id: _builtins.str
     """Unique in its collection."""
     collection: _builtins.str
@@ -930,6 +947,8 @@ class Audit(_message.Message):
     """Estimated share of wrong labels among those people gave."""
     most_sample: _builtins.int
     """Images drawn for all stages together."""
+    class_id: _builtins.int
+    """Where an image may be of several classes: the class audited, whose yes and no it is about; `total` is then of images, `bound` of those for which the one of this class is wrong."""
     @_builtins.property
     def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditGroup]:
         """By class, when bounds by class were asked for; of a cluster the class that it would be."""
@@ -958,10 +977,11 @@ class Audit(_message.Message):
         certificate_seq: _builtins.int = ...,
         people_error: _builtins.float = ...,
         most_sample: _builtins.int = ...,
+        class_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_error", b"allowed_error", "alpha", b"alpha", "answered", b"answered", "audit_id", b"audit_id", "bound", b"bound", "certificate_seq", b"certificate_seq", "cluster", b"cluster", "collection", b"collection", "confidence", b"confidence", "errors", b"errors", "groups", b"groups", "look", b"look", "model", b"model", "most_sample", b"most_sample", "people_error", b"people_error", "population", b"population", "sample", b"sample", "seq", b"seq", "state", b"state", "threshold", b"threshold", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_error", b"allowed_error", "alpha", b"alpha", "answered", b"answered", "audit_id", b"audit_id", "bound", b"bound", "certificate_seq", b"certificate_seq", "class_id", b"class_id", "cluster", b"cluster", "collection", b"collection", "confidence", b"confidence", "errors", b"errors", "groups", b"groups", "look", b"look", "model", b"model", "most_sample", b"most_sample", "people_error", b"people_error", "population", b"population", "sample", b"sample", "seq", b"seq", "state", b"state", "threshold", b"threshold", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -992,7 +1012,7 @@ class StartAuditRequest(_message.Message):
     cluster: _builtins.str
     """A cluster instead of a head: `run/number`, every image of it but those of the random stream would be `class_id`. As soon as it has passed the loop of the collection certifies it and labels the rest."""
     class_id: _builtins.int
-    """The class of the cluster."""
+    """The class of the cluster; where an image may be of several classes, the one to audit by itself."""
     allowed_error: _builtins.float
     """The share of wrong labels to allow: 0.0001 to 0.5; 0 = 0.05."""
     confidence: _builtins.float
@@ -1359,7 +1379,7 @@ Global___GetProgressRequest: _TypeAlias = GetProgressRequest  # noqa: Y015
 
 @_typing.final
 class GetProgressResponse(_message.Message):
-    """How far the work is. `total = labelled + unsure + leased + ready + pool`."""
+    """How far the work is. `total = labelled + unsure + leased + ready + pool`. Where an image may be of several classes these count pairs of an image and a class in use, of which it is known whether the one is of the other."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1396,6 +1416,8 @@ class GetProgressResponse(_message.Message):
     LABELS_BY_CLASS_FIELD_NUMBER: _builtins.int
     LABELLED_WITH_COPIES_FIELD_NUMBER: _builtins.int
     HUMAN_SECONDS_FIELD_NUMBER: _builtins.int
+    IMAGES_FIELD_NUMBER: _builtins.int
+    IMAGES_LABELLED_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     """Images to label: representatives that have a vector."""
     labelled: _builtins.int
@@ -1420,6 +1442,10 @@ class GetProgressResponse(_message.Message):
     """Labelled images, copies counted."""
     human_seconds: _builtins.float
     """Seconds people spent on decisions that count."""
+    images: _builtins.int
+    """Images to label: `total` unless an image may be of several classes."""
+    images_labelled: _builtins.int
+    """Of them those of which every class is known."""
     @_builtins.property
     def labels_by_class(self) -> _containers.ScalarMap[_builtins.int, _builtins.int]:
         """Labels by class, copies not counted."""
@@ -1440,10 +1466,12 @@ class GetProgressResponse(_message.Message):
         labels_by_class: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
         labelled_with_copies: _builtins.int = ...,
         human_seconds: _builtins.float = ...,
+        images: _builtins.int = ...,
+        images_labelled: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "head_seq", b"head_seq", "human_seconds", b"human_seconds", "labelled", b"labelled", "labelled_with_copies", b"labelled_with_copies", "labels_by_class", b"labels_by_class", "labels_per_minute", b"labels_per_minute", "leased", b"leased", "pool", b"pool", "ready", b"ready", "ready_pages", b"ready_pages", "total", b"total", "unsure", b"unsure"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "head_seq", b"head_seq", "human_seconds", b"human_seconds", "images", b"images", "images_labelled", b"images_labelled", "labelled", b"labelled", "labelled_with_copies", b"labelled_with_copies", "labels_by_class", b"labels_by_class", "labels_per_minute", b"labels_per_minute", "leased", b"leased", "pool", b"pool", "ready", b"ready", "ready_pages", b"ready_pages", "total", b"total", "unsure", b"unsure"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1688,7 +1716,7 @@ class ImportRequest(_message.Message):
     collection: _builtins.str
     """Into which collection."""
     source: _builtins.str
-    """A CSV, JSONL or Parquet file with `key` (or `row`, `uri`, `path`) and `label` (or `class_id`); a path or fsspec URI within the service's allowed roots."""
+    """A CSV, JSONL or Parquet file with `key` (or `row`, `uri`, `path`) and `label` (or `class_id`), where an image may be of several classes joined by `;`, with what it is not in `not_label`, if that is there; a path or fsspec URI within the service's allowed roots."""
     format: Global___Format.ValueType
     """The format."""
     request_id: _builtins.str
@@ -1718,7 +1746,7 @@ class ImportResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _runs_pb2.Run:
-        """Its result: {"labels": n, "lines": n, "unlabelled": n, "unknown_images": n, "unknown_classes": [..], "seq": n}; labels of copies go to their representatives, `seq` is 0 when no label was taken. At most 20,000,000 lines."""
+        """Its result: {"labels": n, "lines": n, "unlabelled": n, "unknown_images": n, "unknown_classes": [..], "seq": n}; where an image may be of several classes `labels` counts what was said of an image and a class; labels of copies go to their representatives, `seq` is 0 when no label was taken. At most 20,000,000 lines."""
 
     def __init__(
         self,

@@ -137,7 +137,7 @@ class LabelsServiceServicer:
     """
 
     def LeasePages(self, request, context):
-        """Leases pages, highest score first. No image is in two leases. Not idempotent: what is not answered comes back when its lease ends. NOT_FOUND; UNAVAILABLE while the queue is away.
+        """Leases pages, highest score first. No image is in two leases, or in two under one class where it may be of several. Not idempotent: what is not answered comes back when its lease ends. NOT_FOUND; UNAVAILABLE while the queue is away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,7 +172,7 @@ class LabelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StartAudit(self, request, context):
-        """Draws a random sample of the images that no person labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. INVALID_ARGUMENT unless either a head or a cluster with a class of the schema is named. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION (NOTHING_TO_AUDIT) when every image is labelled. ABORTED while others start audits of the collection.
+        """Draws a random sample of the images that no person labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. INVALID_ARGUMENT unless either a head or a cluster with a class of the schema is named. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION when every image is labelled (NOTHING_TO_AUDIT). Where an image may be of several classes an audit is of one class, and those of clusters, by class and for a threshold are FAILED_PRECONDITION (SEVERAL_CLASSES). ABORTED while others start audits of the collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -235,7 +235,7 @@ class LabelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def OfferPages(self, request, context):
-        """Puts pages into the queue. A page whose id is there already is replaced. Idempotent. UNAVAILABLE while the queue is away.
+        """Puts pages into the queue. A page whose id is there already is replaced. Where an image may be of several classes a page asks about one class of the schema, or about a cluster. Idempotent. UNAVAILABLE while the queue is away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

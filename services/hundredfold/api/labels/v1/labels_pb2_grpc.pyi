@@ -34,7 +34,7 @@ class LabelsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LabelsServiceAsyncStub: ...
     LeasePages: _grpc.UnaryUnaryMultiCallable[_labels_pb2.LeasePagesRequest, _labels_pb2.LeasePagesResponse]
-    """Leases pages, highest score first. No image is in two leases. Not idempotent: what is not answered comes back when its lease ends. NOT_FOUND; UNAVAILABLE while the queue is away."""
+    """Leases pages, highest score first. No image is in two leases, or in two under one class where it may be of several. Not idempotent: what is not answered comes back when its lease ends. NOT_FOUND; UNAVAILABLE while the queue is away."""
     RenewLeases: _grpc.UnaryUnaryMultiCallable[_labels_pb2.RenewLeasesRequest, _labels_pb2.RenewLeasesResponse]
     """Prolongs leases. Idempotent; tokens that are lost are left out of the answer."""
     ReleaseLeases: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ReleaseLeasesRequest, _labels_pb2.ReleaseLeasesResponse]
@@ -44,7 +44,7 @@ class LabelsServiceStub:
     Undo: _grpc.UnaryUnaryMultiCallable[_labels_pb2.UndoRequest, _labels_pb2.UndoResponse]
     """Takes a decision, an import, a clear, an audit or a certificate back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision."""
     StartAudit: _grpc.UnaryUnaryMultiCallable[_labels_pb2.StartAuditRequest, _labels_pb2.StartAuditResponse]
-    """Draws a random sample of the images that no person labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. INVALID_ARGUMENT unless either a head or a cluster with a class of the schema is named. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION (NOTHING_TO_AUDIT) when every image is labelled. ABORTED while others start audits of the collection."""
+    """Draws a random sample of the images that no person labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. INVALID_ARGUMENT unless either a head or a cluster with a class of the schema is named. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION when every image is labelled (NOTHING_TO_AUDIT). Where an image may be of several classes an audit is of one class, and those of clusters, by class and for a threshold are FAILED_PRECONDITION (SEVERAL_CLASSES). ABORTED while others start audits of the collection."""
     GetAudit: _grpc.UnaryUnaryMultiCallable[_labels_pb2.GetAuditRequest, _labels_pb2.GetAuditResponse]
     """Reads an audit. Idempotent. NOT_FOUND."""
     ListAudits: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ListAuditsRequest, _labels_pb2.ListAuditsResponse]
@@ -62,7 +62,7 @@ class LabelsServiceStub:
     GetProgress: _grpc.UnaryUnaryMultiCallable[_labels_pb2.GetProgressRequest, _labels_pb2.GetProgressResponse]
     """Says how far the work is. Idempotent. Works while the queue is away (`ready` is then 0)."""
     OfferPages: _grpc.UnaryUnaryMultiCallable[_labels_pb2.OfferPagesRequest, _labels_pb2.OfferPagesResponse]
-    """Puts pages into the queue. A page whose id is there already is replaced. Idempotent. UNAVAILABLE while the queue is away."""
+    """Puts pages into the queue. A page whose id is there already is replaced. Where an image may be of several classes a page asks about one class of the schema, or about a cluster. Idempotent. UNAVAILABLE while the queue is away."""
     ClearLabels: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ClearLabelsRequest, _labels_pb2.ClearLabelsResponse]
     """Writes an event after which nothing before counts; the ledger keeps it all, and Undo takes it back. Idempotent by request_id."""
     Reconcile: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ReconcileRequest, _labels_pb2.ReconcileResponse]
@@ -78,7 +78,7 @@ class LabelsServiceAsyncStub(LabelsServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     LeasePages: _aio.UnaryUnaryMultiCallable[_labels_pb2.LeasePagesRequest, _labels_pb2.LeasePagesResponse]  # type: ignore[assignment]
-    """Leases pages, highest score first. No image is in two leases. Not idempotent: what is not answered comes back when its lease ends. NOT_FOUND; UNAVAILABLE while the queue is away."""
+    """Leases pages, highest score first. No image is in two leases, or in two under one class where it may be of several. Not idempotent: what is not answered comes back when its lease ends. NOT_FOUND; UNAVAILABLE while the queue is away."""
     RenewLeases: _aio.UnaryUnaryMultiCallable[_labels_pb2.RenewLeasesRequest, _labels_pb2.RenewLeasesResponse]  # type: ignore[assignment]
     """Prolongs leases. Idempotent; tokens that are lost are left out of the answer."""
     ReleaseLeases: _aio.UnaryUnaryMultiCallable[_labels_pb2.ReleaseLeasesRequest, _labels_pb2.ReleaseLeasesResponse]  # type: ignore[assignment]
@@ -88,7 +88,7 @@ class LabelsServiceAsyncStub(LabelsServiceStub):
     Undo: _aio.UnaryUnaryMultiCallable[_labels_pb2.UndoRequest, _labels_pb2.UndoResponse]  # type: ignore[assignment]
     """Takes a decision, an import, a clear, an audit or a certificate back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision."""
     StartAudit: _aio.UnaryUnaryMultiCallable[_labels_pb2.StartAuditRequest, _labels_pb2.StartAuditResponse]  # type: ignore[assignment]
-    """Draws a random sample of the images that no person labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. INVALID_ARGUMENT unless either a head or a cluster with a class of the schema is named. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION (NOTHING_TO_AUDIT) when every image is labelled. ABORTED while others start audits of the collection."""
+    """Draws a random sample of the images that no person labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. INVALID_ARGUMENT unless either a head or a cluster with a class of the schema is named. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION when every image is labelled (NOTHING_TO_AUDIT). Where an image may be of several classes an audit is of one class, and those of clusters, by class and for a threshold are FAILED_PRECONDITION (SEVERAL_CLASSES). ABORTED while others start audits of the collection."""
     GetAudit: _aio.UnaryUnaryMultiCallable[_labels_pb2.GetAuditRequest, _labels_pb2.GetAuditResponse]  # type: ignore[assignment]
     """Reads an audit. Idempotent. NOT_FOUND."""
     ListAudits: _aio.UnaryUnaryMultiCallable[_labels_pb2.ListAuditsRequest, _labels_pb2.ListAuditsResponse]  # type: ignore[assignment]
@@ -106,7 +106,7 @@ class LabelsServiceAsyncStub(LabelsServiceStub):
     GetProgress: _aio.UnaryUnaryMultiCallable[_labels_pb2.GetProgressRequest, _labels_pb2.GetProgressResponse]  # type: ignore[assignment]
     """Says how far the work is. Idempotent. Works while the queue is away (`ready` is then 0)."""
     OfferPages: _aio.UnaryUnaryMultiCallable[_labels_pb2.OfferPagesRequest, _labels_pb2.OfferPagesResponse]  # type: ignore[assignment]
-    """Puts pages into the queue. A page whose id is there already is replaced. Idempotent. UNAVAILABLE while the queue is away."""
+    """Puts pages into the queue. A page whose id is there already is replaced. Where an image may be of several classes a page asks about one class of the schema, or about a cluster. Idempotent. UNAVAILABLE while the queue is away."""
     ClearLabels: _aio.UnaryUnaryMultiCallable[_labels_pb2.ClearLabelsRequest, _labels_pb2.ClearLabelsResponse]  # type: ignore[assignment]
     """Writes an event after which nothing before counts; the ledger keeps it all, and Undo takes it back. Idempotent by request_id."""
     Reconcile: _aio.UnaryUnaryMultiCallable[_labels_pb2.ReconcileRequest, _labels_pb2.ReconcileResponse]  # type: ignore[assignment]
@@ -125,7 +125,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.LeasePagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.LeasePagesResponse, _abc.Awaitable[_labels_pb2.LeasePagesResponse]]:
-        """Leases pages, highest score first. No image is in two leases. Not idempotent: what is not answered comes back when its lease ends. NOT_FOUND; UNAVAILABLE while the queue is away."""
+        """Leases pages, highest score first. No image is in two leases, or in two under one class where it may be of several. Not idempotent: what is not answered comes back when its lease ends. NOT_FOUND; UNAVAILABLE while the queue is away."""
 
     @_abc_1.abstractmethod
     def RenewLeases(
@@ -165,7 +165,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.StartAuditRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.StartAuditResponse, _abc.Awaitable[_labels_pb2.StartAuditResponse]]:
-        """Draws a random sample of the images that no person labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. INVALID_ARGUMENT unless either a head or a cluster with a class of the schema is named. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION (NOTHING_TO_AUDIT) when every image is labelled. ABORTED while others start audits of the collection."""
+        """Draws a random sample of the images that no person labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. INVALID_ARGUMENT unless either a head or a cluster with a class of the schema is named. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION when every image is labelled (NOTHING_TO_AUDIT). Where an image may be of several classes an audit is of one class, and those of clusters, by class and for a threshold are FAILED_PRECONDITION (SEVERAL_CLASSES). ABORTED while others start audits of the collection."""
 
     @_abc_1.abstractmethod
     def GetAudit(
@@ -237,7 +237,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.OfferPagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.OfferPagesResponse, _abc.Awaitable[_labels_pb2.OfferPagesResponse]]:
-        """Puts pages into the queue. A page whose id is there already is replaced. Idempotent. UNAVAILABLE while the queue is away."""
+        """Puts pages into the queue. A page whose id is there already is replaced. Where an image may be of several classes a page asks about one class of the schema, or about a cluster. Idempotent. UNAVAILABLE while the queue is away."""
 
     @_abc_1.abstractmethod
     def ClearLabels(

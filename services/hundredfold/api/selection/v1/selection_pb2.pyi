@@ -208,23 +208,23 @@ class Loop(_message.Message):
     seen_seq: _builtins.int
     """The newest event that the queue takes into account."""
     total: _builtins.int
-    """Images to label."""
+    """Images to label; where an image may be of several classes pairs of an image and a class in use."""
     labelled: _builtins.int
-    """Labelled."""
+    """Of them labelled; pairs of which it is known whether the one is of the other."""
     rounds: _builtins.int
     """Rounds so far: a round is a refit and the pages made from it."""
     expected_accuracy: _builtins.float
-    """The share of all images the system expects to be right if the rest were labelled by the head now; 0 while clusters wait to be named: a head that does not know all classes is too sure."""
+    """The share of all images the system expects to be right if the rest were labelled by the head now; 0 while clusters wait to be named: a head that does not know all classes is too sure. Where an image may be of several classes the share of all pairs."""
     trouble: _builtins.str
     """What keeps it from going on, such as `training: UNAVAILABLE ..`; empty when nothing does. It tries again by itself."""
     policy: _builtins.str
-    """The way pages are chosen."""
+    """The way pages are chosen; `pairs` where an image may be of several classes."""
     target_accuracy: _builtins.float
     """The share of all images that must be right, proved by an audit; 0 = no target: people go on until every image is labelled."""
     confidence: _builtins.float
     """How sure that must be."""
     proved_accuracy: _builtins.float
-    """The share of all images that an audit has proved to be right; 0 before."""
+    """The share of all images that an audit has proved to be right; 0 before. Where an image may be of several classes the least over the classes that some image is known to be of, each with its own audit and confidence."""
     audit_id: _builtins.str
     """The audit that waits for answers, or the last one."""
     backbone_step: Global___BackboneStep.ValueType

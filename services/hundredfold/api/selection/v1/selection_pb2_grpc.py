@@ -62,7 +62,7 @@ class SelectionServiceServicer:
     """
 
     def StartLoop(self, request, context):
-        """Starts the loop of a collection, or starts it anew with other settings; from then on the queue is kept filled, also after a restart. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the collection has no vectors.
+        """Starts the loop of a collection, or starts it anew with other settings; from then on the queue is kept filled, also after a restart. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the collection has no vectors (NO_VECTORS). Where an image may be of several classes the loop has only the policy `pairs` and goes without fine-tuning, discovery, planting, cleaning and stream; a target is proved by an audit of each class, and without one it is DONE when no pair is left that is likely to 0.05 or more, which proves nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,7 +83,7 @@ class SelectionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Forecast(self, request, context):
-        """Estimates the work left until a target. Idempotent. NOT_FOUND; FAILED_PRECONDITION before there is a head and while clusters wait to be named.
+        """Estimates the work left until a target. Idempotent. NOT_FOUND; FAILED_PRECONDITION before there is a head, while clusters wait to be named, and where an image may be of several classes (SEVERAL_CLASSES).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

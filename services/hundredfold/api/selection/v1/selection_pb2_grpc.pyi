@@ -34,13 +34,13 @@ class SelectionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SelectionServiceAsyncStub: ...
     StartLoop: _grpc.UnaryUnaryMultiCallable[_selection_pb2.StartLoopRequest, _selection_pb2.StartLoopResponse]
-    """Starts the loop of a collection, or starts it anew with other settings; from then on the queue is kept filled, also after a restart. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the collection has no vectors."""
+    """Starts the loop of a collection, or starts it anew with other settings; from then on the queue is kept filled, also after a restart. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the collection has no vectors (NO_VECTORS). Where an image may be of several classes the loop has only the policy `pairs` and goes without fine-tuning, discovery, planting, cleaning and stream; a target is proved by an audit of each class, and without one it is DONE when no pair is left that is likely to 0.05 or more, which proves nothing."""
     GetLoop: _grpc.UnaryUnaryMultiCallable[_selection_pb2.GetLoopRequest, _selection_pb2.GetLoopResponse]
     """Reads a loop. Idempotent. NOT_FOUND when there is none."""
     ProposePages: _grpc.UnaryUnaryMultiCallable[_selection_pb2.ProposePagesRequest, _selection_pb2.ProposePagesResponse]
     """Computes the pages a policy would show next; changes nothing. Idempotent. NOT_FOUND, INVALID_ARGUMENT for a policy that is not there."""
     Forecast: _grpc.UnaryUnaryMultiCallable[_selection_pb2.ForecastRequest, _selection_pb2.ForecastResponse]
-    """Estimates the work left until a target. Idempotent. NOT_FOUND; FAILED_PRECONDITION before there is a head and while clusters wait to be named."""
+    """Estimates the work left until a target. Idempotent. NOT_FOUND; FAILED_PRECONDITION before there is a head, while clusters wait to be named, and where an image may be of several classes (SEVERAL_CLASSES)."""
 
 @_typing.type_check_only
 class SelectionServiceAsyncStub(SelectionServiceStub):
@@ -48,13 +48,13 @@ class SelectionServiceAsyncStub(SelectionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartLoop: _aio.UnaryUnaryMultiCallable[_selection_pb2.StartLoopRequest, _selection_pb2.StartLoopResponse]  # type: ignore[assignment]
-    """Starts the loop of a collection, or starts it anew with other settings; from then on the queue is kept filled, also after a restart. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the collection has no vectors."""
+    """Starts the loop of a collection, or starts it anew with other settings; from then on the queue is kept filled, also after a restart. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the collection has no vectors (NO_VECTORS). Where an image may be of several classes the loop has only the policy `pairs` and goes without fine-tuning, discovery, planting, cleaning and stream; a target is proved by an audit of each class, and without one it is DONE when no pair is left that is likely to 0.05 or more, which proves nothing."""
     GetLoop: _aio.UnaryUnaryMultiCallable[_selection_pb2.GetLoopRequest, _selection_pb2.GetLoopResponse]  # type: ignore[assignment]
     """Reads a loop. Idempotent. NOT_FOUND when there is none."""
     ProposePages: _aio.UnaryUnaryMultiCallable[_selection_pb2.ProposePagesRequest, _selection_pb2.ProposePagesResponse]  # type: ignore[assignment]
     """Computes the pages a policy would show next; changes nothing. Idempotent. NOT_FOUND, INVALID_ARGUMENT for a policy that is not there."""
     Forecast: _aio.UnaryUnaryMultiCallable[_selection_pb2.ForecastRequest, _selection_pb2.ForecastResponse]  # type: ignore[assignment]
-    """Estimates the work left until a target. Idempotent. NOT_FOUND; FAILED_PRECONDITION before there is a head and while clusters wait to be named."""
+    """Estimates the work left until a target. Idempotent. NOT_FOUND; FAILED_PRECONDITION before there is a head, while clusters wait to be named, and where an image may be of several classes (SEVERAL_CLASSES)."""
 
 class SelectionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Drives the loop of each collection."""
@@ -65,7 +65,7 @@ class SelectionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _selection_pb2.StartLoopRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_selection_pb2.StartLoopResponse, _abc.Awaitable[_selection_pb2.StartLoopResponse]]:
-        """Starts the loop of a collection, or starts it anew with other settings; from then on the queue is kept filled, also after a restart. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the collection has no vectors."""
+        """Starts the loop of a collection, or starts it anew with other settings; from then on the queue is kept filled, also after a restart. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the collection has no vectors (NO_VECTORS). Where an image may be of several classes the loop has only the policy `pairs` and goes without fine-tuning, discovery, planting, cleaning and stream; a target is proved by an audit of each class, and without one it is DONE when no pair is left that is likely to 0.05 or more, which proves nothing."""
 
     @_abc_1.abstractmethod
     def GetLoop(
@@ -89,6 +89,6 @@ class SelectionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _selection_pb2.ForecastRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_selection_pb2.ForecastResponse, _abc.Awaitable[_selection_pb2.ForecastResponse]]:
-        """Estimates the work left until a target. Idempotent. NOT_FOUND; FAILED_PRECONDITION before there is a head and while clusters wait to be named."""
+        """Estimates the work left until a target. Idempotent. NOT_FOUND; FAILED_PRECONDITION before there is a head, while clusters wait to be named, and where an image may be of several classes (SEVERAL_CLASSES)."""
 
 def add_SelectionServiceServicer_to_server(servicer: SelectionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,7 +27,7 @@ from hundredfold.api.common.v1 import tensor_pb2 as hundredfold_dot_api_dot_comm
 from hundredfold.api.runs.v1 import runs_pb2 as hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*hundredfold/api/training/v1/training.proto\x12\x1bhundredfold.api.training.v1\x1a&hundredfold/api/common/v1/access.proto\x1a&hundredfold/api/common/v1/tensor.proto\x1a\"hundredfold/api/runs/v1/runs.proto\"\x80\x02\n\x04Head\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\r\n\x05space\x18\x03 \x01(\t\x12\x12\n\nlabels_seq\x18\x04 \x01(\x03\x12\x0e\n\x06labels\x18\x05 \x01(\x03\x12\x11\n\tclass_ids\x18\x06 \x03(\x05\x12\x13\n\x0btemperature\x18\x07 \x01(\x02\x12\x16\n\x0e\x65xpected_error\x18\x08 \x01(\x02\x12\x12\n\ncreated_at\x18\t \x01(\x01\x12\x10\n\x08promoted\x18\n \x01(\x08\x12\x0f\n\x07seconds\x18\x0b \x01(\x02\x12\x10\n\x08\x61\x63\x63uracy\x18\x0c \x01(\x02\x12\x19\n\x11\x63\x61libration_error\x18\r \x01(\x02\"b\n\x0e\x46itHeadRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05space\x18\x02 \x01(\t\x12\x12\n\nlabels_seq\x18\x03 \x01(\x03\x12\x19\n\x11without_negatives\x18\x04 \x01(\x08\"B\n\x0f\x46itHeadResponse\x12/\n\x04head\x18\x01 \x01(\x0b\x32!.hundredfold.api.training.v1.Head\"4\n\x0f\x45valuateRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"\x80\x01\n\x10\x45valuateResponse\x12/\n\x04head\x18\x01 \x01(\x0b\x32!.hundredfold.api.training.v1.Head\x12\x0e\n\x06labels\x18\x02 \x01(\x03\x12\x10\n\x08\x61\x63\x63uracy\x18\x03 \x01(\x02\x12\x19\n\x11\x63\x61libration_error\x18\x04 \x01(\x02\"M\n\x10ListHeadsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"^\n\x11ListHeadsResponse\x12\x30\n\x05heads\x18\x01 \x03(\x0b\x32!.hundredfold.api.training.v1.Head\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x0ePromoteRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"B\n\x0fPromoteResponse\x12/\n\x04head\x18\x01 \x01(\x0b\x32!.hundredfold.api.training.v1.Head\"%\n\x0fRollbackRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\"C\n\x10RollbackResponse\x12/\n\x04head\x18\x01 \x01(\x0b\x32!.hundredfold.api.training.v1.Head\":\n\x15GetPredictionsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"\xb9\x02\n\x16GetPredictionsResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12/\n\x04rows\x18\x02 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x34\n\tclass_ids\x18\x03 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12;\n\x10second_class_ids\x18\x04 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x38\n\rprobabilities\x18\x05 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x32\n\x07margins\x18\x06 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\"r\n\x0cTrainRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05space\x18\x02 \x01(\t\x12\x0c\n\x04\x62\x61se\x18\x03 \x01(\t\x12\x0f\n\x07seconds\x18\x04 \x01(\x05\x12\x0c\n\x04seed\x18\x05 \x01(\x03\x12\x12\n\nrequest_id\x18\x06 \x01(\t\":\n\rTrainResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\"I\n\x14\x43ompareSpacesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\"?\n\x0cSpaceQuality\x12\r\n\x05space\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63\x63uracy\x18\x02 \x01(\x02\x12\x0e\n\x06purity\x18\x03 \x01(\x02\"\xbd\x01\n\x15\x43ompareSpacesResponse\x12\x39\n\x06\x62\x65\x66ore\x18\x01 \x01(\x0b\x32).hundredfold.api.training.v1.SpaceQuality\x12\x38\n\x05\x61\x66ter\x18\x02 \x01(\x0b\x32).hundredfold.api.training.v1.SpaceQuality\x12\x0e\n\x06images\x18\x03 \x01(\x03\x12\x0f\n\x07p_value\x18\x04 \x01(\x02\x12\x0e\n\x06\x62\x65tter\x18\x05 \x01(\x08\"I\n\x15ListSuspiciousRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05space\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\"\x85\x02\n\x16ListSuspiciousResponse\x12/\n\x04rows\x18\x01 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x34\n\tclass_ids\x18\x02 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12:\n\x0fother_class_ids\x18\x03 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x38\n\rprobabilities\x18\x04 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x0e\n\x06labels\x18\x05 \x01(\x03\x32\xb5\x08\n\x0fTrainingService\x12l\n\x07\x46itHead\x12+.hundredfold.api.training.v1.FitHeadRequest\x1a,.hundredfold.api.training.v1.FitHeadResponse\"\x06\xa2\xbb\x18\x02\x08\x05\x12\x66\n\x05Train\x12).hundredfold.api.training.v1.TrainRequest\x1a*.hundredfold.api.training.v1.TrainResponse\"\x06\xa2\xbb\x18\x02\x08\x05\x12~\n\rCompareSpaces\x12\x31.hundredfold.api.training.v1.CompareSpacesRequest\x1a\x32.hundredfold.api.training.v1.CompareSpacesResponse\"\x06\xa2\xbb\x18\x02\x08\x05\x12\x81\x01\n\x0eListSuspicious\x12\x32.hundredfold.api.training.v1.ListSuspiciousRequest\x1a\x33.hundredfold.api.training.v1.ListSuspiciousResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x12o\n\x08\x45valuate\x12,.hundredfold.api.training.v1.EvaluateRequest\x1a-.hundredfold.api.training.v1.EvaluateResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x12r\n\tListHeads\x12-.hundredfold.api.training.v1.ListHeadsRequest\x1a..hundredfold.api.training.v1.ListHeadsResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x12l\n\x07Promote\x12+.hundredfold.api.training.v1.PromoteRequest\x1a,.hundredfold.api.training.v1.PromoteResponse\"\x06\xa2\xbb\x18\x02\x08\x04\x12o\n\x08Rollback\x12,.hundredfold.api.training.v1.RollbackRequest\x1a-.hundredfold.api.training.v1.RollbackResponse\"\x06\xa2\xbb\x18\x02\x08\x04\x12\x83\x01\n\x0eGetPredictions\x12\x32.hundredfold.api.training.v1.GetPredictionsRequest\x1a\x33.hundredfold.api.training.v1.GetPredictionsResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*hundredfold/api/training/v1/training.proto\x12\x1bhundredfold.api.training.v1\x1a&hundredfold/api/common/v1/access.proto\x1a&hundredfold/api/common/v1/tensor.proto\x1a\"hundredfold/api/runs/v1/runs.proto\"\x80\x02\n\x04Head\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\r\n\x05space\x18\x03 \x01(\t\x12\x12\n\nlabels_seq\x18\x04 \x01(\x03\x12\x0e\n\x06labels\x18\x05 \x01(\x03\x12\x11\n\tclass_ids\x18\x06 \x03(\x05\x12\x13\n\x0btemperature\x18\x07 \x01(\x02\x12\x16\n\x0e\x65xpected_error\x18\x08 \x01(\x02\x12\x12\n\ncreated_at\x18\t \x01(\x01\x12\x10\n\x08promoted\x18\n \x01(\x08\x12\x0f\n\x07seconds\x18\x0b \x01(\x02\x12\x10\n\x08\x61\x63\x63uracy\x18\x0c \x01(\x02\x12\x19\n\x11\x63\x61libration_error\x18\r \x01(\x02\"b\n\x0e\x46itHeadRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05space\x18\x02 \x01(\t\x12\x12\n\nlabels_seq\x18\x03 \x01(\x03\x12\x19\n\x11without_negatives\x18\x04 \x01(\x08\"B\n\x0f\x46itHeadResponse\x12/\n\x04head\x18\x01 \x01(\x0b\x32!.hundredfold.api.training.v1.Head\"4\n\x0f\x45valuateRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"f\n\x0c\x43lassMeasure\x12\x10\n\x08\x63lass_id\x18\x01 \x01(\x05\x12\x0b\n\x03yes\x18\x02 \x01(\x03\x12\n\n\x02no\x18\x03 \x01(\x03\x12\x10\n\x08\x61\x63\x63uracy\x18\x04 \x01(\x02\x12\x19\n\x11\x61verage_precision\x18\x05 \x01(\x02\"\xbc\x01\n\x10\x45valuateResponse\x12/\n\x04head\x18\x01 \x01(\x0b\x32!.hundredfold.api.training.v1.Head\x12\x0e\n\x06labels\x18\x02 \x01(\x03\x12\x10\n\x08\x61\x63\x63uracy\x18\x03 \x01(\x02\x12\x19\n\x11\x63\x61libration_error\x18\x04 \x01(\x02\x12:\n\x07\x63lasses\x18\x05 \x03(\x0b\x32).hundredfold.api.training.v1.ClassMeasure\"M\n\x10ListHeadsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"^\n\x11ListHeadsResponse\x12\x30\n\x05heads\x18\x01 \x03(\x0b\x32!.hundredfold.api.training.v1.Head\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x0ePromoteRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"B\n\x0fPromoteResponse\x12/\n\x04head\x18\x01 \x01(\x0b\x32!.hundredfold.api.training.v1.Head\"%\n\x0fRollbackRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\"C\n\x10RollbackResponse\x12/\n\x04head\x18\x01 \x01(\x0b\x32!.hundredfold.api.training.v1.Head\":\n\x15GetPredictionsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"\xb9\x02\n\x16GetPredictionsResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12/\n\x04rows\x18\x02 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x34\n\tclass_ids\x18\x03 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12;\n\x10second_class_ids\x18\x04 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x38\n\rprobabilities\x18\x05 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x32\n\x07margins\x18\x06 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\"r\n\x0cTrainRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05space\x18\x02 \x01(\t\x12\x0c\n\x04\x62\x61se\x18\x03 \x01(\t\x12\x0f\n\x07seconds\x18\x04 \x01(\x05\x12\x0c\n\x04seed\x18\x05 \x01(\x03\x12\x12\n\nrequest_id\x18\x06 \x01(\t\":\n\rTrainResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\"I\n\x14\x43ompareSpacesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\"?\n\x0cSpaceQuality\x12\r\n\x05space\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63\x63uracy\x18\x02 \x01(\x02\x12\x0e\n\x06purity\x18\x03 \x01(\x02\"\xbd\x01\n\x15\x43ompareSpacesResponse\x12\x39\n\x06\x62\x65\x66ore\x18\x01 \x01(\x0b\x32).hundredfold.api.training.v1.SpaceQuality\x12\x38\n\x05\x61\x66ter\x18\x02 \x01(\x0b\x32).hundredfold.api.training.v1.SpaceQuality\x12\x0e\n\x06images\x18\x03 \x01(\x03\x12\x0f\n\x07p_value\x18\x04 \x01(\x02\x12\x0e\n\x06\x62\x65tter\x18\x05 \x01(\x08\"I\n\x15ListSuspiciousRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05space\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\"\x85\x02\n\x16ListSuspiciousResponse\x12/\n\x04rows\x18\x01 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x34\n\tclass_ids\x18\x02 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12:\n\x0fother_class_ids\x18\x03 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x38\n\rprobabilities\x18\x04 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x0e\n\x06labels\x18\x05 \x01(\x03\x32\xb5\x08\n\x0fTrainingService\x12l\n\x07\x46itHead\x12+.hundredfold.api.training.v1.FitHeadRequest\x1a,.hundredfold.api.training.v1.FitHeadResponse\"\x06\xa2\xbb\x18\x02\x08\x05\x12\x66\n\x05Train\x12).hundredfold.api.training.v1.TrainRequest\x1a*.hundredfold.api.training.v1.TrainResponse\"\x06\xa2\xbb\x18\x02\x08\x05\x12~\n\rCompareSpaces\x12\x31.hundredfold.api.training.v1.CompareSpacesRequest\x1a\x32.hundredfold.api.training.v1.CompareSpacesResponse\"\x06\xa2\xbb\x18\x02\x08\x05\x12\x81\x01\n\x0eListSuspicious\x12\x32.hundredfold.api.training.v1.ListSuspiciousRequest\x1a\x33.hundredfold.api.training.v1.ListSuspiciousResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x12o\n\x08\x45valuate\x12,.hundredfold.api.training.v1.EvaluateRequest\x1a-.hundredfold.api.training.v1.EvaluateResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x12r\n\tListHeads\x12-.hundredfold.api.training.v1.ListHeadsRequest\x1a..hundredfold.api.training.v1.ListHeadsResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x12l\n\x07Promote\x12+.hundredfold.api.training.v1.PromoteRequest\x1a,.hundredfold.api.training.v1.PromoteResponse\"\x06\xa2\xbb\x18\x02\x08\x04\x12o\n\x08Rollback\x12,.hundredfold.api.training.v1.RollbackRequest\x1a-.hundredfold.api.training.v1.RollbackResponse\"\x06\xa2\xbb\x18\x02\x08\x04\x12\x83\x01\n\x0eGetPredictions\x12\x32.hundredfold.api.training.v1.GetPredictionsRequest\x1a\x33.hundredfold.api.training.v1.GetPredictionsResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,38 +60,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FITHEADRESPONSE']._serialized_end=616
   _globals['_EVALUATEREQUEST']._serialized_start=618
   _globals['_EVALUATEREQUEST']._serialized_end=670
-  _globals['_EVALUATERESPONSE']._serialized_start=673
-  _globals['_EVALUATERESPONSE']._serialized_end=801
-  _globals['_LISTHEADSREQUEST']._serialized_start=803
-  _globals['_LISTHEADSREQUEST']._serialized_end=880
-  _globals['_LISTHEADSRESPONSE']._serialized_start=882
-  _globals['_LISTHEADSRESPONSE']._serialized_end=976
-  _globals['_PROMOTEREQUEST']._serialized_start=978
-  _globals['_PROMOTEREQUEST']._serialized_end=1029
-  _globals['_PROMOTERESPONSE']._serialized_start=1031
-  _globals['_PROMOTERESPONSE']._serialized_end=1097
-  _globals['_ROLLBACKREQUEST']._serialized_start=1099
-  _globals['_ROLLBACKREQUEST']._serialized_end=1136
-  _globals['_ROLLBACKRESPONSE']._serialized_start=1138
-  _globals['_ROLLBACKRESPONSE']._serialized_end=1205
-  _globals['_GETPREDICTIONSREQUEST']._serialized_start=1207
-  _globals['_GETPREDICTIONSREQUEST']._serialized_end=1265
-  _globals['_GETPREDICTIONSRESPONSE']._serialized_start=1268
-  _globals['_GETPREDICTIONSRESPONSE']._serialized_end=1581
-  _globals['_TRAINREQUEST']._serialized_start=1583
-  _globals['_TRAINREQUEST']._serialized_end=1697
-  _globals['_TRAINRESPONSE']._serialized_start=1699
-  _globals['_TRAINRESPONSE']._serialized_end=1757
-  _globals['_COMPARESPACESREQUEST']._serialized_start=1759
-  _globals['_COMPARESPACESREQUEST']._serialized_end=1832
-  _globals['_SPACEQUALITY']._serialized_start=1834
-  _globals['_SPACEQUALITY']._serialized_end=1897
-  _globals['_COMPARESPACESRESPONSE']._serialized_start=1900
-  _globals['_COMPARESPACESRESPONSE']._serialized_end=2089
-  _globals['_LISTSUSPICIOUSREQUEST']._serialized_start=2091
-  _globals['_LISTSUSPICIOUSREQUEST']._serialized_end=2164
-  _globals['_LISTSUSPICIOUSRESPONSE']._serialized_start=2167
-  _globals['_LISTSUSPICIOUSRESPONSE']._serialized_end=2428
-  _globals['_TRAININGSERVICE']._serialized_start=2431
-  _globals['_TRAININGSERVICE']._serialized_end=3508
+  _globals['_CLASSMEASURE']._serialized_start=672
+  _globals['_CLASSMEASURE']._serialized_end=774
+  _globals['_EVALUATERESPONSE']._serialized_start=777
+  _globals['_EVALUATERESPONSE']._serialized_end=965
+  _globals['_LISTHEADSREQUEST']._serialized_start=967
+  _globals['_LISTHEADSREQUEST']._serialized_end=1044
+  _globals['_LISTHEADSRESPONSE']._serialized_start=1046
+  _globals['_LISTHEADSRESPONSE']._serialized_end=1140
+  _globals['_PROMOTEREQUEST']._serialized_start=1142
+  _globals['_PROMOTEREQUEST']._serialized_end=1193
+  _globals['_PROMOTERESPONSE']._serialized_start=1195
+  _globals['_PROMOTERESPONSE']._serialized_end=1261
+  _globals['_ROLLBACKREQUEST']._serialized_start=1263
+  _globals['_ROLLBACKREQUEST']._serialized_end=1300
+  _globals['_ROLLBACKRESPONSE']._serialized_start=1302
+  _globals['_ROLLBACKRESPONSE']._serialized_end=1369
+  _globals['_GETPREDICTIONSREQUEST']._serialized_start=1371
+  _globals['_GETPREDICTIONSREQUEST']._serialized_end=1429
+  _globals['_GETPREDICTIONSRESPONSE']._serialized_start=1432
+  _globals['_GETPREDICTIONSRESPONSE']._serialized_end=1745
+  _globals['_TRAINREQUEST']._serialized_start=1747
+  _globals['_TRAINREQUEST']._serialized_end=1861
+  _globals['_TRAINRESPONSE']._serialized_start=1863
+  _globals['_TRAINRESPONSE']._serialized_end=1921
+  _globals['_COMPARESPACESREQUEST']._serialized_start=1923
+  _globals['_COMPARESPACESREQUEST']._serialized_end=1996
+  _globals['_SPACEQUALITY']._serialized_start=1998
+  _globals['_SPACEQUALITY']._serialized_end=2061
+  _globals['_COMPARESPACESRESPONSE']._serialized_start=2064
+  _globals['_COMPARESPACESRESPONSE']._serialized_end=2253
+  _globals['_LISTSUSPICIOUSREQUEST']._serialized_start=2255
+  _globals['_LISTSUSPICIOUSREQUEST']._serialized_end=2328
+  _globals['_LISTSUSPICIOUSRESPONSE']._serialized_start=2331
+  _globals['_LISTSUSPICIOUSRESPONSE']._serialized_end=2592
+  _globals['_TRAININGSERVICE']._serialized_start=2595
+  _globals['_TRAININGSERVICE']._serialized_end=3672
 # @@protoc_insertion_point(module_scope)

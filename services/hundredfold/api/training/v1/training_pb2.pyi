@@ -52,7 +52,7 @@ class Head(_message.Message):
     temperature: _builtins.float
     """The temperature its logits are divided by."""
     expected_error: _builtins.float
-    """Mean over the unlabelled images of the probability that the likeliest class is wrong."""
+    """Mean over the unlabelled images of the probability that the likeliest class is wrong; where an image may be of several classes over the unknown pairs that the likelier of yes and no is."""
     created_at: _builtins.float
     """Unix seconds."""
     promoted: _builtins.bool
@@ -177,6 +177,44 @@ class EvaluateRequest(_message.Message):
 Global___EvaluateRequest: _TypeAlias = EvaluateRequest  # noqa: Y015
 
 @_typing.final
+class ClassMeasure(_message.Message):
+    """How well one class is told where an image may be of several, cross-fitted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLASS_ID_FIELD_NUMBER: _builtins.int
+    YES_FIELD_NUMBER: _builtins.int
+    NO_FIELD_NUMBER: _builtins.int
+    ACCURACY_FIELD_NUMBER: _builtins.int
+    AVERAGE_PRECISION_FIELD_NUMBER: _builtins.int
+    class_id: _builtins.int
+    """The class."""
+    yes: _builtins.int
+    """Images that are known to be of it."""
+    no: _builtins.int
+    """Images that are known not to be."""
+    accuracy: _builtins.float
+    """Share of these told right."""
+    average_precision: _builtins.float
+    """Mean precision at each yes, the likeliest first; 0 without a yes or without a no."""
+    def __init__(
+        self,
+        *,
+        class_id: _builtins.int = ...,
+        yes: _builtins.int = ...,
+        no: _builtins.int = ...,
+        accuracy: _builtins.float = ...,
+        average_precision: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "average_precision", b"average_precision", "class_id", b"class_id", "no", b"no", "yes", b"yes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassMeasure: _TypeAlias = ClassMeasure  # noqa: Y015
+
+@_typing.final
 class EvaluateResponse(_message.Message):
     """How good a head is, cross-fitted on the labels there are."""
 
@@ -186,6 +224,7 @@ class EvaluateResponse(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     ACCURACY_FIELD_NUMBER: _builtins.int
     CALIBRATION_ERROR_FIELD_NUMBER: _builtins.int
+    CLASSES_FIELD_NUMBER: _builtins.int
     labels: _builtins.int
     """Labels looked at."""
     accuracy: _builtins.float
@@ -196,6 +235,10 @@ class EvaluateResponse(_message.Message):
     def head(self) -> Global___Head:
         """The head."""
 
+    @_builtins.property
+    def classes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClassMeasure]:
+        """Where an image may be of several classes, by class; `labels` and `accuracy` are then of yes and no together."""
+
     def __init__(
         self,
         *,
@@ -203,10 +246,11 @@ class EvaluateResponse(_message.Message):
         labels: _builtins.int = ...,
         accuracy: _builtins.float = ...,
         calibration_error: _builtins.float = ...,
+        classes: _abc.Iterable[Global___ClassMeasure] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "calibration_error", b"calibration_error", "head", b"head", "labels", b"labels"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "calibration_error", b"calibration_error", "classes", b"classes", "head", b"head", "labels", b"labels"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -394,7 +438,7 @@ Global___GetPredictionsRequest: _TypeAlias = GetPredictionsRequest  # noqa: Y015
 
 @_typing.final
 class GetPredictionsResponse(_message.Message):
-    """A piece of the predictions."""
+    """A piece of the predictions. Where an image may be of several classes rows repeat, one for each class that the image may well be of (a probability of at least 0.02, at most 16 classes), and what is of seconds is empty."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -94,28 +94,28 @@ class TrainingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Train(self, request, context):
-        """Starts a run that fine-tunes a backbone on the labels of a collection and puts it into the model repository as a new version. Labels of held-out images (a fixed random tenth of all rows) are not learnt from. Where it is killed or cancelled it goes on from its last checkpoint; a training that diverges fails and publishes nothing. NOT_FOUND for the collection, the space or the base; FAILED_PRECONDITION with fewer than two labels in each of two classes (TOO_FEW_LABELS), or where the extra `finetune` is not installed (NO_TORCH); UNAVAILABLE while the ledger is away; ABORTED while a run with other parameters is at work on the collection.
+        """Starts a run that fine-tunes a backbone on the labels of a collection and puts it into the model repository as a new version. Labels of held-out images (a fixed random tenth of all rows) are not learnt from. Where it is killed or cancelled it goes on from its last checkpoint; a training that diverges fails and publishes nothing. NOT_FOUND for the collection, the space or the base; FAILED_PRECONDITION with fewer than two labels in each of two classes (TOO_FEW_LABELS), where the extra `finetune` is not installed (NO_TORCH), or where an image may be of several classes (SEVERAL_CLASSES); UNAVAILABLE while the ledger is away; ABORTED while a run with other parameters is at work on the collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompareSpaces(self, request, context):
-        """Measures two spaces on labelled images of the random stream (see chassis/holdout.py), or, where fewer than 20 of it are labelled, on all that were held out, a fixed random tenth of all rows. The spaces may be incomplete: only images with a vector in both count. Idempotent. NOT_FOUND; FAILED_PRECONDITION when fewer than 20 held-out images, or no other, have a label and both vectors (TOO_FEW_LABELS); UNAVAILABLE while the ledger is away.
+        """Measures two spaces on labelled images of the random stream (see chassis/holdout.py), or, where fewer than 20 of it are labelled, on all that were held out, a fixed random tenth of all rows. The spaces may be incomplete: only images with a vector in both count. Idempotent. NOT_FOUND; FAILED_PRECONDITION when fewer than 20 held-out images, or no other, have a label and both vectors (TOO_FEW_LABELS), or where an image may be of several classes (SEVERAL_CLASSES); UNAVAILABLE while the ledger is away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSuspicious(self, request, context):
-        """Lists labels of people that look wrong to heads that have not seen them (5 folds). Those confirmed on a REVIEW page are taken as right, those of the random stream are left alone. Idempotent. NOT_FOUND; FAILED_PRECONDITION with fewer than two labels in each of two classes (TOO_FEW_LABELS) or where the space has no vectors (NO_VECTORS); UNAVAILABLE while the ledger is away.
+        """Lists labels of people that look wrong to heads that have not seen them (5 folds). Those confirmed on a REVIEW page are taken as right, those of the random stream are left alone. Idempotent. NOT_FOUND; FAILED_PRECONDITION with fewer than two labels in each of two classes (TOO_FEW_LABELS) where the space has no vectors (NO_VECTORS), or where an image may be of several classes (SEVERAL_CLASSES); UNAVAILABLE while the ledger is away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Evaluate(self, request, context):
-        """Measures a head by cross-fitting. Idempotent. NOT_FOUND, FAILED_PRECONDITION with fewer than two labels in each of two classes.
+        """Measures a head by cross-fitting. Idempotent. NOT_FOUND, FAILED_PRECONDITION with fewer than two labels in each of two classes, or where an image may be of several no class of which two images are and two are not (TOO_FEW_LABELS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
