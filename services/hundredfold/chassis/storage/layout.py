@@ -331,7 +331,7 @@ def label_snapshot(seq: int) -> str:
 
 
 def label_state(seq: int) -> str:
-    """npz: what else the fold needs to go on after event `seq`: unsure_rows int64 [u], unsure_given int64 [u], refused int64 [m] (row << 32 | class it is not of), undone int64 [k], recent int64 [r, 2] (Unix second, labels given), actors str [p], people int64 [p, 7] (decisions, images, microseconds, planted, found, kicked, corrected), scalars int64 [4] (seq, cleared, decisions, microseconds)."""
+    """npz: what else the fold needs to go on after event `seq`: unsure_rows int64 [u], unsure_given int64 [u], refused int64 [m] (row << 32 | class it is not of), contradicted int64 [c] (the same, of labels given in spite of that), undone int64 [k], recent int64 [r, 2] (Unix second, labels given), actors str [p], people int64 [p, 7] (decisions, images, microseconds, planted, found, kicked, corrected), scalars int64 [4] (seq, cleared, decisions, microseconds)."""
     return f"snapshot-{seq:012d}.state.npz"
 
 

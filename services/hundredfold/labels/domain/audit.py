@@ -23,6 +23,8 @@ from hundredfold.labels.domain.people import miss_rate, wrong_labels
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.domain.thresholds import Step
 
+_MOST_REFUSED = 0.5  # of a sample, so that what is put right later counts
+
 
 class AuditState(enum.IntEnum):
     """Where an audit stands; the numbers are those of the API."""
@@ -231,8 +233,8 @@ class Audit:
 
 def people_of(fold: Fold | ClassView) -> People:
     """What is known of those who answer."""
-    labels = fold.answers()
-    return People(miss_rate(fold.people.values()), wrong_labels(fold.people), labels)
+    wrong = wrong_labels(fold.people) + fold.contradictions
+    return People(miss_rate(fold.people.values()), wrong, fold.answers())
 
 
 def outcome(fold: Fold | ClassView, schema: Schema, drawn: Drawn) -> Outcome:
@@ -264,7 +266,8 @@ def prove(plan: Plan, drawn: Drawn, found: Outcome, people: People, mended: Mend
     The bound is that of the last stage of which all are answered, 1 before there is one. The stages are gone
     through from the first each time, up to one that passes, so that an answer that is taken back opens
     its own stage again. What a sample says of how many were wrong when it was drawn stays true; so every image
-    that people put right since, whether in the sample or not, is one less.
+    that people put right since, whether in the sample or not, is one less. Not so where they refuse most of
+    the sample: then either the head or they do not know the classes, and what they say now proves nothing.
     """
     groups = [_group(plan, each, drawn, found, people) for each in plan.groups]
     bound, threshold, ended, size = 1.0, 0.0, False, 0
@@ -275,8 +278,11 @@ def prove(plan: Plan, drawn: Drawn, found: Outcome, people: People, mended: Mend
             bound, threshold = _threshold_bound(plan, drawn, found, people)
             break
         wrong = int(found.wrong[drawn.first(size)].sum())
+        if wrong > _MOST_REFUSED * size:
+            mended, once_put_right = Mended(), Mended()
+        else:
+            once_put_right = Mended(max(mended.labelled, size), max(mended.put_right, wrong))
         bound = _whole_bound(plan, wrong, people, size, mended)
-        once_put_right = Mended(max(mended.labelled, size), max(mended.put_right, wrong))
         soon = _whole_bound(plan, wrong, people, size, once_put_right)
         ended = soon <= plan.allowed_error or not _may_pass(plan, wrong, people, size)
         if ended:

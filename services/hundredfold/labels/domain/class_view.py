@@ -43,6 +43,11 @@ class ClassView:
         known = self._fold.yes.get(self._class_id, 0) + self._fold.no.get(self._class_id, 0)
         return known - self._fold.certified(self._class_id)
 
+    @property
+    def contradictions(self) -> int:
+        """None are counted: of a pair the newest answer counts, and pages ask each pair once."""
+        return 0
+
     def answers(self) -> int:
         """Pairs of any class that people answered, which their slips are counted among."""
         return self._fold.answered_by_people()

@@ -67,6 +67,7 @@ class Fold(Folding):
         unknown = np.zeros(len(unsure), np.uint8)
         fold._put(_Some(state.unsure_rows, unsure, state.unsure_given, unknown))
         fold._refused = set(state.refused.tolist())
+        fold._contradicted = set(state.contradicted.tolist())
         return fold
 
     def class_of(self, rows: Rows) -> Ids:
@@ -109,6 +110,11 @@ class Fold(Folding):
         """Which of rows [n] are labelled or set aside: bool [n]."""
         done: Mask = self.class_of(rows) != 0
         return done
+
+    @property
+    def contradictions(self) -> int:
+        """Labels that were given although somebody had said of the image that it is not of that class."""
+        return len(self._contradicted)
 
     def refused(self, rows: Rows, class_ids: int | Ids) -> Mask:
         """Of which of rows [n] it is known that they are not of a class, or each of its own [n]: bool [n]."""
@@ -156,7 +162,8 @@ class Fold(Folding):
             origins=self._origin[rows],
             unsure_rows=unsure,
             unsure_given=self._given_by[unsure],
-            refused=np.sort(np.fromiter(self._refused, np.int64, len(self._refused))),
+            refused=_ascending(self._refused),
+            contradicted=_ascending(self._contradicted),
             **self._bookkeeping(),
         )
 
@@ -165,6 +172,7 @@ class Fold(Folding):
         self._given_by: Rows = np.zeros(0, np.int64)
         self._origin: Origins = np.zeros(0, np.uint8)
         self._refused: set[int] = set()
+        self._contradicted: set[int] = set()
         self.tally = Tally(self._copies)
 
     def _given(self, event: Event) -> int:
@@ -181,9 +189,12 @@ class Fold(Folding):
         else:
             refused, accepted = self._weigh(event, said, after)
         self._put(after)
+        contradicted = accepted - self._contradicted
+        self._contradicted |= contradicted
 
         def take_back() -> None:
             self._put(before)
+            self._contradicted -= contradicted
             self._refused -= refused
             self._refused |= accepted
 
@@ -221,7 +232,7 @@ class Fold(Folding):
         return forgotten
 
     def _certify(self, event: Event, after: _Some) -> tuple[frozenset[int], frozenset[int]]:
-        refused = np.sort(np.fromiter(self._refused, np.int64, len(self._refused)))
+        refused = _ascending(self._refused)
         for judgement in event.judgements:
             at = np.searchsorted(after.rows, judgement.rows)
             keys = key_array(judgement.rows, judgement.class_id)
@@ -253,6 +264,10 @@ class Fold(Folding):
             self._class = np.concatenate([self._class, np.zeros(more, np.int32)])
             self._given_by = np.concatenate([self._given_by, np.zeros(more, np.int64)])
             self._origin = np.concatenate([self._origin, np.zeros(more, np.uint8)])
+
+
+def _ascending(keys: set[int]) -> Rows:
+    return np.sort(np.fromiter(keys, np.int64, len(keys)))
 
 
 def _at(values: npt.NDArray[_Number], rows: Rows) -> npt.NDArray[_Number]:

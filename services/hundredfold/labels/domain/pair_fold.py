@@ -181,6 +181,7 @@ class PairFold(Folding):
             unsure_class_ids=unsure[1].astype(np.int32),
             unsure_given=self._given_by.T[unsure],
             refused=key_array(no[0], no[1].astype(np.int32)),
+            contradicted=NO_ROWS,
             refused_given=self._given_by.T[no],
             refused_origins=self._origin.T[no],
             **self._bookkeeping(),

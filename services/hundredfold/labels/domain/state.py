@@ -36,6 +36,7 @@ class FoldState:
         unsure_rows: int64 [u]: images set aside.
         unsure_given: int64 [u]: the event that did it.
         refused: int64 [m], ascending: row << 32 | class that it is not of.
+        contradicted: int64 [c], ascending: the same of labels that were given in spite of that.
         decisions: decisions that count.
         microseconds: what people spent on them.
         recent: int64 [r, 2]: Unix second and labels given by decisions in it.
@@ -53,6 +54,7 @@ class FoldState:
     unsure_rows: Rows
     unsure_given: Rows
     refused: Rows
+    contradicted: Rows
     decisions: int
     microseconds: int
     recent: npt.NDArray[np.int64]

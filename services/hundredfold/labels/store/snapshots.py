@@ -15,7 +15,16 @@ from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.labels.domain.state import FoldState, PairState
 
 KEPT = 3
-_ARRAYS = ("unsure_rows", "unsure_given", "refused", "undone", "recent", "actors", "people")
+_ARRAYS = (
+    "unsure_rows",
+    "unsure_given",
+    "refused",
+    "contradicted",
+    "undone",
+    "recent",
+    "actors",
+    "people",
+)
 _OF_PAIRS = ("unsure_class_ids", "refused_given", "refused_origins")
 """What there is only where an image may be of several classes."""
 _SCALARS = ("seq", "cleared", "decisions", "microseconds")
