@@ -105,6 +105,7 @@ class LedgerStandIn(labels_pb2_grpc.LabelsServiceServicer):
             rows=pack(rows[5:]),
             class_ids=pack(classes[5:]),
             origins=pack(origins[5:]),
+            seqs=pack(np.ones(len(rows[5:]), np.int64)),
         )
 
     def WatchDecisions(self, request, context):

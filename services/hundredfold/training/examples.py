@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.training.domain.learning import REST, Examples
+from hundredfold.chassis.holdout import held_out
+from hundredfold.training.domain.learning import NONE_LEARNT, REST, Examples
 from hundredfold.training.peers import Labels
 from hundredfold.training.spaces import Features
 
@@ -27,12 +28,13 @@ class Lesson:
     origins: NDArray[np.uint8]
 
 
-def lesson(labels: Labels, features: Features) -> Lesson:
+def lesson(labels: Labels, features: Features, learnt_up_to: int = 0) -> Lesson:
     """What people said of the images that have a vector, and what the rest looks like.
 
     Args:
         labels: to learn from.
         features: of the space.
+        learnt_up_to: the newest label that its backbone has learnt from; 0 = none.
     """
     known, kicked = features.holds(labels.rows), features.holds(labels.negative_rows)
     labelled, negative = labels.rows[known], labels.negative_rows[kicked]
@@ -40,6 +42,9 @@ def lesson(labels: Labels, features: Features) -> Lesson:
     possible = labels.possible_rows[limited]
     rest = np.setdiff1d(features.sample(REST), labelled)
     rows = np.unique(np.concatenate([labelled, negative, possible, rest]))
+    learnt = NONE_LEARNT
+    if learnt_up_to and len(labels.seqs):
+        learnt = (labels.seqs[known] <= learnt_up_to) & ~held_out(labelled)
     examples = Examples(
         np.searchsorted(rows, labelled),
         labels.class_ids[known],
@@ -48,5 +53,6 @@ def lesson(labels: Labels, features: Features) -> Lesson:
         np.searchsorted(rows, rest),
         rows,
         (np.searchsorted(rows, possible), labels.possible_class_ids[limited]),
+        learnt,
     )
     return Lesson(rows, features.of(rows), examples, labels.origins[known])

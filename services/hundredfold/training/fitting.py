@@ -95,7 +95,11 @@ class Fitter:
         features = self._spaces.features(card.collection, card.space)
         if card.several:
             return self._pairs.measure(self._ledger.labels(card.collection), features)
-        said = lesson(self._ledger.labels(card.collection).to_learn_from(), features)
+        said = lesson(
+            self._ledger.labels(card.collection).to_learn_from(),
+            features,
+            self._spaces.learnt_up_to(card.collection, card.space),
+        )
         if not learning.can_be_measured(said.examples.classes):
             raise Conflict("two classes need two labels each", reason="TOO_FEW_LABELS")
         learned = learning.learn(said.features, said.examples)
@@ -128,7 +132,11 @@ class Fitter:
         return known
 
     def _fit(self, task: FitTask) -> Card:
-        said = lesson(task.labels.to_learn_from(), task.features)
+        said = lesson(
+            task.labels.to_learn_from(),
+            task.features,
+            self._spaces.learnt_up_to(task.collection, task.space),
+        )
         if not len(said.examples.at):
             raise Conflict(f"no image of {task.collection} has a label yet", reason="NO_LABELS")
         learned = learning.learn(said.features, said.examples)

@@ -91,7 +91,11 @@ class Judge:
         require_one_class(self._store, collection, "looking for labels that look wrong")
         space = layout.check_model(space or self._heads.head(collection, "").space, "space")
         features = self._spaces.features(collection, space)
-        said = lesson(self._ledger.labels(collection).to_learn_from(), features)
+        said = lesson(
+            self._ledger.labels(collection).to_learn_from(),
+            features,
+            self._spaces.learnt_up_to(collection, space),
+        )
         examples = said.examples
         if not learning.can_be_measured(examples.classes):
             raise Conflict("two classes need two labels each", reason="TOO_FEW_LABELS")

@@ -41,6 +41,7 @@ class Labels:
         possible_rows: int64 [k], images that are not labelled and known to be of one of some classes; repeats.
         possible_class_ids: int32 [k], one of those.
         negative_origins: uint8 [m], where an image may be of several classes: how each came about; else empty.
+        seqs: int64 [n], the event that gave each label; empty from a service of an earlier version.
     """
 
     seq: int
@@ -52,6 +53,7 @@ class Labels:
     possible_rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     possible_class_ids: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     negative_origins: NDArray[np.uint8] = field(default_factory=lambda: NO_ORIGINS)
+    seqs: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def by_people(self) -> "Labels":
         """Without what a model said."""
@@ -82,6 +84,7 @@ class Labels:
             self.possible_rows[possible],
             self.possible_class_ids[possible],
             self.negative_origins[negatives] if len(self.negative_origins) else NO_ORIGINS,
+            self.seqs[labels] if len(self.seqs) else self.seqs,
         )
 
 
@@ -118,6 +121,7 @@ class Ledger:
             _joined(answers, "possible_rows", np.int64),
             _joined(answers, "possible_class_ids", np.int32),
             _joined(answers, "negative_origins", np.uint8),
+            _joined(answers, "seqs", np.int64),
         )
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.chassis.errors import Conflict
+from hundredfold.chassis.backbones.repository import ModelRepository
+from hundredfold.chassis.errors import Conflict, NotFound
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.training.domain.projection import Projection, fit_projection, no_projection
 from hundredfold.training.scratch import Scratch
@@ -106,6 +107,7 @@ class Spaces:
         threads: int = 1,
     ) -> None:
         self._store = store
+        self._models = ModelRepository(store)
         self._dimensions = dimensions
         self._most = most
         self._scratch = scratch or Scratch("", 0)
@@ -134,6 +136,14 @@ class Spaces:
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         return found
+
+    def learnt_up_to(self, collection: str, space: str) -> int:
+        """The newest label of a collection that the backbone of a space has learnt from; 0 for none."""
+        try:
+            tuned = self._models.card(space).tuned
+        except NotFound:
+            return 0  # vectors that somebody brought
+        return tuned.labels_seq if tuned and tuned.collection == collection else 0
 
     def _project(
         self, parts: list[PartVectors | PartFeatures], known: Features | None, version: str

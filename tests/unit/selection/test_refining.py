@@ -53,8 +53,8 @@ def test_nothing_is_learnt_from_nothing():
         (there(300, 3), 0, False),
         (there(300, 4), 0, True),
         (there(125, 125, kept=19), 0, False),
-        (there(200, 200), 200, True),
-        (there(200, 199), 200, False),
+        (there(160, 160), 200, True),
+        (there(160, 159), 200, False),
     ],
 )
 def test_it_takes_labels_of_each_class_held_out_ones_and_more_than_before(found, before, due):

@@ -100,3 +100,18 @@ def test_a_handful_of_the_rest_says_nothing_of_it():
     logits, classes = drawn(500, 4.0)
     answers = Answers(logits, classes, *NO_KICKS)
     assert calibrate(answers, np.zeros(10, np.float32)) == calibrate(answers)
+
+
+def test_labels_that_the_backbone_has_learnt_from_count_less():
+    """Of those the head is surer than it should be of others."""
+    seen, seen_classes = drawn(3000, 1.0, seed=1)
+    fresh, fresh_classes = drawn(3000, 6.0, seed=2)
+    logits, classes = np.concatenate([seen, fresh]), np.concatenate([seen_classes, fresh_classes])
+    learnt = np.arange(len(logits)) < len(seen)
+    alike = calibrate(Answers(logits, classes, *NO_KICKS)).temperature
+    apart = calibrate(Answers(logits, classes, *NO_KICKS, learnt)).temperature
+    alone = calibrate(Answers(fresh, fresh_classes, *NO_KICKS)).temperature
+    assert alike < apart < alone
+    some, label_weight, _ = Answers(logits, classes, *NO_KICKS, learnt).sampled(300)
+    assert label_weight == 20.0
+    assert some.learnt.sum() == 150

@@ -30,7 +30,7 @@ class Rules:
     of_a_class: int = 4
     classes: int = 2
     measured: int = 45
-    growth: float = 2.0
+    growth: float = 1.6
     last: float = 0.1
     most_labelled: float = 0.3
 

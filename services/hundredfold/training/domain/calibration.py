@@ -9,12 +9,16 @@ are among the rest, which is what the probabilities are for (importance weightin
 alike meaning that the head is about as sure of them. These probabilities order pages and forecast;
 they certify nothing.
 
+A backbone that was fine-tuned has seen some labels, of whose images it is surer than of others: those
+count a third. (Alone the others would make the head too unsure: they are what people were asked about,
+and they are asked about what is hard.)
+
 All images are judged by a head that has not heard what was said of them (cross-fitting). A weak prior
 holds both numbers where there are few answers. Measured in docs/adr/0012-heads.md.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +35,7 @@ _KINDS = 10
 _ENOUGH_REST = 50
 _WEIGHTS = (0.1, 10.0)
 _PSEUDO_COUNT = 2.0
+_LEARNT = 1 / 3
 
 NOBODY = np.empty(0, np.float32)
 
@@ -44,12 +49,21 @@ class Answers:
         classes: int64 [n], their class; -1 for one that the head had no other example of.
         kicked_logits: float32 [m, C], of the images that are known not to be of some classes.
         kicked_from: bool [m, C], which.
+        learnt: bool [n], the labels that the backbone of the space has learnt from; empty = none.
     """
 
     logits: NDArray[np.float32]
     classes: NDArray[np.int64]
     kicked_logits: NDArray[np.float32]
     kicked_from: NDArray[np.bool_]
+    learnt: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+
+    @property
+    def counts(self) -> NDArray[np.float64]:
+        """How often each label counts: float64 [n]."""
+        return (
+            np.where(self.learnt, _LEARNT, 1.0) if len(self.learnt) else np.ones(len(self.classes))
+        )
 
     def sampled(self, most: int) -> tuple["Answers", float, float]:
         """At most so many of either kind, and how many images each of them stands for."""
@@ -60,6 +74,7 @@ class Answers:
             self.classes[labelled],
             self.kicked_logits[kicked],
             self.kicked_from[kicked],
+            self.learnt[labelled],
         )
         weights = (
             len(self.classes) / max(1, len(some.classes)),
@@ -88,7 +103,7 @@ def calibrate(
     """
     some, label_weight, kick_weight = answers.sampled(most)
     labels, kicks = (
-        np.full(len(some.classes), label_weight),
+        label_weight * some.counts,
         np.full(len(some.kicked_from), kick_weight),
     )
     weights = _like_the_rest(some, _Weights(labels, kicks), rest)

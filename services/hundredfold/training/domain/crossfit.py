@@ -6,7 +6,7 @@ others together: as an example of that class, counted with its calibrated probab
 and images that nobody has seen: docs/adr/0012-heads.md.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ class Evidence:
         kicked: float32 [m, k], the features of the others of which they said something.
         kicked_from: bool [m, C], what each is not; of what is known to be of one of some classes all others.
         kick_folds: int64 [m].
+        learnt: bool [n], the labels that the backbone has learnt from; empty = none.
     """
 
     labelled: NDArray[np.float32]
@@ -39,6 +40,7 @@ class Evidence:
     kicked: NDArray[np.float32]
     kicked_from: NDArray[np.bool_]
     kick_folds: NDArray[np.int64]
+    learnt: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
 
     def labels_of(self, fold: int) -> lda.Moments:
         """The moments of the labelled images of a fold."""
@@ -115,5 +117,5 @@ def _judge(evidence: Evidence, others: list[lda.Moments], total: lda.Moments) ->
         known[labelled] = learnt.counts[evidence.classes[labelled]] >= 0.5
         kicked_logits[kicked] = head(evidence.kicked[kicked])
     classes = np.where(known, evidence.classes, -1)
-    answers = Answers(logits, classes, kicked_logits, evidence.kicked_from)
+    answers = Answers(logits, classes, kicked_logits, evidence.kicked_from, evidence.learnt)
     return Heads(lda.fit(total), answers, tuple(heads))

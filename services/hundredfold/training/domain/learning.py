@@ -23,6 +23,8 @@ from hundredfold.training.domain.posterior import (
 REST = 4_000
 """How many images without a label are looked at to see what the rest is like."""
 
+NONE_LEARNT = np.empty(0, np.bool_)
+
 _BLOCK_LOGITS = 500_000  # what the processor's cache holds
 _MOST_MEASURED = 20_000
 
@@ -39,6 +41,7 @@ class Examples:
         rest_at: int64 [r], a fair sample of the images without a label; None = of all that are here.
         numbers: int64 [N], by which images fall into folds, such as their rows; None = their places.
         possible: images that are not labelled, and each class that one of them may be of.
+        learnt: bool [n], the labels that the backbone of the space has learnt from; empty = none.
     """
 
     at: NDArray[np.int64]
@@ -48,6 +51,7 @@ class Examples:
     rest_at: NDArray[np.int64] | None = None
     numbers: NDArray[np.int64] | None = None
     possible: Pairs = NO_PAIRS
+    learnt: NDArray[np.bool_] = field(default_factory=lambda: NONE_LEARNT)
 
 
 @dataclass(frozen=True)
@@ -260,6 +264,7 @@ def _evidence(
         features[kicked],
         kicked_from,
         folds[kicked],
+        examples.learnt,
     )
 
 
