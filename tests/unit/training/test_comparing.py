@@ -32,9 +32,9 @@ def test_many_images_are_no_trouble_for_the_sign_flip_test():
     assert sign_flip_test(np.full(30_000, 0.1, np.float32)) < 1e-3
 
 
-def measured(right, pure):
+def measured(right, pure, near=0.5):
     right, pure = np.arange(40) < right, np.arange(40) >= 40 - pure
-    return Quality(right, pure.astype(np.float64))
+    return Quality(right, pure.astype(np.float64), np.full(40, near))
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,22 @@ def test_better_is_a_gain_hardly_by_chance_with_no_loss_of_accuracy_or_purity(
     assert better(measured(28, 28), measured(right, pure)) is expected
 
 
-def test_the_gains_of_an_image_in_accuracy_and_purity_are_added():
+def test_the_gains_of_an_image_in_accuracy_purity_and_neighbours_are_added():
     before = measured(28, 28)
     alone = chance(before, measured(31, 28)), chance(before, measured(28, 31))
-    assert chance(before, measured(31, 31)) < min(alone)
+    both = chance(before, measured(31, 31))
+    assert both < min(alone)
+    assert chance(before, measured(31, 31, near=0.55)) < both
+    assert chance(before, measured(28, 28, near=0.45)) > 0.9
+
+
+def test_what_is_near_is_the_share_of_its_class_among_its_neighbours():
+    truth = np.repeat(np.arange(1, 5), 25)
+    apart = np.repeat(np.eye(4, 8), 25, axis=0) + 0.01 * unit(100)
+    sample = Sample(truth.astype(np.int32), np.arange(100) % 5 == 0)
+    assert (quality(apart.astype(np.float16), sample).near == 1).all()
+    mixed = Sample(np.roll(truth, 12).astype(np.int32), sample.held_out)
+    assert 0.4 < quality(apart.astype(np.float16), mixed).near.mean() < 0.7
 
 
 def unit(count, seed=0):
