@@ -234,6 +234,34 @@ def test_an_audit_that_did_not_pass_does_once_enough_is_put_right() -> None:
     assert states == sorted(states, reverse=True)
 
 
+def test_where_people_refuse_most_of_a_sample_nothing_they_put_right_counts() -> None:
+    class_ids = np.ones(1000, np.int32)
+    plan, drawn = plan_of(class_ids, class_ids[:300]), drawn_of(class_ids[:300])
+    for wrong, fewer in ((150, True), (151, False)):
+        found = Outcome(np.ones(300, bool), np.arange(300) < wrong)
+        before = prove(plan, drawn, found, PERFECT, Mended(300, 0)).bound
+        after = prove(plan, drawn, found, PERFECT, Mended(900, 800)).bound
+        assert (after < before) is fewer
+
+
+def test_a_stage_is_the_last_when_the_next_would_hardly_pass() -> None:
+    """With as many errors again as so far 300 would not pass; with none of them they would."""
+    state, proof = staged(range(0, 89, 6))
+    assert (state, proof.sample, proof.ended) == (AuditState.FAILED, 89, True)
+
+
+def test_contradictions_are_slips() -> None:
+    fold = Fold()
+    kicked = said(1, Verdict.IS_NOT, 0, 1, 2, 3)
+    fold.apply(event(PageKind.VERIFY, kicked))
+    given = said(1, Verdict.IS, 0, 1, 2), said(2, Verdict.IS, 3)
+    fold.apply(event(PageKind.SINGLE, *given, seq=2))
+    assert fold.contradictions == 3
+    assert Fold.of(fold.state()).contradictions == 3
+    without = people_of(fold).wrong - 3
+    assert without == pytest.approx(wrong_labels(fold.people))
+
+
 def test_an_image_is_always_on_the_same_page() -> None:
     class_ids = np.repeat(np.array([1, 2], np.int32), [100, 10])
     plan, drawn = plan_of(class_ids, class_ids), drawn_of(class_ids)
