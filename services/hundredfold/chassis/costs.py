@@ -60,7 +60,7 @@ class CostModel:
         # A file says that there is no drag by leaving it out.
         return cls(**{"drag_seconds": None, **table})
 
-    def look(self, images: int) -> float:
+    def look(self, images: float) -> float:
         """Seconds to look at a page of some images."""
         return self.page_look_seconds + images * self.thumbnail_seconds
 
@@ -84,7 +84,7 @@ class CostModel:
         """
         return self.look(len(odd)) + self.pick(odd if odd.sum() <= len(odd) / 2 else ~odd)
 
-    def expected_pick(self, images: int, picked: float) -> float:
+    def expected_pick(self, images: float, picked: float) -> float:
         """Expected seconds to pick out so many images that stand at random places of a page.
 
         With a share q picked there are about n q (1 - q) runs, of which a share q is longer than one.
@@ -95,7 +95,7 @@ class CostModel:
         longer = min(drag, (1 + 1 / max(1 - share, 1e-9)) * self.click_seconds)
         return images * share * (1 - share) * ((1 - share) * self.click_seconds + share * longer)
 
-    def expected_confirm(self, images: int, odd: float) -> float:
+    def expected_confirm(self, images: float, odd: float) -> float:
         """Expected seconds to confirm a page of which so many images are odd."""
         return self.look(images) + self.expected_pick(images, min(odd, images - odd))
 

@@ -251,11 +251,15 @@ def _samples(most: int) -> Iterator[int]:
 def audit_seconds(
     terms: Terms, population: int, wrong: float, sample: int, *, page_size: int, costs: CostModel
 ) -> float:
-    """Expected human seconds to answer a sample on pages of one predicted class each."""
+    """Expected human seconds to answer a sample on pages of one predicted class each.
+
+    The classes are taken to be alike in size, so that of many some are not in a small sample.
+    """
     if not sample:
         return 0.0
-    pages = max(math.ceil(sample / page_size), min(sample, terms.classes))
-    images = round(sample / pages)
+    classes = terms.classes * (1 - (1 - 1 / max(terms.classes, 1)) ** sample)
+    pages = max(sample / page_size, classes)
+    images = sample / pages
     odd = images * min(1.0, wrong / max(population, 1))
     return pages * costs.expected_confirm(images, odd)
 
