@@ -47,6 +47,12 @@ def test_better_is_a_gain_hardly_by_chance_with_no_loss_of_accuracy_or_purity(
     assert better(measured(28, 28), measured(right, pure)) is expected
 
 
+def test_purity_may_be_less_by_a_part_of_an_image():
+    before, after = measured(28, 28), measured(36, 28)
+    after.pure[39] = 0.2
+    assert better(before, after)
+
+
 def test_the_gains_of_an_image_in_accuracy_purity_and_neighbours_are_added():
     before = measured(28, 28)
     alone = chance(before, measured(31, 28)), chance(before, measured(28, 31))

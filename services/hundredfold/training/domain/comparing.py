@@ -107,11 +107,14 @@ def chance(before: Quality, after: Quality) -> float:
 
 
 def better(before: Quality, after: Quality) -> bool:
-    """Whether accuracy and purity rose, hardly by chance, and neither fell."""
+    """Whether accuracy and purity rose, hardly by chance, and neither fell.
+
+    Purity, which depends on where clusterings begin, may be less by up to one image.
+    """
     return (
         chance(before, after) <= MOST_P_VALUE
         and after.accuracy >= before.accuracy
-        and after.purity >= before.purity
+        and after.pure.sum() > before.pure.sum() - 1
     )
 
 
