@@ -114,7 +114,7 @@ def better(before: Quality, after: Quality) -> bool:
     return (
         chance(before, after) <= MOST_P_VALUE
         and after.accuracy >= before.accuracy
-        and after.pure.sum() > before.pure.sum() - 1
+        and float(after.pure.sum()) > float(before.pure.sum()) - 1
     )
 
 
