@@ -2,8 +2,11 @@
 
 import logging
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hundredfold.chassis.errors import ServiceError
-from hundredfold.selection.domain.cleaning import Suspicious
+from hundredfold.selection.domain.cleaning import Finds, Suspicious, doubted_less
 from hundredfold.selection.domain.pool import Labels, places
 from hundredfold.selection.peers import Trainer
 from hundredfold.selection.state import LoopState
@@ -27,6 +30,7 @@ class Reviews:
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
         self._found = Suspicious()
+        self._before = Finds()  # of lists that were replaced
         self._judged = 0
 
     def current(self, state: LoopState, people: Labels) -> Suspicious:
@@ -35,23 +39,41 @@ class Reviews:
             return Suspicious()
         # Fewer labels than were judged: some were taken back.
         if len(people) < self._judged or len(people) >= _GROWTH * self._judged:
-            self._judge(state, len(people))
-        return _standing(self._found, people)
+            self._judge(state, people)
+        finds = self._before + _finds(self._found, people)
+        return doubted_less(_standing(self._found, people), finds)
 
-    def _judge(self, state: LoopState, labels: int) -> None:
+    def _judge(self, state: LoopState, people: Labels) -> None:
         try:
-            self._found = self._trainer.suspicious(state.collection, state.space, _MOST)
+            found = self._trainer.suspicious(state.collection, state.space, _MOST)
+            self._before += _finds(self._found, people)
+            self._found = found
         except ServiceError as error:
             # Nothing of the work depends on it.
             _log.info("%s: no suspicious labels: %s", state.collection, error.message)
-        self._judged = labels
+        self._judged = len(people)
 
 
 def _standing(found: Suspicious, people: Labels) -> Suspicious:
+    """What nobody has looked at again."""
+    same, reviewed = _now(found, people)
+    open_ = same & ~reviewed
+    others = found.others[open_] if len(found.others) else found.others
+    return Suspicious(found.rows[open_], found.class_ids[open_], found.wrong[open_], others)
+
+
+def _finds(found: Suspicious, people: Labels) -> Finds:
+    """What became of those that somebody has looked at again."""
+    same, reviewed = _now(found, people)
+    return Finds(float(found.wrong[~same | reviewed].sum()), int((~same).sum()))
+
+
+def _now(found: Suspicious, people: Labels) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which of them have the same label still, and which had one confirmed by a review: bool [n] each."""
     at = places(people.rows, found.rows)
-    there = at >= 0
-    there[there] = people.class_ids[at[there]] == found.class_ids[there]
+    same = at >= 0
+    same[same] = people.class_ids[at[same]] == found.class_ids[same]
+    reviewed = np.zeros(len(found), np.bool_)
     if len(people.origins):
-        there[there] = people.origins[at[there]] != _REVIEWED
-    others = found.others[there] if len(found.others) else found.others
-    return Suspicious(found.rows[there], found.class_ids[there], found.wrong[there], others)
+        reviewed[same] = people.origins[at[same]] == _REVIEWED
+    return same, reviewed

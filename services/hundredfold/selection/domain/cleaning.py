@@ -4,7 +4,7 @@ Missed odd images cap what the work can reach; reading the most suspicious tenth
 half of them (research/labelling-loop.md, section 6).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from hundredfold.chassis.costs import CostModel
 from hundredfold.selection.domain import worth
 from hundredfold.selection.domain.page import Draft, Kind
+
+_PRIOR = 4.0  # wrong labels that the probabilities are worth
 
 LEAST = 0.05
 """A label that is less likely to be wrong is not asked about again."""
@@ -35,6 +37,36 @@ class Suspicious:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Finds:
+    """What second looks have come to.
+
+    Attributes:
+        expected: wrong labels among those that were looked at again, by their probabilities.
+        wrong: how many were.
+    """
+
+    expected: float = 0.0
+    wrong: int = 0
+
+    def __add__(self, other: "Finds") -> "Finds":
+        return Finds(self.expected + other.expected, self.wrong + other.wrong)
+
+    @property
+    def trust(self) -> float:
+        """Wrong labels for each one expected, at most 1: the mean of a Gamma posterior, as in `stopping`."""
+        return min(1.0, (_PRIOR + self.wrong) / (_PRIOR + self.expected))
+
+
+def doubted_less(suspicious: Suspicious, finds: Finds) -> Suspicious:
+    """The same, as likely wrong as such labels have turned out to be.
+
+    The probabilities rest on an average of people: of careful ones hardly a label is wrong, and what looks wrong
+    is only hard.
+    """
+    return replace(suspicious, wrong=suspicious.wrong * np.float32(finds.trust))
 
 
 def doubtful(suspicious: Suspicious, labels: int) -> NDArray[np.int64]:
