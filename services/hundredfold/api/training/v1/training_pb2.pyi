@@ -628,9 +628,9 @@ class CompareSpacesResponse(_message.Message):
     images: _builtins.int
     """Held-out images that both were measured on."""
     p_value: _builtins.float
-    """How likely such a gain of accuracy and purity is if neither were better: a one-sided sign-flip test on the held-out images."""
+    """How likely such a gain is if neither were better, in the probability that a head gives the true class and in the share of the true class among the nearest labelled images: a one-sided sign-flip test on the held-out images."""
     better: _builtins.bool
-    """Whether `p_value` is at most 0.2, and neither accuracy nor purity fell."""
+    """Whether `p_value` is at most 0.1, and neither accuracy nor purity fell by more than one image."""
     @_builtins.property
     def before(self) -> Global___SpaceQuality:
         """The space in use."""
