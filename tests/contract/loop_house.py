@@ -40,6 +40,13 @@ from tests.unit.labels.world import (
 
 EACH = 120
 CLASSES = (1, 2, 3, 4)
+
+
+def is_labelled(loop):
+    """Whether all is labelled that is to be: what an audit found wrong and nobody has named since stays open."""
+    return loop.target_accuracy * loop.total <= loop.labelled <= loop.total
+
+
 DONE, AUDIT, SEED = pb.LOOP_PHASE_DONE, pb.LOOP_PHASE_AUDIT, pb.LOOP_PHASE_SEED
 
 
