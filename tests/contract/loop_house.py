@@ -42,9 +42,16 @@ EACH = 120
 CLASSES = (1, 2, 3, 4)
 
 
-def is_labelled(loop):
-    """Whether all is labelled that is to be: what an audit found wrong and nobody has named since stays open."""
-    return loop.target_accuracy * loop.total <= loop.labelled <= loop.total
+def is_labelled(house):
+    """Whether every image has a label, but those that people took from a class and nobody has named since.
+
+    What an audit found wrong stays open under its certificate: docs/adr/0015.
+    """
+    named, kicked = (
+        {row for each in house.labels.pieces() for row in rows_of(getattr(each, field))}
+        for field in ("rows", "negative_rows")
+    )
+    return set(house.truth) - named <= kicked and len(named) >= 0.9 * len(house.truth)
 
 
 DONE, AUDIT, SEED = pb.LOOP_PHASE_DONE, pb.LOOP_PHASE_AUDIT, pb.LOOP_PHASE_SEED

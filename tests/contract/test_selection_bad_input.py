@@ -98,7 +98,7 @@ def test_a_class_without_an_image_holds_nothing_up(build):
     house.start(target_accuracy=0.9)
     loop = house.answer_until(is_done)
     assert loop.trouble == ""
-    assert is_labelled(loop)
+    assert is_labelled(house)
     assert set(house.labels.labels().values()) == {1, 2, 3, 4}
 
 

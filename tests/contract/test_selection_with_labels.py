@@ -50,7 +50,7 @@ def test_it_proves_its_target_and_the_head_labels_the_rest(house):
     progress = house.labels.progress()
     assert progress.labelled == loop.labelled
     assert loop.total == len(house.truth)
-    assert is_labelled(loop)
+    assert is_labelled(house)
     assert progress.ready_pages == 0
     labels = house.labels.labels()
     assert sum(labels.get(row) == each for row, each in house.truth.items()) >= 0.9 * loop.total
@@ -67,7 +67,7 @@ def test_the_certificate_undone_people_go_on_and_it_is_proved_again(house):
     assert loop.proved_accuracy == 0
     assert loop.labelled < loop.total
     loop = house.answer_until(is_done)
-    assert is_labelled(loop)
+    assert is_labelled(house)
 
 
 def test_cleared_labels_lead_back_to_the_seed(house):
@@ -127,7 +127,7 @@ def test_after_a_cluster_was_labelled_as_a_whole_the_target_is_proved_for_all_im
     audit_cluster(house, [each - 1 for each in house.truth.values()])
     loop = house.answer_until(is_done)
     assert loop.proved_accuracy >= 0.9
-    assert is_labelled(loop)
+    assert is_labelled(house)
     assert not get(house.labels).cluster
     by_people = get(house.labels).total - get(house.labels).population
     assert by_people < len(house.truth) - EACH / 2  # the audit answers for the cluster too
