@@ -148,18 +148,13 @@ class PairLoop(Loop):
         """What a head says; nothing before there is one."""
         if not len(heard.said.yes):
             return PairGuesses()
-        try:
-            model = self._peers.trainer.fit(
-                state.collection,
-                state.space,
-                heard.seq,
-                without_negatives="negatives" in state.without,
-            )
-        except Conflict as error:
-            if error.reason == "NO_LABELS":
-                return PairGuesses()
-            raise
-        return self._store.pair_guesses(state.collection, model)
+        model = self._peers.trainer.fit(
+            state.collection,
+            state.space,
+            heard.seq,
+            without_negatives="negatives" in state.without,
+        )
+        return self._store.pair_guesses(state.collection, model) if model else PairGuesses()
 
 
 def _naming(state: LoopState, classes: int, *, said_nothing: bool) -> bool:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.chassis.errors import Conflict
 from hundredfold.chassis.holdout import in_stream
 from hundredfold.selection.audits import Checked, Known
 from hundredfold.selection.domain import rounds
@@ -136,18 +135,13 @@ class Sight:
         """What a head that knows these labels says; None before there is one."""
         if not len(heard.said.labels.of_people()):
             return None
-        try:
-            model = self._peers.trainer.fit(
-                state.collection,
-                state.space,
-                heard.seq,
-                without_negatives="negatives" in state.without,
-            )
-        except Conflict as error:
-            if error.reason == "NO_LABELS":
-                return None
-            raise
-        return self._store.guesses(state.collection, model)
+        model = self._peers.trainer.fit(
+            state.collection,
+            state.space,
+            heard.seq,
+            without_negatives="negatives" in state.without,
+        )
+        return self._store.guesses(state.collection, model) if model else None
 
 
 def doubted(machine: Labels, guesses: Guesses | None) -> float:

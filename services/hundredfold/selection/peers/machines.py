@@ -14,6 +14,7 @@ from hundredfold.api.embedding.v1 import embedding_pb2, embedding_pb2_grpc
 from hundredfold.api.index.v1 import index_pb2, index_pb2_grpc
 from hundredfold.api.runs.v1 import runs_pb2, runs_pb2_grpc
 from hundredfold.api.training.v1 import training_pb2, training_pb2_grpc
+from hundredfold.chassis.errors import Conflict
 from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.selection.domain.cleaning import Suspicious
 from hundredfold.selection.peers.naming import named
@@ -72,15 +73,20 @@ class Trainer:
     def fit(
         self, collection: str, space: str, labels_seq: int, *, without_negatives: bool = False
     ) -> str:
-        """Fit a head on the labels up to an event; returns its name."""
+        """Fit a head on the labels up to an event; returns its name, "" when none of them can be learnt from."""
         request = training_pb2.FitHeadRequest(
             collection=collection,
             space=space,
             labels_seq=labels_seq,
             without_negatives=without_negatives,
         )
-        with named("training"):
-            return self._stub.FitHead(request, timeout=_FIT_SECONDS).head.model
+        try:
+            with named("training"):
+                return self._stub.FitHead(request, timeout=_FIT_SECONDS).head.model
+        except Conflict as error:
+            if error.reason == "NO_LABELS":
+                return ""
+            raise
 
     def train(self, collection: str, space: str, seed: int, key: str) -> str:
         """Start to fine-tune the backbone of a space; returns the run."""
