@@ -4,8 +4,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -14,7 +14,9 @@ from hundredfold.client.groups import at_most
 from hundredfold.client.types import Schema
 from ui import wire
 from ui.backend import client, in_words
+from ui.people import Role, person
 from ui.web import Answer, Body, bytes_of, get, is_away, post
+from ui.words import catalogue, language
 
 MODULES = "/grid"
 """Where the browser finds the modules of the grid."""
@@ -47,9 +49,10 @@ def routes() -> list[BaseRoute]:
         post(f"{at}/undo", undo),
         post(f"{at}/classes", classes),
         get(f"{at}/groups/{{run}}/{{number:int}}", group),
-        post(f"{at}/groups", whole_group),
+        post(f"{at}/groups", whole_group, least=Role.REVIEWER),
         bytes_of(f"{at}/thumbnails", "application/octet-stream", thumbnails),
         bytes_of(f"{at}/images/{{row:int}}", "image/jpeg", image),
+        Route("/words", words),
         Mount(MODULES, _Fresh(directory=modules)),
     ]
 
@@ -62,6 +65,12 @@ class _Fresh(StaticFiles):
         response.headers["Cache-Control"] = "no-cache"
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
+
+
+async def words(_: Request) -> Response:
+    """All text that the browser's modules show."""
+    headers = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+    return JSONResponse({"language": language(), "texts": catalogue()}, headers=headers)
 
 
 def state(request: Request) -> Answer:
@@ -114,7 +123,7 @@ def leases(collection: str, body: Body) -> Answer:
     # First what may fail: a lease that never arrives is lost until its time is over.
     progress = client().labels.progress(collection)
     found = client().labels.lease(
-        collection, str(body["annotator"]), limit=wire.whole(body["limit"])
+        collection, person().named(body["annotator"]), limit=wire.whole(body["limit"])
     )
     return {"leases": [wire.lease(each) for each in found], "progress": wire.progress(progress)}
 
@@ -173,7 +182,7 @@ def undo(collection: str, body: Body) -> Answer:
     """Take a decision back (`seq` 0 = the annotator's last) and lease its page again, with what was said."""
     undone = client().labels.undo(
         collection,
-        str(body["annotator"]),
+        person().named(body["annotator"]),
         seq=wire.whole(body["seq"]),
         lease_again=True,
         request_id=wire.to_id(body["request_id"]),

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from hundredfold.chassis.errors import InvalidArgument, PermissionDenied, ServiceError
 from ui.backend import in_words
+from ui.people import Role, person
 
 MOST_BYTES = 1 << 20
 """The largest body that is read."""
@@ -51,11 +52,12 @@ class NotJson(InvalidArgument):
 _STATUS_OF: Mapping[type[ServiceError], int] = {TooLarge: 413, NotJson: 415}
 
 
-def get(path: str, call: Callable[[Request], Answer]) -> Route:
-    """A route that reads."""
+def get(path: str, call: Callable[[Request], Answer], least: Role = Role.VIEWER) -> Route:
+    """A route that reads, for those who have at least this role."""
 
     async def endpoint(request: Request) -> Response:
         try:
+            person().need(least)
             return JSONResponse(await run_in_threadpool(call, request), headers=_HEADERS)
         except _FAILURES as error:
             return _failure(error)
@@ -67,6 +69,7 @@ def post(
     path: str,
     call: Callable[[str, Body], Answer],
     unheard: Callable[[str, Answer], None] | None = None,
+    least: Role = Role.LABELER,
 ) -> Route:
     """A route that changes something: `call` gets the collection and the JSON object that was sent.
 
@@ -77,11 +80,13 @@ def post(
         path: with `{collection}` in it.
         call: does it.
         unheard: takes it back when the browser left before the answer was there.
+        least: the role that it takes.
     """
 
     async def endpoint(request: Request) -> Response:
         collection = request.path_params["collection"]
         try:
+            person().need(least)
             body = await _body(request)
         except ServiceError as error:
             return refusal(error)
@@ -96,11 +101,14 @@ def post(
     return Route(path, endpoint, methods=["POST"])
 
 
-def bytes_of(path: str, media_type: str, call: Callable[[Request], bytes]) -> Route:
+def bytes_of(
+    path: str, media_type: str, call: Callable[[Request], bytes], least: Role = Role.VIEWER
+) -> Route:
     """A route that reads bytes; 404 when there are none."""
 
     async def endpoint(request: Request) -> Response:
         try:
+            person().need(least)
             data = await run_in_threadpool(call, request)
         except _FAILURES as error:
             return _failure(error)
