@@ -32,7 +32,9 @@ _STATUS = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 503,
 }
-_FAILURES = (ServiceError, LookupError, TypeError, ValueError, OverflowError)
+FAILURES = (ServiceError, LookupError, TypeError, ValueError, OverflowError)
+"""What a request may fail with that is its own fault, or that of a service."""
+
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -58,9 +60,9 @@ def get(path: str, call: Callable[[Request], Answer], least: Role = Role.VIEWER)
     async def endpoint(request: Request) -> Response:
         try:
             person().need(least)
-            return JSONResponse(await run_in_threadpool(call, request), headers=_HEADERS)
-        except _FAILURES as error:
-            return _failure(error)
+            return answered(await run_in_threadpool(call, request))
+        except FAILURES as error:
+            return failure(error)
 
     return Route(path, endpoint)
 
@@ -87,16 +89,16 @@ def post(
         collection = request.path_params["collection"]
         try:
             person().need(least)
-            body = await _body(request)
+            body = await body_of(request)
         except ServiceError as error:
             return refusal(error)
         try:
             answer = await run_in_threadpool(call, collection, body)
             if unheard and await request.is_disconnected():
                 await run_in_threadpool(unheard, collection, answer)
-        except _FAILURES as error:
-            return _failure(error)
-        return JSONResponse(answer, headers=_HEADERS)
+        except FAILURES as error:
+            return failure(error)
+        return answered(answer)
 
     return Route(path, endpoint, methods=["POST"])
 
@@ -110,8 +112,8 @@ def bytes_of(
         try:
             person().need(least)
             data = await run_in_threadpool(call, request)
-        except _FAILURES as error:
-            return _failure(error)
+        except FAILURES as error:
+            return failure(error)
         return Response(data, 200 if data else 404, headers=_HEADERS, media_type=media_type)
 
     return Route(path, endpoint)
@@ -127,6 +129,11 @@ def is_away(error: ServiceError) -> bool:
     }
 
 
+def answered(answer: Answer) -> Response:
+    """The answer that says what was asked for."""
+    return JSONResponse(answer, headers=_HEADERS)
+
+
 def refusal(error: ServiceError) -> Response:
     """The answer that says why not."""
     status = _STATUS_OF.get(type(error)) or _STATUS.get(error.code, 500)
@@ -134,13 +141,15 @@ def refusal(error: ServiceError) -> Response:
     return JSONResponse(body, status, headers=_HEADERS)
 
 
-def _failure(error: Exception) -> Response:
+def failure(error: Exception) -> Response:
+    """The answer that says why not; anything but a ServiceError is the fault of the request."""
     if isinstance(error, ServiceError):
         return refusal(error)
     return refusal(InvalidArgument(f"the request is not of the right form: {error!r:.200}"))
 
 
-async def _body(request: Request) -> Body:
+async def body_of(request: Request) -> Body:
+    """The JSON object that was sent by the UI itself; raises ServiceError for everything else."""
     _check_same_site(request)
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise NotJson("send application/json")

@@ -1,9 +1,15 @@
 // Talking to the routes beside Streamlit.
 
+import { post, refusalOf } from "./http.js";
+import { signedIn } from "./signing_in.js";
+import { say } from "./words.js";
+
 // The server took the request and said no: sending it again is of no use.
 export class Refused extends Error {}
 // Nobody answered, or somebody behind the server is away: the same request may be taken later.
 export class Away extends Error {}
+// It was given by somebody else than the one who is signed in: it may be taken when he is again.
+export class Anothers extends Away {}
 
 const RETRY_MS = [250, 500, 1000, 2000, 5000];
 const PICTURES = 100;
@@ -42,32 +48,24 @@ export class Server {
     if (tokens.length) fetch(`${this.base}/releases`, { ...post({ tokens }), keepalive: true }).catch(() => {});
   }
 
+  // What is asked while nobody is signed in waits until somebody is, and is asked then.
   async #ask(path, options = {}) {
-    let answer;
-    try {
-      answer = await fetch(`${this.base}/${path}`, options);
-    } catch {
-      throw new Away("The labelling server can't be reached");
+    for (;;) {
+      const answer = await this.#fetch(path, options);
+      if (answer.ok) return answer;
+      const { reason, message } = await refusalOf(answer);
+      if (answer.status === 401) await signedIn();
+      else if (reason === "ANOTHERS") throw new Anothers(message);
+      else throw answer.status >= 500 || answer.status === 429 ? new Away(message) : new Refused(message);
     }
-    if (answer.ok) return answer;
-    const message = await reason(answer);
-    throw answer.status >= 500 || [401, 429].includes(answer.status) ? new Away(message) : new Refused(message);
   }
-}
 
-function post(body) {
-  return {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-Hundredfold": "1" },
-    body: JSON.stringify(body),
-  };
-}
-
-async function reason(answer) {
-  try {
-    return (await answer.json()).message;
-  } catch {
-    return `status ${answer.status}`;
+  async #fetch(path, options) {
+    try {
+      return await fetch(`${this.base}/${path}`, options);
+    } catch {
+      throw new Away(say("sign_in.away"));
+    }
   }
 }
 
