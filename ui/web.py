@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -13,6 +13,7 @@ from starlette.routing import Route
 from hundredfold.chassis.errors import InvalidArgument, PermissionDenied, ServiceError
 from ui.backend import in_words
 from ui.people import Role, person
+from ui.words import say
 
 MOST_BYTES = 1 << 20
 """The largest body that is read."""
@@ -45,6 +46,10 @@ _HEADERS = {
 
 class TooLarge(InvalidArgument):
     """The body is larger than MOST_BYTES, or does not say how large it is."""
+
+
+class Anothers(PermissionDenied):
+    """It was done by somebody else than the one who is signed in now."""
 
 
 class NotJson(InvalidArgument):
@@ -151,6 +156,7 @@ def failure(error: Exception) -> Response:
 async def body_of(request: Request) -> Body:
     """The JSON object that was sent by the UI itself; raises ServiceError for everything else."""
     _check_same_site(request)
+    _check_same_person(request)
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise NotJson("send application/json")
     length = request.headers.get("content-length", "")
@@ -165,6 +171,13 @@ async def body_of(request: Request) -> Body:
     if not isinstance(body, dict):
         raise InvalidArgument("the body is not a JSON object")
     return body
+
+
+def _check_same_person(request: Request) -> None:
+    """What somebody did who is not signed in any more is not taken under another's name."""
+    meant = unquote(request.headers.get("x-hundredfold-person", ""))
+    if meant and person().name and person().name != meant:
+        raise Anothers(say("people.another", name=meant), reason="ANOTHERS")
 
 
 def _check_same_site(request: Request) -> None:

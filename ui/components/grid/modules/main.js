@@ -17,6 +17,7 @@ let shown = null;           // {root, session, view}
 export function mount({ parentElement, data: { collection, annotator } }) {
   const root = parentElement.querySelector(".hf");
   const session = sessionOf(collection, annotator);
+  outbox.annotator = annotator;
   if (shown?.root !== root || shown.session !== session) {
     leave();
     shown = { root, session, view: new View(root, session) };

@@ -1,11 +1,12 @@
-// Answers wait here, in order, in memory and in the browser's storage, until the ledger has them.
+// Answers and flags wait here, in order, in memory and in the browser's storage, until the ledger has them.
 // Each carries a request id: sending it again is harmless.
 
 import { pause, uuid } from "./dom.js";
-import { patience, Refused, Server } from "./server.js";
+import { Anothers, patience, Refused, Server } from "./server.js";
 
 const PREFIX = "hundredfold:answer:";
 const TAB = "hundredfold:tab";
+const ANSWERS = "answers";
 const BATCH = 16;
 
 export class Outbox extends EventTarget {
@@ -13,7 +14,9 @@ export class Outbox extends EventTarget {
   constructor(tab) {
     super();
     this.tab = tab;
-    this.waiting = [];      // entries {collection, answer, tried, seq, refused}
+    this.annotator = "";    // under whose name answers are given now
+    this.waiting = [];      // entries {collection, path, body, annotator, tried, seq, refused}
+    this.others = [];       // those of people who are not signed in now; they stay in the storage
     this.trouble = "";      // why they can't be sent now
     this.number = 0;
     this.sending = false;
@@ -21,8 +24,13 @@ export class Outbox extends EventTarget {
 
   // Keep an answer and send it; returns its entry, which gets `seq` or `refused` in time.
   put(collection, answer) {
+    return this.post(collection, ANSWERS, answer);
+  }
+
+  // The same for what goes to a route by itself.
+  post(collection, path, body) {
     const key = `${PREFIX}${this.tab}:${Date.now()}:${String(this.number++).padStart(8, "0")}`;
-    const entry = { collection, answer, key, tried: false, seq: 0, refused: "" };
+    const entry = { collection, path, body, annotator: this.annotator, key, tried: false, seq: 0, refused: "" };
     this.waiting.push(entry);
     keep(entry);
     this.#send();
@@ -45,7 +53,7 @@ export class Outbox extends EventTarget {
     open.delete(this.tab);
     const left = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX)
       && !open.has(key.slice(PREFIX.length).split(":")[0])
-      && !this.waiting.some((each) => each.key === key));
+      && !this.waiting.some((each) => each.key === key) && !this.others.some((each) => each.key === key));
     this.waiting.push(...left.sort().map(read).filter(Boolean));
     this.#send();
   }
@@ -77,17 +85,22 @@ export class Outbox extends EventTarget {
   }
 
   #batch(most) {
-    const { collection } = this.waiting[0];
-    const end = this.waiting.findIndex((each) => each.collection !== collection);
+    const { collection, path, annotator } = this.waiting[0];
+    if (path !== ANSWERS) return this.waiting.slice(0, 1);
+    const end = this.waiting.findIndex((each) => each.collection !== collection || each.path !== path || each.annotator !== annotator);
     return this.waiting.slice(0, Math.min(most, end < 0 ? most : end));
   }
 
   async #deliver(batch) {
-    const server = new Server(batch[0].collection);
+    const server = new Server(batch[0].collection, batch[0].annotator);
     let outcome;
     try {
-      outcome = await server.call("answers", { answers: batch.map((each) => each.answer) });
+      outcome = await send(server, batch);
     } catch (error) {
+      if (error instanceof Anothers) {
+        this.#setAside(batch);
+        return;
+      }
       if (!(error instanceof Refused)) throw error;
       outcome = { answers: batch.map(() => ({ refused: error.message })) };
     }
@@ -101,9 +114,24 @@ export class Outbox extends EventTarget {
     this.#tell({ settled: batch, progress: outcome.progress });
   }
 
+  // They wait until he is signed in again who gave them.
+  #setAside(batch) {
+    this.waiting = this.waiting.filter((each) => !batch.includes(each));
+    this.others.push(...batch);
+    this.trouble = "";
+    this.#tell();
+  }
+
   #tell(detail = { settled: [] }) {
     this.dispatchEvent(new CustomEvent("change", { detail }));
   }
+}
+
+// Answers go together, anything else alone.
+async function send(server, batch) {
+  if (batch[0].path === ANSWERS) return server.call(ANSWERS, { answers: batch.map((each) => each.body) });
+  await server.call(batch[0].path, batch[0].body);
+  return { answers: [{}] };
 }
 
 // A name for this window, the same after a reload, held as a lock for as long as it is open.
@@ -122,9 +150,9 @@ async function openTabs() {
   return new Set(held.map((each) => each.name));
 }
 
-function keep({ key, collection, answer }) {
+function keep({ key, collection, path, body, annotator }) {
   try {
-    localStorage.setItem(key, JSON.stringify({ collection, answer }));
+    localStorage.setItem(key, JSON.stringify({ collection, path, body, annotator }));
   } catch { /* the storage is full: it stays in memory */ }
 }
 
@@ -134,8 +162,8 @@ function forget({ key }) {
 
 function read(key) {
   try {
-    const { collection, answer } = JSON.parse(localStorage.getItem(key));
-    return { collection, answer, key, tried: true, seq: 0, refused: "" };
+    const { collection, path = ANSWERS, body, answer, annotator = "" } = JSON.parse(localStorage.getItem(key));
+    return { collection, path, body: body ?? answer, annotator, key, tried: true, seq: 0, refused: "" }; // `answer`: of an earlier version
   } catch {
     localStorage.removeItem(key);
     return null;

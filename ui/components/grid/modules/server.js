@@ -6,6 +6,8 @@ import { say } from "./words.js";
 
 // The server took the request and said no: sending it again is of no use.
 export class Refused extends Error {}
+// The person may not do that.
+export class Denied extends Refused {}
 // Nobody answered, or somebody behind the server is away: the same request may be taken later.
 export class Away extends Error {}
 // It was given by somebody else than the one who is signed in: it may be taken when he is again.
@@ -20,8 +22,10 @@ export function patience(failures) {
 }
 
 export class Server {
-  constructor(collection) {
+  // With an `annotator` everything is refused while another is signed in.
+  constructor(collection, annotator = "") {
     this.base = `/api/collections/${encodeURIComponent(collection)}`;
+    this.annotator = annotator;
   }
 
   image(row) {
@@ -30,7 +34,7 @@ export class Server {
 
   // GET without a body, POST with one; the JSON that comes back.
   async call(path, body) {
-    return (await this.#ask(path, body === undefined ? {} : post(body))).json();
+    return (await this.#ask(path, body === undefined ? {} : post(body, this.annotator))).json();
   }
 
   // A Blob for each row; an empty one for an image that can't be shown.
@@ -56,6 +60,7 @@ export class Server {
       const { reason, message } = await refusalOf(answer);
       if (answer.status === 401) await signedIn();
       else if (reason === "ANOTHERS") throw new Anothers(message);
+      else if (answer.status === 403) throw new Denied(message);
       else throw answer.status >= 500 || answer.status === 429 ? new Away(message) : new Refused(message);
     }
   }
