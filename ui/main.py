@@ -7,7 +7,7 @@ import streamlit as st
 
 from ui import sign_in
 from ui.people import person
-from ui.views import choice, label, progress
+from ui.views import choice, explore, label, progress
 
 _HERE = Path(__file__).parent
 
@@ -25,6 +25,12 @@ if chosen:
                 icon=":material/grid_view:",
                 url_path="label",
                 default=True,
+            ),
+            st.Page(
+                partial(explore.show, chosen),
+                title="Explore",
+                icon=":material/scatter_plot:",
+                url_path="explore",
             ),
             st.Page(
                 partial(progress.show, chosen),

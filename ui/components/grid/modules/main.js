@@ -19,7 +19,8 @@ export function mount({ parentElement, data: { collection, annotator } }) {
   const session = sessionOf(collection, annotator);
   outbox.annotator = annotator;
   if (shown?.root !== root || shown.session !== session) {
-    leave();
+    shown?.view.leave();
+    if (shown && shown.session !== session) shown.session.stop(); // the same one keeps its pages and keys
     shown = { root, session, view: new View(root, session) };
     session.start();
   }

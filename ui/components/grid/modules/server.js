@@ -34,7 +34,12 @@ export class Server {
 
   // GET without a body, POST with one; the JSON that comes back.
   async call(path, body) {
-    return (await this.#ask(path, body === undefined ? {} : post(body, this.annotator))).json();
+    const answer = await this.#ask(path, body === undefined ? {} : post(body, this.annotator));
+    try {
+      return await answer.json();
+    } catch {
+      throw new Away(say("label.unreachable")); // half an answer, or somebody else's
+    }
   }
 
   // A Blob for each row; an empty one for an image that can't be shown.
@@ -69,7 +74,7 @@ export class Server {
     try {
       return await fetch(`${this.base}/${path}`, options);
     } catch {
-      throw new Away(say("sign_in.away"));
+      throw new Away(say("label.unreachable"));
     }
   }
 }
