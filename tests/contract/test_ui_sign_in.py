@@ -202,13 +202,22 @@ class TestSignIn:
         self, ui: Browser, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ada = Seat(ui, "ada")
-        assert "set-cookie" not in ada.get(f"{AT}/state").headers
+        assert "set-cookie" not in ada.get("/api/session").headers
         begun = time.time()
         for hours in (11, 22, 33):
             monkeypatch.setattr("ui.registered.time.time", lambda at=hours: begun + 3600 * at)
-            assert ada.get(f"{AT}/state").status == 200
+            assert ada.get("/api/session").status == 200
         monkeypatch.setattr("ui.registered.time.time", lambda: begun + 3600 * 46)
         assert ada.get(f"{AT}/state").status == 401
+
+    def test_what_a_page_does_by_itself_is_no_use(
+        self, ui: Browser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ada = Seat(ui, "ada")
+        begun = time.time()
+        for hours, status in ((11, 200), (13, 401)):
+            monkeypatch.setattr("ui.registered.time.time", lambda at=hours: begun + 3600 * at)
+            assert ada.post(f"{AT}/renewals", {"tokens": []}).status == status
 
     def test_without_people_it_asks_nobody(self, house: Services, tmp_path: Path) -> None:
         with client_of(house.environ), served(whole_app()) as ui:
