@@ -5,16 +5,19 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui.views import choice, label, progress
+from ui import sign_in
+from ui.people import person
+from ui.views import choice, explore, label, progress
 
 _HERE = Path(__file__).parent
 
 st.set_page_config(page_title="hundredfold", page_icon="▦", layout="wide")
 st.logo(str(_HERE / "logo.svg"), size="medium")
 st.html(_HERE / "frame.css")
-chosen = choice.bar()
+chosen = choice.bar() if sign_in.passed() else None
 if chosen:
-    st.navigation(
+    views = sign_in.open_to(
+        person(),
         [
             st.Page(
                 partial(label.show, chosen),
@@ -24,11 +27,17 @@ if chosen:
                 default=True,
             ),
             st.Page(
+                partial(explore.show, chosen),
+                title="Explore",
+                icon=":material/scatter_plot:",
+                url_path="explore",
+            ),
+            st.Page(
                 partial(progress.show, chosen),
                 title="Progress",
                 icon=":material/monitoring:",
                 url_path="progress",
             ),
         ],
-        position="top",
-    ).run()
+    )
+    st.navigation(views, position="top").run()

@@ -6,16 +6,15 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
 from hundredfold.client.groups import at_most
 from hundredfold.client.types import Run, Schema
 from ui import wire
 from ui.backend import client, in_words
+from ui.explore_routes import explore_routes
 from ui.people import Role, person
-from ui.web import Answer, Body, bytes_of, get, is_away, post
+from ui.web import Answer, Body, Modules, bytes_of, get, is_away, post
 from ui.words import catalogue, language, say
 
 MODULES = "/grid"
@@ -56,18 +55,9 @@ def routes() -> list[BaseRoute]:
         bytes_of(f"{at}/thumbnails", "application/octet-stream", thumbnails),
         bytes_of(f"{at}/images/{{row:int}}", "image/jpeg", image),
         Route("/words", words),
-        Mount(MODULES, _Fresh(directory=modules)),
+        Mount(MODULES, Modules(directory=modules)),
+        *explore_routes(),
     ]
-
-
-class _Fresh(StaticFiles):
-    """Files that a browser asks for again, so that it never mixes modules of two versions."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = "no-cache"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
 
 
 async def words(_: Request) -> Response:
@@ -147,12 +137,18 @@ def release(collection: str, leased: Answer) -> None:
 
 def renewals(collection: str, body: Body) -> Answer:
     """Prolong leases."""
-    return {"tokens": sorted(client().labels.renew(collection, wire.to_tokens(body["tokens"])))}
+    return {
+        "tokens": sorted(
+            client().labels.renew(
+                collection, wire.to_tokens(body["tokens"]), annotator=person().name
+            )
+        )
+    }
 
 
 def releases(collection: str, body: Body) -> Answer:
     """Give pages back."""
-    client().labels.release(collection, wire.to_tokens(body["tokens"]))
+    client().labels.release(collection, wire.to_tokens(body["tokens"]), annotator=person().name)
     return {}
 
 
@@ -187,6 +183,7 @@ def _submit(collection: str, answer: Body, request_id: str) -> int:
         [wire.to_judgement(each) for each in answer["judgements"]],
         seconds=float(answer["seconds"]),
         request_id=request_id,
+        annotator=person().name,
     )
 
 
@@ -197,6 +194,7 @@ def undo(collection: str, body: Body) -> Answer:
         person().named(body["annotator"]),
         seq=wire.whole(body["seq"]),
         lease_again=True,
+        only_own=person().role < Role.REVIEWER,
         request_id=wire.to_id(body["request_id"]),
     )
     return {

@@ -8,16 +8,16 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
+from hundredfold.api.labels.v1 import labels_pb2
 from hundredfold.chassis.errors import Conflict
 from hundredfold.chassis.tensors import unpack
 from hundredfold.client import wire
+from hundredfold.client.reviewing import ReviewingClient
 from hundredfold.client.runs import RunsClient
 from hundredfold.client.types import (
     Annotator,
     Audit,
     Certificate,
-    Event,
     Judgement,
     Labels,
     Lease,
@@ -29,11 +29,11 @@ from hundredfold.client.types import (
 FORMATS = ("csv", "jsonl", "parquet", "imagenet")
 
 
-class LabelsClient:
+class LabelsClient(ReviewingClient):
     """The labels service."""
 
     def __init__(self, channel: grpc.Channel) -> None:
-        self._stub = labels_pb2_grpc.LabelsServiceStub(channel)
+        super().__init__(channel)
         self.runs = RunsClient("labels", channel)
 
     def lease(
@@ -45,17 +45,21 @@ class LabelsClient:
         )
         return list(map(wire.lease, self._stub.LeasePages(request).leases))
 
-    def renew(self, collection: str, tokens: Sequence[int], *, ttl_seconds: int = 0) -> set[int]:
-        """Prolong leases; returns those that still hold."""
+    def renew(
+        self, collection: str, tokens: Sequence[int], *, annotator: str = "", ttl_seconds: int = 0
+    ) -> set[int]:
+        """Prolong leases; returns those that still hold, and are the annotator's if one is named."""
         request = labels_pb2.RenewLeasesRequest(
-            collection=collection, tokens=tokens, ttl_seconds=ttl_seconds
+            collection=collection, tokens=tokens, ttl_seconds=ttl_seconds, annotator=annotator
         )
         return set(self._stub.RenewLeases(request).tokens)
 
-    def release(self, collection: str, tokens: Sequence[int]) -> None:
-        """Give pages back unanswered."""
+    def release(self, collection: str, tokens: Sequence[int], *, annotator: str = "") -> None:
+        """Give pages back unanswered: the annotator's only, if one is named."""
         self._stub.ReleaseLeases(
-            labels_pb2.ReleaseLeasesRequest(collection=collection, tokens=tokens)
+            labels_pb2.ReleaseLeasesRequest(
+                collection=collection, tokens=tokens, annotator=annotator
+            )
         )
 
     def submit(
@@ -66,12 +70,14 @@ class LabelsClient:
         *,
         seconds: float = 0.0,
         request_id: str = "",
+        annotator: str = "",
     ) -> int:
         """Answer a page and return the seq of the decision: it is on disk then.
 
         Give a `request_id` of your own to be able to send the same answer again.
 
         Raises:
+            PermissionDenied: an `annotator` is named, and the lease is another's.
             Conflict: the lease was lost to another (LEASE_FENCED).
             AlreadyExists: the request_id was used for another answer.
             InvalidArgument: an image that is not on the page, a class that is not in the schema.
@@ -82,6 +88,7 @@ class LabelsClient:
             judgements=map(wire.judgement_message, judgements),
             seconds=seconds,
             request_id=request_id or str(uuid.uuid4()),
+            annotator=annotator,
         )
         return self._stub.SubmitDecision(request).seq
 
@@ -92,36 +99,25 @@ class LabelsClient:
         *,
         seq: int = 0,
         lease_again: bool = False,
+        only_own: bool = False,
         request_id: str = "",
     ) -> Undone:
-        """Take back an event (0 = the annotator's last decision that still counts)."""
+        """Take back an event (0 = the annotator's last decision that still counts).
+
+        Raises:
+            PermissionDenied: it must be the annotator's own, and is not.
+        """
         request = labels_pb2.UndoRequest(
             collection=collection,
             annotator=annotator,
             seq=seq,
             lease_again=lease_again,
+            only_own=only_own,
             request_id=request_id or str(uuid.uuid4()),
         )
         answer = self._stub.Undo(request)
         lease = wire.lease(answer.lease) if answer.HasField("lease") else None
         return Undone(answer.seq, wire.event(answer.undone), lease)
-
-    def decisions(self, collection: str, *, after: int = 0, actor: str = "") -> Iterator[Event]:
-        """Events by seq, fetched as they are asked for."""
-        token = ""
-        while True:
-            request = labels_pb2.ListDecisionsRequest(
-                collection=collection,
-                after_seq=after,
-                actor=actor,
-                page_size=500,
-                page_token=token,
-            )
-            answer = self._stub.ListDecisions(request)
-            yield from map(wire.event, answer.events)
-            token = answer.next_page_token
-            if not token:
-                return
 
     def labels(self, collection: str, *, include_copies: bool = False) -> Labels:
         """The labels that count."""
