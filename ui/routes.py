@@ -32,6 +32,9 @@ _STEPS = {
 _MOST_ANSWERS = 64
 _MOST_PICTURES = 256
 _USUAL_ERROR = 0.05
+_FIRST_SECONDS = (
+    45  # a lease that never arrives, as this process was killed, is free again after it
+)
 
 
 def routes() -> list[BaseRoute]:
@@ -115,11 +118,14 @@ def _in_words(run: Run) -> str:
 
 
 def leases(collection: str, body: Body) -> Answer:
-    """Lease pages."""
+    """Lease pages for so long that the browser can renew them, which it does at once."""
     # First what may fail: a lease that never arrives is lost until its time is over.
     progress = client().labels.progress(collection)
     found = client().labels.lease(
-        collection, person().named(body["annotator"]), limit=wire.whole(body["limit"])
+        collection,
+        person().named(body["annotator"]),
+        limit=wire.whole(body["limit"]),
+        ttl_seconds=_FIRST_SECONDS,
     )
     return {"leases": [wire.lease(each) for each in found], "progress": wire.progress(progress)}
 
