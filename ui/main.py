@@ -5,7 +5,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui.views import choice, label, progress
+from ui.views import choice, label, progress, review
+from ui.words import say
 
 _HERE = Path(__file__).parent
 
@@ -22,6 +23,12 @@ if chosen:
                 icon=":material/grid_view:",
                 url_path="label",
                 default=True,
+            ),
+            st.Page(
+                partial(review.show, chosen),
+                title=say("review.title"),
+                icon=":material/rate_review:",
+                url_path="review",
             ),
             st.Page(
                 partial(progress.show, chosen),

@@ -6,8 +6,6 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
 from hundredfold.client.groups import at_most
@@ -15,7 +13,8 @@ from hundredfold.client.types import Schema
 from ui import wire
 from ui.backend import client, in_words
 from ui.people import Role, person
-from ui.web import Answer, Body, bytes_of, get, is_away, post
+from ui.review_routes import review_routes
+from ui.web import Answer, Body, Modules, bytes_of, get, is_away, post
 from ui.words import catalogue, language
 
 MODULES = "/grid"
@@ -53,18 +52,9 @@ def routes() -> list[BaseRoute]:
         bytes_of(f"{at}/thumbnails", "application/octet-stream", thumbnails),
         bytes_of(f"{at}/images/{{row:int}}", "image/jpeg", image),
         Route("/words", words),
-        Mount(MODULES, _Fresh(directory=modules)),
+        Mount(MODULES, Modules(directory=modules)),
+        *review_routes(),
     ]
-
-
-class _Fresh(StaticFiles):
-    """Files that a browser asks for again, so that it never mixes modules of two versions."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = "no-cache"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
 
 
 async def words(_: Request) -> Response:
