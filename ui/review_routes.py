@@ -16,8 +16,8 @@ from ui.people import Role, person
 from ui.web import Answer, Body, Modules, get, post
 from ui.words import say
 
-MODULES = "/review"
-"""Where the browser finds the modules of the view."""
+MODULES = "/reviewing"
+"""Where the browser finds the modules of the view; the view itself is at /review."""
 
 _PAGE = 60
 _MOST_SUSPICIOUS = 500

@@ -10,6 +10,9 @@ from ui.wire import Json, to_rows, whole
 MOST_SHOWN = 120
 """Images of one verdict that are shown of an event."""
 
+LEAST_DOUBT = 0.1
+"""How likely a label must be wrong to be listed."""
+
 _MOST_SEQS = 10_000
 
 
@@ -65,7 +68,7 @@ def _by_class(counts: Mapping[int, int]) -> list[list[int]]:
 
 
 def suspicious(found: Suspicious) -> list[Json]:
-    """Labels that look wrong by class, the likeliest first."""
+    """Labels that may well be wrong by class, the likeliest first; the class with the most wrong ones first."""
     groups: dict[int, Json] = {}
     given = zip(
         found.rows.tolist(),
@@ -75,9 +78,15 @@ def suspicious(found: Suspicious) -> list[Json]:
         strict=True,
     )
     for row, class_id, other, wrong in given:
+        if wrong < LEAST_DOUBT:
+            continue
         group = groups.setdefault(class_id, {"class_id": class_id, "images": []})
         group["images"].append({"row": row, "other": other, "wrong": round(wrong, 3)})
-    return sorted(groups.values(), key=lambda each: -len(each["images"]))
+    return sorted(groups.values(), key=_expected_wrong, reverse=True)
+
+
+def _expected_wrong(group: Json) -> float:
+    return sum(float(each["wrong"]) for each in group["images"])
 
 
 def audit(given: Audit) -> Json:

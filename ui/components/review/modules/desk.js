@@ -26,8 +26,10 @@ export class Desk extends EventTarget {
     return this.known.names[classId] ?? say("review.class_without_name", { number: classId });
   }
 
+  // Its own, else the one that the grid gives it.
   colour(classId) {
-    return this.classes.find((each) => each.class_id === classId)?.color || "#7b8496";
+    const own = this.classes.find((each) => each.class_id === classId)?.color ?? "";
+    return /^#[0-9a-f]{6}$/i.test(own) ? own : `hsl(${(classId * 137.5 + 85) % 360} 62% 48%)`;
   }
 
   // POST what changes something, under the name of who asks.

@@ -68,11 +68,12 @@ export class Dialogs {
         table.append(className(this.desk, classId), change("gone", goes, "−"), change("back", comes, "+"));
       }
     }
-    const words = [say("review.labels_go", { count: gone }), say("review.labels_back", { count: back })];
-    for (const [key, count] of [
-      ["review.negatives_go", told.negatives_gone], ["review.negatives_back", told.negatives_back],
-      ["review.unsure_go", told.unsure_gone], ["review.unsure_back", told.unsure_back],
-    ]) if (count) words.push(say(key, { count }));
+    const words = [say("review.labels_go", { count: gone })];
+    if (back) words.push(say("review.labels_back", { count: back }));
+    if (told.negatives_gone) words.push(say("review.negatives_go", { count: told.negatives_gone }));
+    if (told.negatives_back) words.push(say("review.negatives_back", { count: told.negatives_back }));
+    if (told.unsure_gone) words.push(say("review.unsure_go", { count: told.unsure_gone }));
+    if (told.unsure_back) words.push(say("review.unsure_back", { count: told.unsure_back }));
     const sum_ = text("p", "sums", words.join(" "));
     sum_.dataset.gone = gone;
     sum_.dataset.back = back;

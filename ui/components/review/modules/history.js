@@ -103,7 +103,7 @@ export class History {
     this.list.append(...found.lines.map((each) => this.#line(each)));
     if (!this.lines.length) this.list.append(empty(say("review.no_history"), say("review.no_history_hint")));
     this.tell(say(found.token ? "review.lines_more" : "review.lines", { count: this.lines.length }), [
-      ["↑↓", say("review.key_move")], ["Enter", say("review.key_open")], ["T", say("review.take_back")],
+      ["↑↓", say("review.key_move")], ["Enter", say("review.key_open")], ["T", say("review.key_take_back")],
     ]);
   }
 
