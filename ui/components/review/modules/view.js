@@ -40,7 +40,9 @@ export class View {
     root.replaceChildren(main, this.foot, this.dialogs.toast, this.dialogs.box);
     this.desk.addEventListener("change", () => this.part?.again());
     const leave = new AbortController();
-    root.addEventListener("keydown", (event) => this.#key(event), { signal: leave.signal });
+    // On the window, since what had the focus may be gone when a part is drawn again, and before Streamlit, which
+    // has keys of its own (C, R).
+    window.addEventListener("keydown", (event) => this.#key(event), { capture: true, signal: leave.signal });
     this.leave = () => {
       leave.abort();
       this.left = true;
@@ -98,13 +100,15 @@ export class View {
   }
 
   #key(event) {
-    if (this.dialogs.open || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, select, textarea")) return;
+    if (!this.root.isConnected || this.dialogs.open || event.ctrlKey || event.metaKey || event.altKey) return;
+    const [target] = event.composedPath();
+    if (target.closest?.("input, select, textarea, [contenteditable], [role=combobox], [role=dialog]")) return;
     const chosen = this.parts?.[Number(event.key) - 1];
     if (chosen) this.#open(chosen.id);
-    else if (event.target.closest("[role=tab]") && ["ArrowDown", "ArrowUp"].includes(event.key)) this.#step(event.key === "ArrowDown" ? 1 : -1);
+    else if (target.closest?.(".rail") && ["ArrowDown", "ArrowUp"].includes(event.key)) this.#step(event.key === "ArrowDown" ? 1 : -1);
     else if (!this.part?.key?.(event.key)) return;
     event.preventDefault();
+    event.stopImmediatePropagation();
   }
 
   #step(by) {
