@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui.views import choice, label, progress, review
+from ui.views import choice, explore, label, progress, review
 from ui.words import say
 
 _HERE = Path(__file__).parent
@@ -29,6 +29,12 @@ if chosen:
                 title=say("review.title"),
                 icon=":material/rate_review:",
                 url_path="review",
+            ),
+            st.Page(
+                partial(explore.show, chosen),
+                title="Explore",
+                icon=":material/scatter_plot:",
+                url_path="explore",
             ),
             st.Page(
                 partial(progress.show, chosen),

@@ -510,6 +510,15 @@ class Cluster:
 
 
 @dataclass(frozen=True)
+class Assignment:
+    """In which cluster of a clustering `run` each image is: rows int64 [n], numbers int32 [n]."""
+
+    run: str
+    rows: Rows
+    numbers: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
 class Map:
     """The 2-D map: rows int64 [n], points float32 [n, 2] within -1 to 1."""
 
