@@ -27,7 +27,11 @@ export class Audits {
 
   async again() {
     this.scroll.replaceChildren(waiting(say("review.reading")));
-    const found = await this.desk.try(() => this.desk.server.call("review/audits"));
+    const found = await this.desk.try(async () => {
+      const answer = await this.desk.server.call("review/audits");
+      await this.desk.know(answer.audits.map((each) => each.class_id));
+      return answer;
+    });
     if (this.gone) return;
     if (!found?.audits.length) {
       this.scroll.replaceChildren(found ? empty(say("review.no_audits"), say("review.no_audits_hint")) : empty(say("review.away"), say("review.try_later")));

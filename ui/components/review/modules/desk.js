@@ -32,13 +32,20 @@ export class Desk extends EventTarget {
     return /^#[0-9a-f]{6}$/i.test(own) ? own : `hsl(${(classId * 137.5 + 85) % 360} 62% 48%)`;
   }
 
+  // Read the classes again when one of these is new.
+  async know(classIds) {
+    if (classIds.some((each) => each && !(each in this.known.names))) await this.begin();
+  }
+
   // POST what changes something, under the name of who asks.
   write(path, body) {
     return this.server.call(path, { annotator: this.annotator, request_id: uuid(), ...body });
   }
 
-  preview(selection) {
-    return this.server.call("review/preview", { selection: whole(selection) });
+  async preview(selection) {
+    const told = await this.server.call("review/preview", { selection: whole(selection) });
+    await this.know([...told.gone, ...told.back].map(([classId]) => classId));
+    return told;
   }
 
   // What was undone, with a way back.

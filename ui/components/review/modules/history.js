@@ -90,7 +90,11 @@ export class History {
     const { actor, kinds, since, until } = this.shown;
     const query = new URLSearchParams({ actor, kinds: kinds.join(","), since, until, token });
     const asked = this.shown;
-    const found = await this.desk.try(() => this.desk.server.call(`review/history?${query}`));
+    const found = await this.desk.try(async () => {
+      const answer = await this.desk.server.call(`review/history?${query}`);
+      await this.desk.know(answer.lines.flatMap((each) => each.said.map((one) => one.class_id)));
+      return answer;
+    });
     if (asked !== this.shown) return;
     if (!found) {
       if (!token) this.list.replaceChildren(empty(say("review.away"), say("review.try_later")));

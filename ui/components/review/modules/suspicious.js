@@ -43,7 +43,11 @@ export class Suspicious {
     this.chosen.clear();
     this.#allow();
     this.scroll.replaceChildren(waiting(say("review.suspicious_looking")));
-    const found = await this.desk.try(() => this.desk.server.call("review/suspicious"));
+    const found = await this.desk.try(async () => {
+      const answer = await this.desk.server.call("review/suspicious");
+      await this.desk.know(answer.groups.flatMap((each) => [each.class_id, ...each.images.map((one) => one.other)]));
+      return answer;
+    });
     if (this.gone) return;
     if (!found?.groups.length) {
       const title = found && !found.why ? say("review.nothing_suspicious") : say("review.nothing_to_tell");
