@@ -5,7 +5,7 @@ import { element, text } from "/grid/dom.js";
 import { say } from "/grid/words.js";
 import { Cells } from "./cells.js";
 import { bytes, Colours } from "./colours.js";
-import { Points, STATE } from "./points.js";
+import { NoWebGL, Points, STATE } from "./points.js";
 
 const HIT = 9;          // pixels round the pointer in which a point is found
 const STEP = 60;        // pixels an arrow key moves
@@ -46,7 +46,8 @@ export class Map2D {
     try {
       this.painter = new Points(this.canvas);
       this.painter.lost = () => this.reload();
-    } catch {
+    } catch (error) {
+      if (!(error instanceof NoWebGL)) throw error;
       this.painter = null;
     }
     this.#listen();

@@ -24,7 +24,7 @@ void main() {
 }`;
 
 const FRAGMENT = `#version 300 es
-precision mediump float;
+precision highp float;
 in vec4 tint;
 flat in float rim;
 uniform vec4 strong;
@@ -43,6 +43,8 @@ void main() {
   shown.rgb *= shown.a;
 }`;
 
+export class NoWebGL extends Error {}
+
 export class Points {
   #buffers = {};
   #count = 0;
@@ -50,7 +52,7 @@ export class Points {
   constructor(canvas) {
     this.canvas = canvas;
     const gl = canvas.getContext("webgl2", { antialias: false, alpha: true, premultipliedAlpha: true });
-    if (!gl) throw new Error("no WebGL2");
+    if (!gl) throw new NoWebGL();
     this.gl = gl;
     this.#build();
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());

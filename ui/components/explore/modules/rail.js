@@ -3,8 +3,8 @@
 import { element, text } from "/grid/dom.js";
 import { say } from "/grid/words.js";
 import { LISTED } from "./colours.js";
+import { STATUSES } from "./model.js";
 
-const STATUSES = ["unlabelled", "labelled", "doubtful"];
 const SHOWN = 60;
 const COUNTED = { label: "explore.filter_label", prediction: "explore.filter_prediction" };
 

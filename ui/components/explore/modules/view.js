@@ -306,9 +306,9 @@ export class View {
 
   async #layOut(started) {
     this.#say(say("explore.laying_out"), [say("explore.laying_out_what")]);
-    const bar = element("progress", "", { max: 1, value: 0, ariaLabel: say("explore.laying_out") });
+    const bar = element("progress", "", { max: 1, ariaLabel: say("explore.laying_out") });
     this.empty.append(bar);
-    const progress = (share) => { bar.value = share; };
+    const progress = (share) => { if (share) bar.value = share; };
     await (started ? this.acts.follow(progress).catch((error) => this.toast(error.message, null)) : this.acts.layOut(progress));
     if (!this.model.points) this.#drawEmpty("");
   }
