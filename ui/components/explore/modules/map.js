@@ -126,7 +126,7 @@ export class Map2D {
   #pointSize() {
     const room = Math.sqrt(this.canvas.clientWidth * this.canvas.clientHeight / Math.max(1, this.model.rows.length));
     const near = Math.sqrt(this.camera.zoom / this.fitted);
-    return Math.max(1.5, Math.min(14, 0.42 * room * near, 6 * near));
+    return Math.max(1.5, Math.min(14, 0.5 * room * near, 7 * near));
   }
 
   #resize() {

@@ -19,7 +19,7 @@ void main() {
   bool back = listing && state < 1.5;
   gl_Position = vec4((place - centre) * scale, out_ ? 0.9 : back ? 0.6 : picked ? 0.0 : 0.3, 1.0);
   gl_PointSize = out_ ? max(1.0, size * 0.7) : picked ? size * 1.6 + 2.0 : size;
-  tint = out_ ? aside : vec4(colour.rgb, back ? 0.5 : 1.0);
+  tint = out_ ? aside : vec4(colour.rgb, back ? 0.28 : 1.0);
   rim = picked ? 1.0 : 0.0;
 }`;
 

@@ -40,7 +40,8 @@ export class View {
     this.ended = new AbortController();
     const { signal } = this.ended;
     this.model.addEventListener("change", (event) => this.#changed(event.detail), { signal });
-    root.addEventListener("keydown", (event) => this.#key(event), { signal });
+    // Also keys that nothing has the focus for.
+    document.addEventListener("keydown", (event) => this.#key(event), { signal });
     document.addEventListener("paste", (event) => this.#pasted(event), { signal });
     this.#listenForDrops(signal);
     this.reading = setInterval(() => this.#readAgain(), READ_AGAIN_MS);
@@ -129,7 +130,7 @@ export class View {
     const bar = element("div", "tools");
     this.colour = element("select", "select", { ariaLabel: say("explore.colour_by") });
     for (const by of COLOURINGS) this.colour.append(element("option", "", { value: by, textContent: say(`explore.by_${by}`) }));
-    this.colour.addEventListener("change", () => this.model.setColour(this.colour.value));
+    this.colour.addEventListener("change", () => { this.model.setColour(this.colour.value); this.root.focus({ preventScroll: true }); });
     const label = element("label", "colour-by");
     label.append(text("span", "dim", say("explore.colour_by")), this.colour);
     this.toolButtons = Object.fromEntries([["lasso", "Q"], ["rectangle", "R"], ["move", "M"]].map(([tool, key]) => [tool, action(say(`explore.tool_${tool}`), key, () => this.#tool(tool))]));
@@ -357,7 +358,9 @@ export class View {
 
   #key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || this.picker.showing) return;
-    if (event.target.matches?.("input:not([type=checkbox]):not([type=range]), select")) return;
+    const [target] = event.composedPath();
+    if (target !== document.body && !this.root.contains(target)) return;
+    if (target.matches("input:not([type=checkbox]):not([type=range]), select")) return;
     const press = {
       l: () => this.buttons.label.click(), f: () => this.buttons.similar.click(), 1: () => this.buttons.a.click(), 2: () => this.buttons.b.click(),
       s: () => this.buttons.separate.click(),
