@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from hundredfold.client.groups import in_words
+from hundredfold.client.groups import at_most
 from hundredfold.client.types import Audit, Judgement, Lease, Progress, Rows, Schema, Verdict
+from ui.words import say
 
 Json = dict[str, Any]
 
@@ -47,9 +48,22 @@ def schema(given: Schema) -> Json:
 
 def group(given: Audit, known: Schema) -> Json:
     """How the audit of a cluster stands."""
+    return {"audit_id": given.audit_id, "state": given.state, "words": _in_words(given, known)}
+
+
+def _in_words(given: Audit, known: Schema) -> str:
+    """What became of the audit of a cluster; empty while nothing did."""
     names = {each.class_id: each.name for each in known.classes}
-    words = in_words(given, names.get(given.cluster_class, f"class {given.cluster_class}"))
-    return {"audit_id": given.audit_id, "state": given.state, "words": words}
+    name = names.get(given.cluster_class) or say("label.class", number=given.cluster_class)
+    if given.state == "CERTIFIED":
+        sure, bound = f"{100 * given.confidence:.4g} %", at_most(given.bound)
+        return say(
+            "label.group_certified", count=given.total, name=name, bound=bound, confidence=sure
+        )
+    if given.state == "FAILED":
+        found = {"errors": given.errors, "sample": given.sample}
+        return say("label.group_failed", count=given.total, name=name, **found)
+    return ""
 
 
 def progress(given: Progress) -> Json:
@@ -70,7 +84,9 @@ def progress(given: Progress) -> Json:
 def proved(share: float) -> str:
     """A proved share in words, rounded so that they promise no more; empty when nothing is proved."""
     # A ten thousandth of a percent is lost where a share is sent as a float.
-    return f"at least {int(1000 * share + 1e-3) / 10:.4g} %" if share else ""
+    return (
+        say("label.proved_share", share=f"{int(1000 * share + 1e-3) / 10:.4g} %") if share else ""
+    )
 
 
 def judgement(given: Judgement) -> Json:
