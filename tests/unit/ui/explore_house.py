@@ -33,14 +33,11 @@ CENTRES = 3
 
 
 @contextmanager
-def house_with_vectors(folder: Path) -> Iterator[Services]:
-    """Catalog, labels, selection, embedding and index, whose clusters are the axes."""
+def explore_services(folder: Path, *, ingest: bool = False) -> Iterator[Services]:
+    """Catalog, labels, selection, embedding and index on the store in a folder."""
     with ExitStack() as stack:
-        house = stack.enter_context(services(folder))
+        house = stack.enter_context(services(folder, ingest=ingest))
         store = ArtifactStore(str(folder / "store"))
-        axes = np.eye(CENTRES)[np.arange(IMAGES) % CENTRES]
-        noise = np.random.default_rng(0).normal(size=axes.shape) * 0.05
-        write_space(store, unit(axes + noise), np.arange(IMAGES), COLLECTION, SPACE)
         publish_colour(store, folder)
         servers = {
             "index": stack.enter_context(_index(store)),
@@ -48,10 +45,21 @@ def house_with_vectors(folder: Path) -> Iterator[Services]:
         }
         grown = Services({**house.servers, **servers})
         stack.callback(grown.client.close)
-        index = grown.client.index
+        yield grown
+
+
+@contextmanager
+def house_with_vectors(folder: Path) -> Iterator[Services]:
+    """These services, with a dozen images whose clusters are the axes."""
+    with explore_services(folder, ingest=True) as house:
+        store = ArtifactStore(str(folder / "store"))
+        axes = np.eye(CENTRES)[np.arange(IMAGES) % CENTRES]
+        noise = np.random.default_rng(0).normal(size=axes.shape) * 0.05
+        write_space(store, unit(axes + noise), np.arange(IMAGES), COLLECTION, SPACE)
+        index = house.client.index
         index.runs.wait(index.build(COLLECTION, SPACE).run_id)
         index.runs.wait(index.cluster(COLLECTION, SPACE, clusters=CENTRES).run_id)
-        yield grown
+        yield house
 
 
 @contextmanager

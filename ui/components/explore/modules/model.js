@@ -41,7 +41,8 @@ export class Model extends EventTarget {
     this.home = map.rows.length ? map.points : null;
     this.points = this.home;
     this.#take(known.rows.length ? known.rows : Uint32Array.from({ length: overview.images }, (_, row) => row));
-    await Promise.all([this.readLabels(), this.readPredictions(), this.readClusters()]);
+    await Promise.all([this.readLabels(), this.readClusters()]);
+    this.readPredictions().catch(() => {}); // whoever predicts may be away: asked again soon
     this.ready = true;
     this.listAll();
     this.#tell("data");

@@ -83,7 +83,7 @@ export class View {
   // What others have labelled meanwhile.
   #readAgain() {
     if (document.hidden || !this.model.ready || this.model.pickedCount) return;
-    this.model.readLabels().catch(() => {}); // asked again soon
+    for (const read of [this.model.readLabels(), this.model.readPredictions()]) read.catch(() => {}); // asked again soon
   }
 
   // --- the frame
