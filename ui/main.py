@@ -5,6 +5,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui import sign_in
+from ui.people import person
 from ui.views import choice, explore, label, progress
 
 _HERE = Path(__file__).parent
@@ -12,9 +14,10 @@ _HERE = Path(__file__).parent
 st.set_page_config(page_title="hundredfold", page_icon="▦", layout="wide")
 st.logo(str(_HERE / "logo.svg"), size="medium")
 st.html(_HERE / "frame.css")
-chosen = choice.bar()
+chosen = choice.bar() if sign_in.passed() else None
 if chosen:
-    st.navigation(
+    views = sign_in.open_to(
+        person(),
         [
             st.Page(
                 partial(label.show, chosen),
@@ -36,5 +39,5 @@ if chosen:
                 url_path="progress",
             ),
         ],
-        position="top",
-    ).run()
+    )
+    st.navigation(views, position="top").run()

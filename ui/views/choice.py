@@ -7,6 +7,9 @@ import streamlit as st
 
 from hundredfold.chassis.errors import ServiceError
 from ui.backend import client, in_words
+from ui.people import person
+from ui.sign_in import name_in_bar
+from ui.words import say
 
 _ANONYMOUS = "labeler"
 _ASK_AGAIN_SECONDS = 2.0
@@ -34,15 +37,25 @@ def bar() -> Choice | None:
             bind="query-params",
             label_visibility="collapsed",
         )
-        annotator = st.text_input(
-            "Your name",
-            key="annotator",
-            bind="query-params",
-            max_chars=60,
-            label_visibility="collapsed",
-            placeholder="Your name",
-        )
-    return Choice(str(collection), str(annotator).strip() or _ANONYMOUS)
+        annotator = _annotator()
+    return Choice(str(collection), annotator)
+
+
+def _annotator() -> str:
+    """Who is signed in; where nobody need be, the name that somebody gives himself."""
+    who = person()
+    if who.name:
+        name_in_bar(who)
+        return who.name
+    typed = st.text_input(
+        say("people.yours"),
+        key="annotator",
+        bind="query-params",
+        max_chars=60,
+        label_visibility="collapsed",
+        placeholder=say("people.yours"),
+    )
+    return str(typed).strip() or _ANONYMOUS
 
 
 def _names() -> list[str]:
