@@ -32,6 +32,7 @@ EXPLORE_MODULES = "/explorer"
 MOST_NEIGHBOURS = 1000
 MOST_PICKED = 10_000
 MOST_LABELLED = 1024
+MOST_ON_PAGE = 200
 MOST_UNDONE = 1000
 _PER_MILLE = 1000
 _BINARY = "application/octet-stream"
@@ -56,6 +57,7 @@ def explore_routes() -> list[BaseRoute]:
         get(f"{at}/clusters/{{run}}/{{number:int}}/rows", cluster_rows),
         post(f"{at}/clusters/split", split),
         post(f"{at}/clusters/merge", merge, least=Role.REVIEWER),
+        post(f"{at}/pages", page, unheard=give_back),
         post(f"{at}/labels", label),
         post(f"{at}/labels/undo", undo_labels),
         Mount(EXPLORE_MODULES, Modules(directory=modules)),
@@ -333,6 +335,27 @@ def label(collection: str, body: Body) -> Answer:
         request_id=request_id,
     )
     return {"seq": seq, "rows": leased.page.rows.tolist()}
+
+
+def page(collection: str, body: Body) -> Answer:
+    """Lease picked images as a page, about a class (0 = none); `lease` is null when none of them is free."""
+    rows = wire.to_rows(body["rows"])
+    if not 1 <= len(rows) <= MOST_ON_PAGE:
+        raise InvalidArgument(f"a page has 1 to {MOST_ON_PAGE} images", field="rows")
+    leased = client().labels.lease_rows(
+        collection,
+        person().named(body["annotator"]),
+        rows,
+        wire.whole(body["class_id"]),
+        request_id=wire.to_id(body["request_id"]),
+    )
+    return {"lease": wire.lease(leased) if leased else None}
+
+
+def give_back(collection: str, answer: Answer) -> None:
+    """Give a page back that nobody is there to look at."""
+    if answer["lease"]:
+        client().labels.release(collection, [answer["lease"]["token"]])
 
 
 def undo_labels(collection: str, body: Body) -> Answer:

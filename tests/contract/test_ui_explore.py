@@ -254,6 +254,20 @@ def test_what_is_labelled_is_checked(
     assert label(ui, rows, **{"class_id": class_id, **changes}).status == 400
 
 
+def make_page(ui: Browser, rows: list[int], **changes: Any) -> Reply:
+    body = {"annotator": "ada", "rows": rows, "class_id": 0, "request_id": str(uuid.uuid4())}
+    return ui.post(f"{AT}/pages", body | changes)
+
+
+def test_picked_images_become_a_page(ui: Browser, house: Services, class_id: int) -> None:
+    leased = make_page(ui, [8, 6], class_id=class_id).json["lease"]
+    assert (leased["kind"], leased["rows"], leased["class_id"]) == ("PICKED", [8, 6], class_id)
+    assert make_page(ui, [8, 6]).json == {"lease": None}
+    house.client.labels.release(COLLECTION, [leased["token"]])
+    assert make_page(ui, []).status == 400
+    assert make_page(ui, list(range(201))).status == 400
+
+
 # --- all of them ----------------------------------------------------------------------------------
 
 
@@ -263,7 +277,7 @@ def test_every_route_that_writes_refuses_a_foreign_page(ui: Browser) -> None:
         for each in explore_routes()
         if "POST" in (getattr(each, "methods", None) or ())
     ]
-    assert len(paths) == 7
+    assert len(paths) == 8
     for path in paths:
         assert ui.post(path, {}, origin="https://elsewhere.example").status == 403
 

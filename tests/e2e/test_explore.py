@@ -149,5 +149,13 @@ def test_two_groups_are_separated_and_the_map_comes_back(explore: Page) -> None:
     expect(explore.get_by_role("button", name="Separate")).to_have_count(1)
 
 
+def test_picked_images_become_a_page_to_label(explore: Page, system: System) -> None:
+    explore.locator("[data-filter='status:unlabelled']").click()
+    for number in range(3):
+        explore.locator(".tile").nth(number).click()
+    explore.keyboard.press("p")
+    expect(explore.locator(".grid[data-kind=PICKED] .tile")).to_have_count(3, timeout=SLOW)
+
+
 def test_nothing_went_wrong_meanwhile(explore: Page) -> None:
     assert explore.troubles == []  # type: ignore[attr-defined]

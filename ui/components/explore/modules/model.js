@@ -11,7 +11,8 @@ const NO_ROW = 0xffffffff;
 export class Model extends EventTarget {
   constructor(collection, annotator, role) {
     super();
-    this.server = new Server(collection);
+    this.collection = collection;
+    this.server = new Server(collection, annotator);
     this.annotator = annotator;
     this.role = role;
     this.classes = [];
@@ -50,9 +51,7 @@ export class Model extends EventTarget {
 
   // The packed arrays of a route.
   async arrays(path) {
-    const answer = await fetch(`${this.server.base}/${path}`);
-    if (!answer.ok) throw new Error((await answer.json()).message);
-    return unpack(await answer.arrayBuffer());
+    return unpack(await this.server.bytes(path));
   }
 
   async readLabels() {

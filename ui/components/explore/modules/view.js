@@ -2,11 +2,12 @@
 // what can be done to what is picked, and a foot line.
 
 import { element, text } from "/grid/dom.js";
+import { handOver } from "/grid/picked.js";
 import { say } from "/grid/words.js";
 import { Acts, LABELER, REVIEWER } from "./acts.js";
 import { Clusters } from "./clusters.js";
 import { Gallery } from "./gallery.js";
-import { Labelling } from "./labelling.js";
+import { Labelling, PAGE } from "./labelling.js";
 import { Map2D } from "./map.js";
 import { Model } from "./model.js";
 import { action, allow } from "./parts.js";
@@ -184,6 +185,7 @@ export class View {
     clear.addEventListener("click", () => this.model.clearPicked());
     this.buttons = {
       label: action(say("explore.label_as"), "L", () => this.#label(), "primary"),
+      page: action(say("explore.make_page"), "P", () => this.#makePage()),
       similar: action(say("explore.similar"), "F", () => this.acts.similar(this.model.pickedPlaces)),
       a: action(say("explore.group_a"), "1", () => this.acts.group("a", this.model.pickedPlaces)),
       b: action(say("explore.group_b"), "2", () => this.acts.group("b", this.model.pickedPlaces)),
@@ -268,6 +270,8 @@ export class View {
     separate.firstChild.textContent = say(model.separated ? "explore.back_to_map" : "explore.separate");
     allow(separate, separable || model.separated ? "" : say("explore.need_groups"));
     allow(this.buttons.label, model.role < LABELER ? say("explore.needs_labeler") : none);
+    const large = model.pickedCount > PAGE ? say("explore.page_too_large", { most: PAGE }) : none;
+    allow(this.buttons.page, model.role < LABELER ? say("explore.needs_labeler") : large);
     allow(this.buttons.similar, model.space ? none : say("explore.no_vectors"));
   }
 
@@ -348,6 +352,28 @@ export class View {
     await this.model.readLabels().catch(() => {}); // read again soon
   }
 
+  // Answer what is picked as a page: all of one class but those that are clicked.
+  async #makePage() {
+    const places = this.model.pickedPlaces;
+    try {
+      const lease = await this.labelling.page(places);
+      if (!lease) {
+        this.toast(say("explore.none_labelled", { count: places.length }), null);
+        return;
+      }
+      handOver(this.model.collection, lease);
+      this.#goToLabel();
+    } catch (error) {
+      this.toast(error.message, null);
+    }
+  }
+
+  #goToLabel() {
+    const links = [...document.querySelectorAll("header a[href]")];
+    const link = links.find((each) => ["/", "/label"].includes(new URL(each.href).pathname));
+    if (link) link.click(); else location.assign(`/${location.search}`);
+  }
+
   #whole() {
     const { cluster } = this.model.list;
     this.picker.open(say("explore.whole_as", { number: String(cluster) }), async (entry) => {
@@ -362,7 +388,7 @@ export class View {
     if (target !== document.body && !this.root.contains(target)) return;
     if (target.matches("input:not([type=checkbox]):not([type=range]), select")) return;
     const press = {
-      l: () => this.buttons.label.click(), f: () => this.buttons.similar.click(), 1: () => this.buttons.a.click(), 2: () => this.buttons.b.click(),
+      l: () => this.buttons.label.click(), p: () => this.buttons.page.click(), f: () => this.buttons.similar.click(), 1: () => this.buttons.a.click(), 2: () => this.buttons.b.click(),
       s: () => this.buttons.separate.click(),
       z: () => this.labelling.undo(), a: () => this.all.click(), w: () => this.#widen(),
       q: () => this.#tool("lasso"), r: () => this.#tool("rectangle"), m: () => this.#tool("move"), 0: () => this.map.fit(),
