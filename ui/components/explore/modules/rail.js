@@ -3,8 +3,8 @@
 import { element, text } from "/grid/dom.js";
 import { say } from "/grid/words.js";
 import { LISTED } from "./colours.js";
+import { STATUSES } from "./model.js";
 
-const STATUSES = ["unlabelled", "labelled", "doubtful"];
 const SHOWN = 60;
 const COUNTED = { label: "explore.filter_label", prediction: "explore.filter_prediction" };
 
@@ -24,8 +24,10 @@ export class Rail {
       if (rows.length) parts.push(this.#folding(kind, say(title), rows));
     }
     const { scrollTop } = this.box;
+    const focused = this.box.getRootNode().activeElement?.dataset?.filter;
     this.box.replaceChildren(...parts);
     this.box.scrollTop = scrollTop;
+    if (focused) this.box.querySelector(`[data-filter="${focused}"]`)?.focus({ preventScroll: true });
     this.#drawChips();
   }
 
@@ -132,7 +134,9 @@ export class Legend {
   #ramp() {
     const bar = element("i", "ramp");
     bar.style.background = `linear-gradient(to right, ${this.map.colours.rampCss.join(",")})`;
-    return [text("span", "", say("explore.sure")), bar, text("span", "", say("explore.unsure"))];
+    const line = element("span", "entry");
+    line.append(text("span", "", say("explore.sure")), bar, text("span", "", say("explore.unsure")));
+    return [line];
   }
 }
 

@@ -52,6 +52,11 @@ export class Server {
     return found;
   }
 
+  // What a route sends that is not JSON: an ArrayBuffer.
+  async bytes(path) {
+    return (await this.#ask(path)).arrayBuffer();
+  }
+
   // Sent even while the window closes: nobody waits for the answer.
   release(tokens) {
     if (tokens.length) fetch(`${this.base}/releases`, { ...post({ tokens }), keepalive: true }).catch(() => {});
