@@ -38,6 +38,8 @@ def schema(given: Schema) -> Json:
                 "key": each.key,
                 "color": each.color,
                 "guideline": each.guideline,
+                "guidelines": each.guideline,
+                "examples": list(each.examples),
                 "parent_id": each.parent_id,
             }
             for each in given.in_use

@@ -93,7 +93,7 @@ def collection_record(collection_: str) -> str:
 
 
 def schema(collection_: str) -> str:
-    """JSON: {"version": n, "classes": [{"class_id", "name", "key", "color", "parent_id", "merged_into", "guideline"}], "events": [..], "several": whether an image may be of several of them}."""
+    """JSON: {"version": n, "classes": [{"class_id", "name", "key", "color", "parent_id", "merged_into", "guideline", "examples"}], "events": [..], "several": whether an image may be of several of them}."""
     return f"{collection(collection_)}/schema.json"
 
 

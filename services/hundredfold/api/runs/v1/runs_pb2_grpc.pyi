@@ -47,6 +47,8 @@ class RunsServiceStub:
     """Asks a run to end. Idempotent; of an ended run it changes nothing. NOT_FOUND when there is none of that id."""
     WatchRun: _grpc.UnaryStreamMultiCallable[_runs_pb2.WatchRunRequest, _runs_pb2.WatchRunResponse]
     """Sends the run at once and after each change, at most five times a second, and ends when the run has ended. NOT_FOUND when there is none of that id."""
+    ReadFile: _grpc.UnaryStreamMultiCallable[_runs_pb2.ReadFileRequest, _runs_pb2.ReadFileResponse]
+    """Sends what a run has written into the store: the file that its result calls `destination`, or a folder as one uncompressed zip. NOT_FOUND when there is no such run, or its file is gone; FAILED_PRECONDITION when it has not succeeded (RUN_NOT_DONE), wrote nothing (NO_FILE) or not into the store (NOT_IN_STORE)."""
 
 @_typing.type_check_only
 class RunsServiceAsyncStub(RunsServiceStub):
@@ -61,6 +63,8 @@ class RunsServiceAsyncStub(RunsServiceStub):
     """Asks a run to end. Idempotent; of an ended run it changes nothing. NOT_FOUND when there is none of that id."""
     WatchRun: _aio.UnaryStreamMultiCallable[_runs_pb2.WatchRunRequest, _runs_pb2.WatchRunResponse]  # type: ignore[assignment]
     """Sends the run at once and after each change, at most five times a second, and ends when the run has ended. NOT_FOUND when there is none of that id."""
+    ReadFile: _aio.UnaryStreamMultiCallable[_runs_pb2.ReadFileRequest, _runs_pb2.ReadFileResponse]  # type: ignore[assignment]
+    """Sends what a run has written into the store: the file that its result calls `destination`, or a folder as one uncompressed zip. NOT_FOUND when there is no such run, or its file is gone; FAILED_PRECONDITION when it has not succeeded (RUN_NOT_DONE), wrote nothing (NO_FILE) or not into the store (NOT_IN_STORE)."""
 
 class RunsServiceServicer(metaclass=_abc_1.ABCMeta):
     """The runs of the service it is served by."""
@@ -96,5 +100,13 @@ class RunsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_runs_pb2.WatchRunResponse], _abc.AsyncIterator[_runs_pb2.WatchRunResponse]]:
         """Sends the run at once and after each change, at most five times a second, and ends when the run has ended. NOT_FOUND when there is none of that id."""
+
+    @_abc_1.abstractmethod
+    def ReadFile(
+        self,
+        request: _runs_pb2.ReadFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_runs_pb2.ReadFileResponse], _abc.AsyncIterator[_runs_pb2.ReadFileResponse]]:
+        """Sends what a run has written into the store: the file that its result calls `destination`, or a folder as one uncompressed zip. NOT_FOUND when there is no such run, or its file is gone; FAILED_PRECONDITION when it has not succeeded (RUN_NOT_DONE), wrote nothing (NO_FILE) or not into the store (NOT_IN_STORE)."""
 
 def add_RunsServiceServicer_to_server(servicer: RunsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
