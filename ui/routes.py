@@ -15,6 +15,7 @@ from hundredfold.client.types import Schema
 from ui import wire
 from ui.backend import client, in_words
 from ui.people import Role, person
+from ui.setup_routes import setup_routes
 from ui.web import Answer, Body, bytes_of, get, is_away, post
 from ui.words import catalogue, language
 
@@ -53,6 +54,7 @@ def routes() -> list[BaseRoute]:
         bytes_of(f"{at}/thumbnails", "application/octet-stream", thumbnails),
         bytes_of(f"{at}/images/{{row:int}}", "image/jpeg", image),
         Route("/words", words),
+        *setup_routes(),
         Mount(MODULES, _Fresh(directory=modules)),
     ]
 

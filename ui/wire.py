@@ -8,6 +8,7 @@ import numpy as np
 
 from hundredfold.client.groups import in_words
 from hundredfold.client.types import Audit, Judgement, Lease, Progress, Rows, Schema, Verdict
+from ui.words import number, say
 
 Json = dict[str, Any]
 
@@ -71,8 +72,13 @@ def progress(given: Progress) -> Json:
 
 def proved(share: float) -> str:
     """A proved share in words, rounded so that they promise no more; empty when nothing is proved."""
+    return say("common.at_least", amount=proved_share(share)) if share else ""
+
+
+def proved_share(share: float) -> str:
+    """The same without the words."""
     # A ten thousandth of a percent is lost where a share is sent as a float.
-    return f"at least {int(1000 * share + 1e-3) / 10:.4g} %" if share else ""
+    return say("common.percent", amount=number(int(1000 * share + 1e-3) / 10, ".4g"))
 
 
 def judgement(given: Judgement) -> Json:

@@ -234,6 +234,7 @@ class LabelsServicer(AuditsServicer):
             request.source,
             check_request_id(request.request_id),
             actor=asker().name,
+            preview=request.preview,
         )
         return labels_pb2.ImportResponse(run=run_message(run))
 
