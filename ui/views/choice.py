@@ -83,6 +83,7 @@ def nothing_yet(setup: Any) -> None:
         st.write(say("frame.nothing_yet_others"))
         return
     st.write(say("frame.nothing_yet_admin"))
-    st.page_link(setup, label=say("frame.go_to_setup"), icon=":material/add_photo_alternate:")
+    with st.container(key="next"):
+        st.page_link(setup, label=say("frame.go_to_setup"), icon=":material/add_photo_alternate:")
     st.caption(say("frame.in_a_terminal"))
     st.code("hundredfold bootstrap FOLDER --collection NAME", language=None)

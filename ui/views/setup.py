@@ -27,6 +27,15 @@ _ICONS = {
 }
 
 
+_CHOSEN = "section"
+
+
+def _asked() -> str:
+    """The section that the address names."""
+    named = st.query_params.get("section", "")
+    return named if named in _SECTIONS else "images"
+
+
 def show(choice: Choice | None, pages: Mapping[str, Any] = MappingProxyType({})) -> None:
     """Draw the view; without a collection only how to make one.
 
@@ -46,12 +55,12 @@ def show(choice: Choice | None, pages: Mapping[str, Any] = MappingProxyType({}))
         say("frame.setup"),
         list(_SECTIONS),
         format_func=lambda each: f"{_ICONS[each]} {say(_SECTIONS[each])}",
-        key="section",
-        default="images",
+        key=_CHOSEN,
+        default=_asked(),
         required=True,
-        bind="query-params",
         label_visibility="collapsed",
     )
+    st.query_params["section"] = str(section)
     if section == "classes":
         setup_classes.show(choice)
     elif section == "export":

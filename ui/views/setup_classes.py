@@ -95,7 +95,10 @@ def _overview(schema: Schema, counts: Mapping[int, int]) -> None:
         height=min(_TABLE_PIXELS, 37 + 35 * max(len(found), 1)),
         on_select="rerun",
         selection_mode="single-row",
-        placeholder="",
+        column_config={
+            say("setup.key"): st.column_config.Column(width=50),
+            say("setup.class_name"): st.column_config.Column(width=190),
+        },
     )
     lines = picked["selection"]["rows"]
     line = (lines[0], wanted) if lines and lines[0] < len(found) else None
@@ -118,7 +121,7 @@ def _add(choice: Choice, schema: Schema) -> None:
             say("setup.paste"),
             key="names of classes",
             placeholder=say("setup.paste_hint"),
-            height=100,
+            height=112,
             max_chars=400_000,
         )
         added = st.form_submit_button(
@@ -149,7 +152,10 @@ def _add_all(choice: Choice, schema: Schema, pasted: str) -> None:
         st.error(in_words(error))
         return
     new = len(schema.in_use) - before
-    st.toast(say("setup.added", count=new, there=len(names) - new), icon=":material/check:")
+    words = [say("setup.added", count=new)]
+    if len(names) > new:
+        words.append(say("setup.there_already", count=len(names) - new))
+    st.toast(", ".join(words), icon=":material/check:")
     st.rerun()
 
 
