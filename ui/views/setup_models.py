@@ -83,13 +83,12 @@ def _in_use(loop: Loop, space: str) -> str:
 
 
 def _go_back(loop: Loop, usable: list[str]) -> None:
+    if not usable:
+        st.caption(say("setup.no_other_network"))
+        return
     begun = st.session_state.get(_DONE, 0)
     with st.popover(
-        say("setup.use_network"),
-        icon=":material/history:",
-        disabled=not usable,
-        help=None if usable else say("setup.no_other_network"),
-        key=f"use network {begun}",
+        say("setup.use_network"), icon=":material/history:", key=f"use network {begun}"
     ):
         space = st.selectbox(say("setup.network"), usable, key="network to use")
         st.write(say("setup.use_network_does"))
@@ -163,13 +162,14 @@ def _head(head: Head) -> list[str]:
 
 def _use_head(collection: str, heads: list[Head]) -> None:
     others = [each.model for each in heads if not each.promoted]
+    if not others:
+        st.caption(say("setup.no_other_head"))
+        return
     begun = st.session_state.get(_DONE, 0)
-    one, other = st.columns([1, 3])
+    one, other = st.columns([1, 4])
     with one.popover(
         say("setup.roll_back"),
         icon=":material/undo:",
-        disabled=not others,
-        help=None if others else say("setup.no_other_head"),
         key=f"roll back {begun}",
         width="stretch",
     ):
@@ -179,8 +179,6 @@ def _use_head(collection: str, heads: list[Head]) -> None:
     with other.popover(
         say("setup.use_head"),
         icon=":material/swap_horiz:",
-        disabled=not others,
-        help=None if others else say("setup.no_other_head"),
         key=f"use head {begun}",
     ):
         model = st.selectbox(say("setup.head"), others, key="head to use")
