@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from ui.people import Role, person
-from ui.views import choice, label, progress, setup
+from ui.views import choice, explore, label, progress, setup
 from ui.words import say
 
 _HERE = Path(__file__).parent
@@ -39,6 +39,12 @@ pages = [
         icon=":material/grid_view:",
         url_path="label",
         default=True,
+    ),
+    st.Page(
+        of(explore.show),
+        title=say("frame.explore"),
+        icon=":material/scatter_plot:",
+        url_path="explore",
     ),
     st.Page(
         of(progress.show),

@@ -6,30 +6,29 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
 from hundredfold.client.groups import at_most
-from hundredfold.client.types import Schema
+from hundredfold.client.types import Run, Schema
 from ui import wire
 from ui.backend import client, in_words
+from ui.explore_routes import explore_routes
 from ui.people import Role, person
 from ui.setup_routes import setup_routes
-from ui.web import Answer, Body, bytes_of, get, is_away, post
-from ui.words import catalogue, language
+from ui.web import Answer, Body, Modules, bytes_of, get, is_away, post
+from ui.words import catalogue, language, say
 
 MODULES = "/grid"
 """Where the browser finds the modules of the grid."""
 
 _PREPARING = ("catalog", "hashing", "embedding", "index")
 _STEPS = {
-    "ingest": "Reading the images",
-    "hash": "Hashing",
-    "duplicates": "Finding copies",
-    "embed": "Computing vectors",
-    "build-index": "Building the index",
-    "cluster": "Grouping look-alikes",
+    "ingest": "label.step_ingest",
+    "hash": "label.step_hash",
+    "duplicates": "label.step_duplicates",
+    "embed": "label.step_embed",
+    "build-index": "label.step_build_index",
+    "cluster": "label.step_cluster",
 }
 _MOST_ANSWERS = 64
 _MOST_PICTURES = 256
@@ -55,18 +54,9 @@ def routes() -> list[BaseRoute]:
         bytes_of(f"{at}/images/{{row:int}}", "image/jpeg", image),
         Route("/words", words),
         *setup_routes(),
-        Mount(MODULES, _Fresh(directory=modules)),
+        Mount(MODULES, Modules(directory=modules)),
+        *explore_routes(),
     ]
-
-
-class _Fresh(StaticFiles):
-    """Files that a browser asks for again, so that it never mixes modules of two versions."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = "no-cache"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
 
 
 async def words(_: Request) -> Response:
@@ -115,9 +105,15 @@ def work(request: Request) -> Answer:
         with suppress(ServiceError):
             for run in client().runs(service).recent(request.path_params["collection"], limit=5):
                 if not run.state.ended:
-                    amount = f": {run.done:,} of {run.total:,} {run.unit}" if run.total else ""
-                    return {"work": f"{_STEPS.get(run.kind, run.kind)}{amount}"}
+                    return {"work": _in_words(run)}
     return {"work": ""}
+
+
+def _in_words(run: Run) -> str:
+    step = say(_STEPS[run.kind]) if run.kind in _STEPS else run.kind
+    if not run.total:
+        return step
+    return say("label.step_amount", step=step, done=run.done, total=run.total, unit=run.unit)
 
 
 def leases(collection: str, body: Body) -> Answer:
@@ -153,7 +149,7 @@ def answers(collection: str, body: Body) -> Answer:
     """
     given = body["answers"]
     if not isinstance(given, list) or len(given) > _MOST_ANSWERS:
-        raise InvalidArgument(f"give at most {_MOST_ANSWERS} answers", field="answers")
+        raise InvalidArgument(say("label.too_many_answers", most=_MOST_ANSWERS), field="answers")
     taken = [_answer(collection, each) for each in given]
     return {"answers": taken, "progress": wire.progress(client().labels.progress(collection))}
 
@@ -230,7 +226,7 @@ def thumbnails(request: Request) -> bytes:
     """The thumbnails of `rows`, packed; an empty one for an image that can't be shown."""
     rows = [int(each) for each in request.query_params.get("rows", "").split(",")]
     if len(rows) > _MOST_PICTURES:
-        raise InvalidArgument(f"ask for at most {_MOST_PICTURES} thumbnails", field="rows")
+        raise InvalidArgument(say("label.too_many_pictures", most=_MOST_PICTURES), field="rows")
     found = client().catalog.thumbnails(request.path_params["collection"], rows)
     return wire.packed([found.get(each, b"") for each in rows])
 

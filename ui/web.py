@@ -9,6 +9,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from hundredfold.chassis.errors import InvalidArgument, PermissionDenied, ServiceError
 from ui.backend import in_words
@@ -115,6 +117,17 @@ def bytes_of(
         return Response(data, 200 if data else 404, headers=_HEADERS, media_type=media_type)
 
     return Route(path, endpoint)
+
+
+class Modules(StaticFiles):
+    """Files that a browser asks for again, so that it never mixes modules of two versions."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Serve one."""
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
 
 
 def is_away(error: ServiceError) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hundredfold.client.groups import in_words
+from hundredfold.client.groups import at_most
 from hundredfold.client.types import Audit, Judgement, Lease, Progress, Rows, Schema, Verdict
 from ui.words import number, say
 
@@ -50,9 +50,22 @@ def schema(given: Schema) -> Json:
 
 def group(given: Audit, known: Schema) -> Json:
     """How the audit of a cluster stands."""
+    return {"audit_id": given.audit_id, "state": given.state, "words": _in_words(given, known)}
+
+
+def _in_words(given: Audit, known: Schema) -> str:
+    """What became of the audit of a cluster; empty while nothing did."""
     names = {each.class_id: each.name for each in known.classes}
-    words = in_words(given, names.get(given.cluster_class, f"class {given.cluster_class}"))
-    return {"audit_id": given.audit_id, "state": given.state, "words": words}
+    name = names.get(given.cluster_class) or say("label.class", number=given.cluster_class)
+    if given.state == "CERTIFIED":
+        sure, bound = f"{100 * given.confidence:.4g} %", at_most(given.bound)
+        return say(
+            "label.group_certified", count=given.total, name=name, bound=bound, confidence=sure
+        )
+    if given.state == "FAILED":
+        found = {"errors": given.errors, "sample": given.sample}
+        return say("label.group_failed", count=given.total, name=name, **found)
+    return ""
 
 
 def progress(given: Progress) -> Json:
@@ -72,7 +85,7 @@ def progress(given: Progress) -> Json:
 
 def proved(share: float) -> str:
     """A proved share in words, rounded so that they promise no more; empty when nothing is proved."""
-    return say("common.at_least", amount=proved_share(share)) if share else ""
+    return say("label.proved_share", share=proved_share(share)) if share else ""
 
 
 def proved_share(share: float) -> str:

@@ -486,7 +486,7 @@ def split(vectors, count):
     return (vectors.astype(np.float32) @ centres.T).argmax(1)
 
 
-def write_clusters(store, collection, run, assignment, rows, *, space, count):
+def write_clusters(store, collection, run, assignment, rows, *, space, count, **more):
     """A clustering as the index service would leave it."""
     folder = layout.clusters(collection, run)
     manifest = Manifest(store, folder)
@@ -499,7 +499,7 @@ def write_clusters(store, collection, run, assignment, rows, *, space, count):
     for name, array in arrays.items():
         manifest.add(name, store.write_array(f"{folder}/{name}", array))
     manifest.save()
-    latest = {"run": run, "space": space, "count": count}
+    latest = {"run": run, "space": space, "count": count, **more}
     store.write_json(layout.clusters_latest(collection), latest)
 
 

@@ -2,6 +2,8 @@
 
 import uuid
 
+import numpy as np
+
 from hundredfold.api.selection.v1 import selection_pb2 as pb
 from hundredfold.api.selection.v1 import selection_pb2_grpc
 from hundredfold.chassis.costs import CostModel
@@ -26,8 +28,10 @@ from tests.contract.selection_peers import (
     IndexStandIn,
     Person,
     TrainingStandIn,
-    split,
     write_clusters,
+)
+from tests.contract.selection_peers import (
+    split as split_up,
 )
 
 CONFIG = SelectionConfig(settle_seconds=0.01, check_seconds=0.1, most_wait_seconds=0.2)
@@ -73,8 +77,18 @@ class System:
         self.stub = selection_pb2_grpc.SelectionServiceStub(channel)
 
     def write_clusters(self, run, count, space=SPACE):
-        assignment = split(self.training.vectors, count)
+        assignment = split_up(self.training.vectors, count)
         write_clusters(self.store, COLLECTION, run, assignment, self.rows, space=space, count=count)
+
+    def edit_clusters(self, run, count, *, after, split):
+        """Give half of a cluster the number after the last, as when a person splits it."""
+        assignment = np.array(split_up(self.training.vectors, count))
+        members = np.flatnonzero(assignment == split)
+        assignment[members[: len(members) // 2]] = count
+        more = {"began_with": count, "edited": after}
+        write_clusters(
+            self.store, COLLECTION, run, assignment, self.rows, space=SPACE, count=count + 1, **more
+        )
 
     def start(self, **fields):
         fields = {"collection": COLLECTION, "request_id": str(uuid.uuid4()), **fields}

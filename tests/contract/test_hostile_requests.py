@@ -32,6 +32,7 @@ from hundredfold.embedding.servicer import EmbeddingServicer, embedding_mount
 from hundredfold.embedding.space_job import KIND as EMBED
 from hundredfold.hashing import duplicates_job, hash_job
 from hundredfold.hashing.servicer import HashingServicer, hashing_mount
+from hundredfold.index.editing import Editor
 from hundredfold.index.jobs import Jobs
 from hundredfold.index.searching import Searcher
 from hundredfold.index.servicer import IndexServicer, index_mount
@@ -152,7 +153,8 @@ class Everything:
         embedded = self._idle("embedding", EMBED)
         yield embedding_mount(EmbeddingServicer(store, models, embedder, embedded))
         searcher = Searcher(*self._index(), threads=1, open_indexes=2)
-        yield index_mount(IndexServicer(*self._index(), searcher, indexed))
+        editor = Editor(*self._index(), threads=1)
+        yield index_mount(IndexServicer(*self._index(), searcher, editor, indexed))
         labels = assemble(self.config)
         self._stack.callback(labels.close)
         yield labels.mounts[0]

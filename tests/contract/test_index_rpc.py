@@ -23,6 +23,7 @@ from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.chassis.testing import serving, wait_for
 from hundredfold.index.domain import device
+from hundredfold.index.editing import Editor
 from hundredfold.index.jobs import Jobs
 from hundredfold.index.searching import Searcher
 from hundredfold.index.servicer import IndexServicer, index_mount
@@ -96,7 +97,7 @@ def index_service(root, exact_below=200_000, job_of=lambda jobs: jobs):
     jobs = Jobs(spaces, kept, threads=1, exact_below=exact_below).by_kind()
     searcher = Searcher(spaces, kept, threads=1, open_indexes=2)
     runs = Runs(store, "index", job_of(jobs))
-    servicer = IndexServicer(spaces, kept, searcher, runs)
+    servicer = IndexServicer(spaces, kept, searcher, Editor(spaces, kept, threads=1), runs)
     try:
         with serving(index_mount(servicer), runs_mount(runs)) as channel:
             yield Served(store, channel, runs)
@@ -601,3 +602,222 @@ def test_a_run_that_was_cut_off_is_taken_up_by_the_next_start(tmp_path):
         served.runs.resume()
         wait_for(lambda: served.runs.get(run_id).state is State.SUCCEEDED)
         assert served.call("ListClusters").run_id == run_id
+
+
+# --- SplitCluster, MergeClusters, GetAssignment -----------------------------------------------------
+
+
+def name_of(served, number, run=""):
+    return f"{run or served.call('ListClusters').run_id}/{number}"
+
+
+def split(served, cluster, **fields):
+    return served.call(
+        "SplitCluster", cluster=cluster, **{"request_id": str(uuid.uuid4()), **fields}
+    )
+
+
+def merge(served, *clusters, **fields):
+    fields = {"request_id": str(uuid.uuid4()), **fields}
+    return served.call("MergeClusters", clusters=clusters, **fields)
+
+
+def sizes(served, run=""):
+    return [each.size for each in served.call("ListClusters", clusters=run).clusters]
+
+
+def assignment(served, run=""):
+    pieces = list(served.call("GetAssignment", clusters=run))
+    rows = np.concatenate([unpack(each.rows, dtype=np.int64, field="rows") for each in pieces])
+    numbers = [unpack(each.numbers, dtype=np.int32, field="numbers") for each in pieces]
+    return dict(zip(rows.tolist(), np.concatenate(numbers).tolist(), strict=True))
+
+
+@pytest.fixture
+def coarse(served):
+    """Four clusters of eight groups."""
+    served.finish("Cluster", clusters=4)
+    return served
+
+
+def test_a_split_cluster_has_parts_and_the_others_are_as_before(coarse):
+    before, members = sizes(coarse), assignment(coarse)
+    first = coarse.call("ListClusters").run_id
+    number = int(np.argmax(before))
+    answer = split(coarse, name_of(coarse, number), into=3)
+    after = sizes(coarse)
+    assert coarse.call("ListClusters").run_id == answer.run_id != first
+    assert [each.number for each in answer.parts] == [number, 4, 5]
+    assert [each.size for each in answer.parts] == [after[number], after[4], after[5]]
+    assert after[number] + after[4] + after[5] == before[number]
+    now = assignment(coarse)
+    assert {row: each for row, each in members.items() if each != number} == {
+        row: each for row, each in now.items() if members[row] != number
+    }
+    assert sizes(coarse, first) == before
+
+
+def test_into_two_when_not_told(coarse):
+    assert len(split(coarse, name_of(coarse, 0)).parts) == 2
+
+
+def test_merged_clusters_are_one_under_the_smallest_number(coarse):
+    before = sizes(coarse)
+    answer = merge(coarse, name_of(coarse, 3), name_of(coarse, 1))
+    assert answer.merged.number == 1
+    assert sizes(coarse) == [before[0], before[1] + before[3], before[2], 0]
+    found = coarse.call("GetCluster", number=3)
+    assert found.summary.medoid == -1
+
+
+def test_a_name_of_older_clusters_holds_until_the_cluster_is_changed(coarse):
+    old = coarse.call("ListClusters").run_id
+    split(coarse, f"{old}/0")
+    split(coarse, f"{old}/1")
+    for call in (lambda: split(coarse, f"{old}/0"), lambda: merge(coarse, f"{old}/1", f"{old}/2")):
+        with pytest.raises(Conflict) as error:
+            call()
+        assert error.value.reason == "CLUSTER_CHANGED"
+    merge(coarse, f"{old}/2", f"{old}/3")
+
+
+def test_an_edit_that_is_sent_twice_is_made_once(coarse):
+    cluster = name_of(coarse, 0)
+    first = split(coarse, cluster, request_id="r1")
+    assert split(coarse, cluster, request_id="r1") == first
+    merged = merge(coarse, name_of(coarse, 1), name_of(coarse, 2), request_id="r2")
+    again = merge(coarse, f"{first.run_id}/2", f"{first.run_id}/1", request_id="r2")
+    assert again == merged
+    assert split(coarse, cluster, request_id="r1").run_id == first.run_id
+    with pytest.raises(AlreadyExists):
+        split(coarse, cluster, into=3, request_id="r1")
+
+
+def test_clustering_again_as_before_keeps_what_people_did(coarse):
+    answer = split(coarse, name_of(coarse, 0))
+    result = coarse.finish("Cluster", clusters=4)
+    assert (result["clusters"], result["count"]) == (answer.run_id, 5)
+
+
+def test_the_pointer_tells_where_edited_clusters_come_from(coarse):
+    first = coarse.call("ListClusters").run_id
+    second = split(coarse, f"{first}/0").run_id
+    third = merge(coarse, f"{second}/1", f"{second}/2").run_id
+    assert coarse.store.read_json(layout.clusters_latest(COLLECTION)) == {
+        "run": third,
+        "space": SPACE,
+        "count": 5,
+        "began_with": 4,
+        "edited": [first, second],
+    }
+
+
+def test_many_edits_keep_the_first_clustering_and_the_last(coarse):
+    first = coarse.call("ListClusters").run_id
+    runs = [split(coarse, name_of(coarse, int(np.argmax(sizes(coarse))))).run_id for _ in range(6)]
+    there = coarse.store.list(f"collections/{COLLECTION}/clusters")
+    assert sorted(there) == sorted(["latest.json", first, *runs[-3:]])
+    assert sum(sizes(coarse)) == COUNT
+
+
+def test_a_cluster_too_small_to_split_is_a_failed_precondition(served):
+    served.finish("Cluster", clusters=100)
+    small = sizes(served).index(1)
+    with pytest.raises(Conflict) as error:
+        split(served, name_of(served, small))
+    assert error.value.reason == "CLUSTER_TOO_SMALL"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"cluster": ""}, "cluster"),
+        ({"cluster": "x"}, "cluster"),
+        ({"cluster": "../x/1"}, "cluster"),
+        ({"cluster": "c/0", "into": 1}, "into"),
+        ({"cluster": "c/0", "into": 17}, "into"),
+        ({"cluster": "c/0", "request_id": ""}, "request_id"),
+    ],
+)
+def test_what_is_split_is_checked(coarse, fields, field):
+    with pytest.raises(InvalidArgument) as error:
+        split(coarse, **fields)
+    assert error.value.field == field
+
+
+@pytest.mark.parametrize(
+    "clusters", [[], ["c/1"], ["c/1", "c/1"], [f"c/{number}" for number in range(257)]]
+)
+def test_two_to_256_clusters_are_merged_each_named_once(coarse, clusters):
+    with pytest.raises(InvalidArgument) as error:
+        merge(coarse, *clusters)
+    assert error.value.field == "clusters"
+
+
+def test_editing_what_is_not_there_is_not_found(coarse):
+    run = coarse.call("ListClusters").run_id
+    for call in (
+        lambda: split(coarse, f"{run}/4"),
+        lambda: merge(coarse, f"{run}/0", f"{run}/9"),
+        lambda: split(coarse, f"{run}/0", collection="nowhere"),
+    ):
+        with pytest.raises(NotFound):
+            call()
+
+
+def test_without_clusters_there_is_nothing_to_edit_and_no_assignment(served):
+    with pytest.raises(NotFound):
+        split(served, "c/0")
+    with pytest.raises(NotFound):
+        assignment(served)
+
+
+# --- SeparateGroups ---------------------------------------------------------------------------------
+
+
+def separate(served, a, b, **fields):
+    groups = {
+        "rows_a": pack(np.asarray(a, np.int64)),
+        "rows_b": pack(np.asarray(b, np.int64)),
+    }
+    pieces = list(served.call("SeparateGroups", **{"space": SPACE, **groups, **fields}))
+    rows = [unpack(piece.rows, dtype=np.int64, field="rows") for piece in pieces]
+    points = [unpack(piece.points, dtype=np.float32, ndim=2, field="points") for piece in pieces]
+    return np.concatenate(rows), np.concatenate(points)
+
+
+def test_two_groups_lie_on_both_sides_of_the_view_of_all_images(served):
+    every = scattered_rows(COUNT)
+    a, b = every[: EACH // 2], every[EACH : EACH + 9]
+    rows, points = separate(served, a, b)
+    assert np.array_equal(rows, every)
+    assert points.shape == (COUNT, 2)
+    assert np.abs(points).max() <= 1
+    # Also those of the same kind that nobody picked.
+    assert (points[:EACH, 0] < 0).all()
+    assert (points[EACH : 2 * EACH, 0] > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "field"), [([], [1], "rows_a"), ([1], [], "rows_b"), ([1, 4], [7, 4], "rows_b")]
+)
+def test_groups_must_not_be_empty_or_overlap(served, a, b, field):
+    with pytest.raises(InvalidArgument) as error:
+        separate(served, a, b)
+    assert error.value.field == field
+
+
+def test_a_group_has_at_most_ten_thousand_images(served):
+    with pytest.raises(InvalidArgument) as error:
+        separate(served, np.arange(10_001), [1])
+    assert error.value.field == "rows_a"
+
+
+def test_separating_images_without_vectors_is_not_found(served):
+    with pytest.raises(NotFound):
+        separate(served, [1], [2])
+
+
+def test_separating_in_a_space_without_vectors_is_a_failed_precondition(served):
+    with pytest.raises(Conflict):
+        separate(served, [1], [4], space="toy@9")

@@ -49,6 +49,12 @@ def system(stack, tmp_path):
     return System(stack, str(tmp_path), blobs(4, EACH, noise=0.8), truth)
 
 
+def _all_of(run, pages):
+    """The clusters of some pages, once all are of a run."""
+    names = {page.cluster for page in pages}
+    return names if names and all(each.startswith(run) for each in names) else None
+
+
 def labels_of(system):
     with system.ledger.changed:
         return dict(system.ledger.labels)
@@ -252,6 +258,32 @@ class TestClusters:
         assert system.seen().phase == SEED
         first, *_, last = system.index.asked
         assert first.request_id != last.request_id
+
+    def test_it_goes_on_with_what_people_made_of_its_clusters(self, system):
+        system.write_clusters("c1", 8)
+        system.start(expected_classes=4)
+        assert system.seen().clusters == "c1"
+        system.edit_clusters("c2", 8, after=["c1"], split=0)
+        loop = wait_for(lambda: system.get() if system.get().clusters == "c2" else None)
+        assert loop.phase == SEED
+        names = wait_for(lambda: _all_of("c2/", system.ledger.offered()))
+        assert {"c2/8", "c2/1"} <= names
+        assert not system.index.asked
+
+    def test_clusters_edited_before_it_is_started_anew_are_taken(self, system):
+        system.write_clusters("c1", 8)
+        system.edit_clusters("c2", 8, after=["c1"], split=0)
+        system.start(expected_classes=4)
+        assert system.seen().clusters == "c2"
+        assert not system.index.asked
+
+    def test_other_clusters_are_no_edit(self, system):
+        system.write_clusters("c1", 8)
+        system.start(expected_classes=4)
+        system.seen()
+        system.edit_clusters("c3", 8, after=["c2"], split=0)
+        system.person.answer(system.ledger.offered()[0])
+        assert system.seen().clusters == "c1"
 
     def test_a_clustering_that_was_dropped_is_made_anew(self, system, stack):
         system.start(expected_classes=4)

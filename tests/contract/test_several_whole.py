@@ -39,6 +39,7 @@ from hundredfold.embedding.servicer import EmbeddingServicer, embedding_mount
 from hundredfold.embedding.space_job import KIND as EMBED
 from hundredfold.embedding.space_job import EmbedCollection
 from hundredfold.hashing.servicer import HashingServicer, hashing_mount
+from hundredfold.index.editing import Editor
 from hundredfold.index.jobs import Jobs
 from hundredfold.index.searching import Searcher
 from hundredfold.index.servicer import IndexServicer, index_mount
@@ -182,7 +183,7 @@ class Town:
         jobs = Jobs(spaces, kept, threads=1, exact_below=100_000)
         searcher = Searcher(spaces, kept, threads=1, open_indexes=1)
         runs = self.runs("index", jobs.by_kind())
-        servicer = IndexServicer(spaces, kept, searcher, runs)
+        servicer = IndexServicer(spaces, kept, searcher, Editor(spaces, kept, threads=1), runs)
         self.serve("index", index_mount(servicer), runs_mount(runs))
 
     def _serve_training(self) -> None:

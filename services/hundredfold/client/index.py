@@ -1,6 +1,7 @@
 """Search, clusters and the map."""
 
 import uuid
+from collections.abc import Iterable, Sequence
 
 import grpc
 import numpy as np
@@ -10,7 +11,7 @@ from hundredfold.api.index.v1 import index_pb2, index_pb2_grpc
 from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.client import wire
 from hundredfold.client.runs import RunsClient
-from hundredfold.client.types import Cluster, Found, Map, Rows, Run
+from hundredfold.client.types import Assignment, Cluster, Found, Map, Rows, Run
 
 
 class IndexClient:
@@ -70,11 +71,64 @@ class IndexClient:
         )
         return _cluster(self._stub.GetCluster(request).summary)
 
-    def cluster_rows(self, collection: str, number: int, *, limit: int = 48) -> Rows:
-        """The images of a cluster, nearest to its centre first."""
-        request = index_pb2.GetClusterRequest(collection=collection, number=number, limit=limit)
+    def cluster_rows(self, collection: str, number: int, *, run: str = "", limit: int = 48) -> Rows:
+        """The images of a cluster, of the latest Cluster run unless told, nearest to its centre first."""
+        request = index_pb2.GetClusterRequest(
+            collection=collection, clusters=run, number=number, limit=limit
+        )
         answer = self._stub.GetCluster(request)
         return unpack(answer.rows, dtype=np.int64, ndim=1, field="rows")
+
+    def assignment(self, collection: str, run: str = "") -> Assignment:
+        """In which cluster each image is; of the latest Cluster run when none is named; NotFound."""
+        request = index_pb2.GetAssignmentRequest(collection=collection, clusters=run)
+        pieces = list(self._stub.GetAssignment(request, timeout=60))
+        return Assignment(
+            pieces[0].run_id,
+            np.concatenate([_rows(each) for each in pieces]),
+            np.concatenate(
+                [unpack(each.numbers, dtype=np.int32, ndim=1, field="numbers") for each in pieces]
+            ),
+        )
+
+    def split_cluster(
+        self, collection: str, cluster: str, into: int = 2, *, request_id: str = ""
+    ) -> str:
+        """Split a cluster `run/number`; the clustering it is in from then on.
+
+        Raises:
+            Conflict: somebody has changed it since, or it is too small, too large or of one kind only.
+        """
+        request = index_pb2.SplitClusterRequest(
+            collection=collection,
+            cluster=cluster,
+            into=into,
+            request_id=request_id or str(uuid.uuid4()),
+        )
+        return self._stub.SplitCluster(request, timeout=60).run_id
+
+    def merge_clusters(
+        self, collection: str, clusters: Sequence[str], *, request_id: str = ""
+    ) -> str:
+        """Merge clusters `run/number` into the one with the smallest number; the clustering it is in from then on.
+
+        Raises:
+            Conflict: somebody has changed one of them since.
+        """
+        request = index_pb2.MergeClustersRequest(
+            collection=collection, clusters=clusters, request_id=request_id or str(uuid.uuid4())
+        )
+        return self._stub.MergeClusters(request, timeout=60).run_id
+
+    def separate(self, collection: str, space: str, rows_a: Rows, rows_b: Rows) -> Map:
+        """All images as two groups of them lie farthest apart, the second on the right."""
+        request = index_pb2.SeparateGroupsRequest(
+            collection=collection,
+            space=space,
+            rows_a=pack(np.asarray(rows_a, np.int64)),
+            rows_b=pack(np.asarray(rows_b, np.int64)),
+        )
+        return _map(self._stub.SeparateGroups(request, timeout=60))
 
     def project(self, collection: str, space: str, *, seed: int = 0, request_id: str = "") -> Run:
         """Start to make the map."""
@@ -88,17 +142,24 @@ class IndexClient:
 
     def map(self, collection: str) -> Map:
         """The latest map; NotFound."""
-        pieces = [
-            (
-                unpack(answer.rows, dtype=np.int64, ndim=1, field="rows"),
-                unpack(answer.points, dtype=np.float32, ndim=2, field="points"),
-            )
-            for answer in self._stub.GetMap(
-                index_pb2.GetMapRequest(collection=collection), timeout=60
-            )
-        ]
-        rows, points = (np.concatenate(each) for each in zip(*pieces, strict=True))
-        return Map(rows, points)
+        return _map(self._stub.GetMap(index_pb2.GetMapRequest(collection=collection), timeout=60))
+
+
+def _map(answers: Iterable[index_pb2.GetMapResponse | index_pb2.SeparateGroupsResponse]) -> Map:
+    pieces = [
+        (_rows(each), unpack(each.points, dtype=np.float32, ndim=2, field="points"))
+        for each in answers
+    ]
+    rows, points = (np.concatenate(each) for each in zip(*pieces, strict=True))
+    return Map(rows, points)
+
+
+def _rows(
+    message: index_pb2.GetMapResponse
+    | index_pb2.SeparateGroupsResponse
+    | index_pb2.GetAssignmentResponse,
+) -> Rows:
+    return unpack(message.rows, dtype=np.int64, ndim=1, field="rows")
 
 
 def _cluster(message: index_pb2.ClusterSummary) -> Cluster:

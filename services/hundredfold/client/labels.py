@@ -8,16 +8,16 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
+from hundredfold.api.labels.v1 import labels_pb2
 from hundredfold.chassis.errors import Conflict
 from hundredfold.chassis.tensors import unpack
 from hundredfold.client import wire
+from hundredfold.client.reviewing import ReviewingClient
 from hundredfold.client.runs import RunsClient
 from hundredfold.client.types import (
     Annotator,
     Audit,
     Certificate,
-    Event,
     Judgement,
     Labels,
     Lease,
@@ -29,11 +29,11 @@ from hundredfold.client.types import (
 FORMATS = ("csv", "jsonl", "parquet", "imagenet")
 
 
-class LabelsClient:
+class LabelsClient(ReviewingClient):
     """The labels service."""
 
     def __init__(self, channel: grpc.Channel) -> None:
-        self._stub = labels_pb2_grpc.LabelsServiceStub(channel)
+        super().__init__(channel)
         self.runs = RunsClient("labels", channel)
 
     def lease(
@@ -105,23 +105,6 @@ class LabelsClient:
         answer = self._stub.Undo(request)
         lease = wire.lease(answer.lease) if answer.HasField("lease") else None
         return Undone(answer.seq, wire.event(answer.undone), lease)
-
-    def decisions(self, collection: str, *, after: int = 0, actor: str = "") -> Iterator[Event]:
-        """Events by seq, fetched as they are asked for."""
-        token = ""
-        while True:
-            request = labels_pb2.ListDecisionsRequest(
-                collection=collection,
-                after_seq=after,
-                actor=actor,
-                page_size=500,
-                page_token=token,
-            )
-            answer = self._stub.ListDecisions(request)
-            yield from map(wire.event, answer.events)
-            token = answer.next_page_token
-            if not token:
-                return
 
     def labels(self, collection: str, *, include_copies: bool = False) -> Labels:
         """The labels that count."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hundredfold.chassis.run_book import State
+from hundredfold.client.review_types import Selection
 
 Rows = NDArray[np.int64]
 
@@ -109,6 +110,7 @@ class PageKind(enum.StrEnum):
     SINGLE = "SINGLE"
     AUDIT = "AUDIT"
     REVIEW = "REVIEW"
+    PICKED = "PICKED"
 
 
 def _no_rows() -> Rows:
@@ -166,7 +168,11 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Event:
-    """One event of the ledger; `images` were judged in it, `audit_id` is that of audits and certificates."""
+    """One event of the ledger; `images` were judged in it, `audit_id` is that of audits and certificates.
+
+    `counts` is known of listed events alone: it was not taken back. An UNDO_MANY took `undone_events` back, those
+    of `selection`. A FLAG is on `flagged_rows`; `comment` is plain text that a person wrote: never markup.
+    """
 
     seq: int
     kind: str
@@ -179,6 +185,11 @@ class Event:
     request_id: str
     images: int = 0
     audit_id: str = ""
+    counts: bool = False
+    undone_events: int = 0
+    selection: Selection | None = None
+    comment: str = ""
+    flagged_rows: Rows = field(default_factory=_no_rows)
 
 
 @dataclass(frozen=True)
@@ -508,6 +519,15 @@ class Cluster:
     size: int
     medoid: int
     spread: float
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """In which cluster of a clustering `run` each image is: rows int64 [n], numbers int32 [n]."""
+
+    run: str
+    rows: Rows
+    numbers: NDArray[np.int32]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from hundredfold.api.selection.v1 import selection_pb2
 from hundredfold.api.training.v1 import training_pb2
 from hundredfold.chassis.run_book import State
 from hundredfold.chassis.tensors import pack, unpack
-from hundredfold.client import types
+from hundredfold.client import review_wire, types
 
 
 def run(service: str, message: runs_pb2.Run) -> types.Run:
@@ -154,6 +154,17 @@ def event(message: labels_pb2.Event) -> types.Event:
         request_id=message.request_id,
         images=message.images,
         audit_id=message.audit_id,
+        counts=message.counts,
+        undone_events=message.undone_events,
+        selection=(
+            review_wire.selection(message.selection) if message.HasField("selection") else None
+        ),
+        comment=message.comment,
+        flagged_rows=(
+            unpack(message.flagged_rows, dtype=np.int64, ndim=1, field="flagged_rows")
+            if message.HasField("flagged_rows")
+            else np.empty(0, np.int64)
+        ),
     )
 
 

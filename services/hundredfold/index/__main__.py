@@ -10,6 +10,7 @@ from hundredfold.chassis.server import build_server, serve
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.index.config import IndexConfig
 from hundredfold.index.domain import device
+from hundredfold.index.editing import Editor
 from hundredfold.index.jobs import Jobs
 from hundredfold.index.searching import Searcher
 from hundredfold.index.servicer import IndexServicer, index_mount
@@ -29,7 +30,8 @@ def main() -> int:
     jobs = Jobs(spaces, kept, threads=config.threads, exact_below=config.exact_below)
     searcher = Searcher(spaces, kept, threads=config.threads, open_indexes=config.open_indexes)
     runs = Runs(store, _SERVICE, jobs.by_kind())
-    servicer = IndexServicer(spaces, kept, searcher, runs)
+    editor = Editor(spaces, kept, threads=config.threads)
+    servicer = IndexServicer(spaces, kept, searcher, editor, runs)
     server = build_server(config, _SERVICE, [index_mount(servicer), runs_mount(runs)])
     runs.resume()
     return serve(server, on_stop=runs.close)

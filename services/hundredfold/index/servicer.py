@@ -6,6 +6,7 @@ from typing import Any
 import grpc
 import numpy as np
 
+from hundredfold.api.common.v1 import tensor_pb2
 from hundredfold.api.index.v1 import index_pb2, index_pb2_grpc
 from hundredfold.chassis.errors import InvalidArgument, NotFound
 from hundredfold.chassis.newest import Newest
@@ -16,6 +17,8 @@ from hundredfold.chassis.runs_servicer import run_message
 from hundredfold.chassis.server import Mount
 from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.index import jobs
+from hundredfold.index.domain import separating
+from hundredfold.index.editing import Editor
 from hundredfold.index.searching import Searcher
 from hundredfold.index.spaces import Spaces
 from hundredfold.index.store import IndexStore, StoredClusters
@@ -26,6 +29,7 @@ FOUND_DEFAULT = 48
 MOST_CLUSTERS = 1_000_000
 MOST_MEMBERS = 10_000
 MAP_PIECE = 50_000
+MOST_PICKED = 10_000
 CLUSTERINGS_OPEN = 8
 
 
@@ -36,13 +40,17 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         spaces: the vectors.
         store: indexes, clusterings and maps.
         searcher: for Search and Neighbours.
+        editor: for SplitCluster and MergeClusters.
         runs: does `jobs.Jobs`.
     """
 
-    def __init__(self, spaces: Spaces, store: IndexStore, searcher: Searcher, runs: Runs) -> None:
+    def __init__(
+        self, spaces: Spaces, store: IndexStore, searcher: Searcher, editor: Editor, runs: Runs
+    ) -> None:
         self._spaces = spaces
         self._store = store
         self._searcher = searcher
+        self._editor = editor
         self._runs = runs
         self._clusterings: Newest[StoredClusters] = Newest(CLUSTERINGS_OPEN)
 
@@ -114,6 +122,56 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
             summary=_summary(found, request.number), rows=pack(rows), distances=pack(distances)
         )
 
+    def GetAssignment(
+        self, request: index_pb2.GetAssignmentRequest, context: grpc.ServicerContext
+    ) -> Iterator[index_pb2.GetAssignmentResponse]:
+        """Tell in which cluster each image is, in pieces."""
+        found = self._clusters(request.collection, request.clusters)
+        for piece in _pieces(len(found.rows)):
+            yield index_pb2.GetAssignmentResponse(
+                rows=pack(found.rows[piece]),
+                numbers=pack(found.assignment[piece]),
+                run_id=found.run,
+            )
+
+    def SplitCluster(
+        self, request: index_pb2.SplitClusterRequest, context: grpc.ServicerContext
+    ) -> index_pb2.SplitClusterResponse:
+        """Split a cluster."""
+        run, numbers = self._editor.split(
+            request.collection, request.cluster, request.into, request.request_id
+        )
+        found = self._clusters(request.collection, run)
+        return index_pb2.SplitClusterResponse(
+            run_id=run, parts=[_summary(found, each) for each in numbers]
+        )
+
+    def MergeClusters(
+        self, request: index_pb2.MergeClustersRequest, context: grpc.ServicerContext
+    ) -> index_pb2.MergeClustersResponse:
+        """Merge clusters."""
+        run, (number,) = self._editor.merge(
+            request.collection, request.clusters, request.request_id
+        )
+        found = self._clusters(request.collection, run)
+        return index_pb2.MergeClustersResponse(run_id=run, merged=_summary(found, number))
+
+    def SeparateGroups(
+        self, request: index_pb2.SeparateGroupsRequest, context: grpc.ServicerContext
+    ) -> Iterator[index_pb2.SeparateGroupsResponse]:
+        """Lay all images out so that two groups of them are far apart."""
+        self._spaces.require(request.collection, request.space)
+        groups = _picked(request.rows_a, "rows_a"), _picked(request.rows_b, "rows_b")
+        if np.intersect1d(*groups).size:
+            raise InvalidArgument("an image is in both groups", field="rows_b")
+        source = self._spaces.read(request.collection, request.space)
+        a, b = (self._spaces.vectors_of(request.collection, request.space, each) for each in groups)
+        points = separating.lay_out(source.vectors, separating.plane(a, b))
+        for piece in _pieces(len(points)):
+            yield index_pb2.SeparateGroupsResponse(
+                rows=pack(source.rows[piece]), points=pack(points[piece])
+            )
+
     def Project(
         self, request: index_pb2.ProjectRequest, context: grpc.ServicerContext
     ) -> index_pb2.ProjectResponse:
@@ -126,8 +184,7 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
     ) -> Iterator[index_pb2.GetMapResponse]:
         """Send the map in pieces."""
         rows, points = self._store.read_map(request.collection, request.map)
-        for start in range(0, len(rows), MAP_PIECE):
-            piece = slice(start, start + MAP_PIECE)
+        for piece in _pieces(len(rows)):
             yield index_pb2.GetMapResponse(rows=pack(rows[piece]), points=pack(points[piece]))
 
     def _start(self, kind: str, request: Any, **parameters: JSON) -> Run:
@@ -153,6 +210,17 @@ def index_mount(servicer: IndexServicer) -> Mount:
         index_pb2_grpc.add_IndexServiceServicer_to_server,
         servicer,
     )
+
+
+def _pieces(length: int) -> Iterator[slice]:
+    return (slice(start, start + MAP_PIECE) for start in range(0, length, MAP_PIECE))
+
+
+def _picked(rows: tensor_pb2.Tensor, field: str) -> np.ndarray[Any, Any]:
+    """The rows of a group, each once."""
+    picked = unpack(rows, dtype=np.int64, ndim=1, field=field)
+    check_between(len(picked), 1, MOST_PICKED, field)
+    return np.unique(picked)
 
 
 def _check_queries(queries: np.ndarray[Any, Any], field: str) -> None:

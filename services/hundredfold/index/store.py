@@ -16,6 +16,7 @@ from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore, damaged
 from hundredfold.index.domain import nearest
 from hundredfold.index.domain.clustering import Clustering
+from hundredfold.index.domain.editing import Base
 from hundredfold.index.domain.nearest import Built
 from hundredfold.index.spaces import Space, again
 
@@ -24,8 +25,12 @@ _log = logging.getLogger("hundredfold.index.store")
 KEPT_RUNS = 5
 """Clusterings, and maps, that are kept of a collection."""
 
+KEPT_EDITS = 2
+"""Of the clusterings that an edited one came from, so many stay besides the first."""
+
 _CLUSTER_ARRAYS = (
     layout.CLUSTER_ROWS,
+    layout.CLUSTER_ASSIGNMENT,
     layout.CLUSTER_DISTANCE,
     layout.CLUSTER_ORDER,
     layout.CLUSTER_MEDOIDS,
@@ -57,6 +62,7 @@ class StoredClusters:
 
     run: str
     rows: NDArray[np.int64]
+    assignment: NDArray[np.int32]
     distance: NDArray[np.float32]
     order: NDArray[np.int64]
     medoids: NDArray[np.int64]
@@ -68,6 +74,23 @@ class StoredClusters:
         first = int(self.sizes[:number].sum())
         chosen = self.order[first : first + min(limit, int(self.sizes[number]))]
         return self.rows[chosen], self.distance[chosen]
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The clustering that is to be changed.
+
+    Attributes:
+        run: its name.
+        meta: of its manifest.
+        rows: int64 [m], ascending.
+        arrays: what changes.
+    """
+
+    run: str
+    meta: Mapping[str, Any]
+    rows: NDArray[np.int64]
+    arrays: Base
 
 
 class IndexStore:
@@ -145,22 +168,66 @@ class IndexStore:
             source: what was clustered.
             asked: the parameters of the run, with `space`.
         """
-        medoids = np.where(found.medoids >= 0, source.rows[found.medoids], -1)
-        arrays: dict[str, NDArray[Any]] = {
-            layout.CLUSTER_ROWS: source.rows,
-            layout.CLUSTER_ASSIGNMENT: found.assignment,
-            layout.CLUSTER_DISTANCE: found.distance,
-            layout.CLUSTER_ORDER: found.order,
-            layout.CLUSTER_CENTROIDS: found.centroids,
-            layout.CLUSTER_MEDOIDS: medoids,
-            layout.CLUSTER_SIZES: found.sizes,
-            layout.CLUSTER_SPREADS: found.spreads,
-        }
         folder, pointer = layout.clusters(collection, run), layout.clusters_latest(collection)
         facts = {"space": asked["space"], "count": len(found.sizes)}
-        manifest = self._write(folder, arrays)
+        manifest = self._write(folder, _cluster_arrays(found, source.rows))
         manifest.set_meta(vectors=source.version, asked=dict(asked), **facts)
         make_latest(self._store, pointer, manifest, keep=KEPT_RUNS, **facts)
+
+    def latest_clusters(self, collection: str) -> Latest:
+        """The clustering in use, mapped; NotFound when there is none."""
+        run = self.clusters_run(collection, "")
+        manifest = Manifest.load(self._store, layout.clusters(collection, run))
+        if not manifest.entries:
+            raise NotFound(f"{collection} has no clusters of run {run}", field="clusters")
+        rows, *arrays = (
+            manifest.read_array(self._store, name, mmap=True)
+            for name in (
+                layout.CLUSTER_ROWS,
+                layout.CLUSTER_ASSIGNMENT,
+                layout.CLUSTER_DISTANCE,
+                layout.CLUSTER_CENTROIDS,
+            )
+        )
+        return Latest(run, manifest.meta, rows, Base(*arrays))
+
+    def require(self, collection: str) -> None:
+        """Raise NotFound without the collection."""
+        require_collection(self._store, collection)
+
+    def edited(self, collection: str, run: str) -> Mapping[str, Any]:
+        """The facts of an edited clustering; none unless it was made and taken up."""
+        try:
+            pointer = self._store.read_json(layout.clusters_latest(collection))
+        except NotFound:
+            return {}
+        taken_up = run in (pointer["run"], *pointer.get("edited", ()))
+        meta = Manifest.load(self._store, layout.clusters(collection, run)).meta
+        return meta if taken_up and meta else {}
+
+    def save_edited(
+        self, collection: str, run: str, found: Clustering, base: Latest, meta: Mapping[str, Any]
+    ) -> None:
+        """Keep what a clustering was changed to, make it the latest, and delete what is too old.
+
+        It counts as made of the same vectors as asked, so that clustering again keeps what people did.
+
+        Args:
+            collection: whose it is.
+            run: its name.
+            found: the clusters.
+            base: what it was before.
+            meta: `edits`, `began_with` and others.
+        """
+        pointer = layout.clusters_latest(collection)
+        manifest = self._write(layout.clusters(collection, run), _cluster_arrays(found, base.rows))
+        facts = {"space": base.meta["space"], "count": len(found.sizes)}
+        manifest.set_meta(**{**base.meta, **meta, **facts})
+        before = [name for name, _ in meta["edits"]]
+        for old in before[1:-KEPT_EDITS]:
+            self._store.delete(layout.clusters(collection, old))
+        told = {**facts, "began_with": meta["began_with"], "edited": before}
+        make_latest(self._store, pointer, manifest, keep=KEPT_RUNS + KEPT_EDITS, **told)
 
     def same_clusters(
         self, collection: str, version: str, asked: Mapping[str, Any]
@@ -253,6 +320,19 @@ class IndexStore:
         for name, array in arrays.items():
             manifest.add(name, self._store.write_array(f"{folder}/{name}", array))
         return manifest
+
+
+def _cluster_arrays(found: Clustering, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    return {
+        layout.CLUSTER_ROWS: rows,
+        layout.CLUSTER_ASSIGNMENT: found.assignment,
+        layout.CLUSTER_DISTANCE: found.distance,
+        layout.CLUSTER_ORDER: found.order,
+        layout.CLUSTER_CENTROIDS: found.centroids,
+        layout.CLUSTER_MEDOIDS: np.where(found.medoids >= 0, rows[found.medoids], -1),
+        layout.CLUSTER_SIZES: found.sizes,
+        layout.CLUSTER_SPREADS: found.spreads,
+    }
 
 
 def _index_sha256(manifest: Manifest, space: str) -> str:

@@ -214,6 +214,8 @@ class Answers:
         event = work.event(seq)
         if event.kind is EventKind.UNDO:
             raise Conflict("an undo can't be undone; decide again", reason="IS_UNDO")
+        if event.kind in (EventKind.FLAG, EventKind.UNFLAG):
+            raise Conflict("a flag is resolved, not undone", reason="IS_FLAG")
         if not fold.standing.counts(seq, event.kind):
             raise Conflict(f"event {seq} does not count any more", reason="DOES_NOT_COUNT")
         if event.actor != asker.name and not asker.may_review:

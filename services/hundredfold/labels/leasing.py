@@ -239,7 +239,8 @@ class Leasing:
         return catalog.schema(collection) if knows_classes(page) else catalog.recent(collection)
 
     def _give_back(self, collection: str, ended: Sequence[Lease]) -> None:
-        pages = [(each.page, self._schema(collection, each.page)) for each in ended]
+        queued = [each.page for each in ended if not each.page.own]
+        pages = [(page, self._schema(collection, page)) for page in queued]
         with (
             self._records.reading(collection) as reading,
             self._ledger.fold(collection, reading) as fold,

@@ -2,25 +2,25 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from hundredfold.chassis.storage.collections import several_classes
 from hundredfold.labels.domain.copies import Copies
-from hundredfold.labels.domain.event import Event, EventKind, Mark, Standing, standing
+from hundredfold.labels.domain.event import Event, EventKind, Mark
 from hundredfold.labels.domain.fold import Fold
-from hundredfold.labels.domain.folds import AnyFold, empty, fits, taken_up
+from hundredfold.labels.domain.folds import AnyFold
 from hundredfold.labels.domain.pair_fold import PairFold
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.domain.state import FoldState, Labels
+from hundredfold.labels.refolding import BATCH_EVENTS, Refolding
 from hundredfold.labels.store.catalog import Catalog
 from hundredfold.labels.store.reading import Reading
 from hundredfold.labels.store.records import Records
 from hundredfold.labels.store.snapshots import Snapshots
 from hundredfold.labels.store.writing import Writing
 
-BATCH_EVENTS = 500
 # How soon events that another replica wrote are seen.
 POLL_SECONDS = 1.0
 
@@ -121,6 +121,20 @@ class Ledger:
             state = kept.state
         return _resolved(state.labels(schema.divided), schema)
 
+    def imagined(self, collection: str, seqs: Sequence[int]) -> tuple[Labels, Labels]:
+        """The labels as they are, and as they would be if these events, which count, did not.
+
+        Classes as they are by now, divided ones too. Nothing that the ledger keeps is touched.
+        """
+        kept = self._of(collection)
+        schema = self.catalog.schema(collection)
+        with self.records.reading(collection) as reading:
+            with self.fold(collection, reading) as fold:
+                now, head = _plain(fold, schema), fold.seq
+            refolding = Refolding(reading, self._snapshots, kept.schema, kept.copies, head)
+            then, _ = refolding.fold([Mark(head + 1, EventKind.UNDO_MANY, tuple(seqs))])
+            return now, _plain(then, schema)
+
     def copies(self, collection: str) -> Copies | None:
         """The newest groups of copies, which the fold counts by from now on; None when there are none."""
         kept = self._of(collection)
@@ -214,33 +228,19 @@ class Ledger:
                 kept.fold = self._refolded(kept, work)
 
     def _refolded(self, kept: _Kept, work: Reading) -> AnyFold:
-        """A fold from the newest snapshot that all that was taken back since leaves whole."""
-        head = work.head_seq()
-        marks = [mark for mark in work.marks() if mark.seq <= head]
-        stands = standing(marks)
-        fold = self._base(kept, work, marks, stands)
-        fold.stand(stands)
-        while fold.seq < head:
-            for event in work.events(fold.seq, min(BATCH_EVENTS, head - fold.seq)):
-                fold.refold(event, stands)
-        return fold
-
-    def _base(self, kept: _Kept, work: Reading, marks: list[Mark], stands: Standing) -> AnyFold:
-        head = work.head_seq()
-        for state, chain in self._snapshots.newest_first(work.collection):
-            whole = chain == work.hash_at(state.seq) and not _taken_back(marks, state.seq)
-            known = fits(state, kept.schema)
-            if stands.cleared <= state.seq <= head and whole and known:
-                kept.snapshot_at = state.seq
-                return taken_up(state, kept.schema, kept.copies)
-        fold = empty(kept.schema, kept.copies)
-        fold.seq = stands.cleared
+        refolding = Refolding(work, self._snapshots, kept.schema, kept.copies, work.head_seq())
+        fold, began = refolding.fold()
+        kept.snapshot_at = began or kept.snapshot_at
         return fold
 
 
-def _taken_back(marks: list[Mark], seq: int) -> bool:
-    """Whether an event up to `seq` was taken back after it."""
-    return any(mark.kind is EventKind.UNDO and mark.undone_seq <= seq < mark.seq for mark in marks)
+def _plain(fold: AnyFold, schema: Schema) -> Labels:
+    """The labels of a fold, merged classes as those they are part of by now."""
+    if isinstance(fold, PairFold):
+        return fold.labels()
+    labels = fold.state().labels()
+    refused = schema.resolve(labels.negative_class_ids)
+    return replace(labels, class_ids=schema.resolve(labels.class_ids), negative_class_ids=refused)
 
 
 def _resolved(labels: Labels, schema: Schema) -> Labels:

@@ -28,7 +28,10 @@ class Seeds:
         self._known: Clusters | None = None
 
     def read(self, state: LoopState, images: int) -> Clusters:
-        """The clusters of the seed; waits until they are made."""
+        """The clusters of the seed, as people have edited them; waits until they are made."""
+        edited = self.edited(state)
+        if edited:
+            state = self._place.change(state, clusters=edited)
         known = self._known
         if known is not None and known.run == state.clusters:
             return known
@@ -41,6 +44,10 @@ class Seeds:
             self._in_vain(state, clusters="")
             raise Aborted("the clusters are there no more; looking for others") from error
         return self._known
+
+    def edited(self, state: LoopState) -> str:
+        """What people have made of the clusters of a loop; empty when they are as they were."""
+        return state.clusters and self._store.edited_clusters(state.collection, state.clusters)
 
     def _find(self, state: LoopState, images: int) -> LoopState:
         run, space, count = self._store.latest_clusters(state.collection)

@@ -60,11 +60,10 @@ class Sight:
         self._families: Families | None = None
 
     def is_old(self, state: LoopState) -> bool:
-        """Whether vectors came, or classes got children, since it was looked last."""
+        """Whether vectors came, classes got children or clusters were edited since it was looked last."""
         now = self._store.families(state.collection)
-        return self.has_grown(state) or (
-            self._families is not None and self._families.parent_of != now.parent_of
-        )
+        parents = self._families is not None and self._families.parent_of != now.parent_of
+        return self.has_grown(state) or parents or bool(self._seeds.edited(state))
 
     def has_grown(self, state: LoopState) -> bool:
         """Whether vectors came since it was looked last."""

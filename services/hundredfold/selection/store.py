@@ -157,13 +157,25 @@ class SelectionStore:
         return np.concatenate([np.empty(0, np.int64), *rows])
 
     def latest_clusters(self, collection: str) -> tuple[str, str, int]:
-        """Run, space and count of the newest clustering; ("", "", 0) when there is none."""
+        """Run, space and count of the newest clustering; ("", "", 0) when there is none.
+
+        Of one that people have edited the count is that of the Cluster run it came from.
+        """
         path = layout.clusters_latest(collection)
         run = latest(self._store, path)
         if not run:
             return "", "", 0
         document = self._store.read_json(path)
-        return run, str(document.get("space", "")), int(document.get("count", 0))
+        count = document.get("began_with", document.get("count", 0))
+        return run, str(document.get("space", "")), int(count)
+
+    def edited_clusters(self, collection: str, run: str) -> str:
+        """What a clustering has become since people split or merged its clusters; empty when nobody did."""
+        path = layout.clusters_latest(collection)
+        newest = latest(self._store, path)
+        if not newest or newest == run:
+            return ""
+        return newest if run in self._store.read_json(path).get("edited", ()) else ""
 
     def clusters(self, collection: str, run: str) -> Clusters:
         """A clustering; NotFound when it is there no more."""

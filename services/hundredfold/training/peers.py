@@ -18,7 +18,12 @@ CERTIFIED = 127
 REVIEWED = int(page_pb2.PAGE_KIND_REVIEW)
 """The origin of a label that a person looked at twice."""
 
-BY_PAGE = (page_pb2.PAGE_KIND_CLUSTER, page_pb2.PAGE_KIND_VERIFY, page_pb2.PAGE_KIND_AUDIT)
+BY_PAGE = (
+    page_pb2.PAGE_KIND_CLUSTER,
+    page_pb2.PAGE_KIND_VERIFY,
+    page_pb2.PAGE_KIND_AUDIT,
+    page_pb2.PAGE_KIND_PICKED,
+)
 """The origins of labels that were given to many images at once."""
 
 

@@ -50,6 +50,8 @@ class Reading:
 
 def read(events: Sequence[Event], divided: Collection[int] = ()) -> Reading:
     undone = {event.undone_seq for event in events if event.kind is EventKind.UNDO}
+    many = [e for e in events if e.kind is EventKind.UNDO_MANY and e.seq not in undone]
+    undone |= {seq for event in many for seq in event.rows.tolist()}
     clears = [e.seq for e in events if e.kind is EventKind.CLEAR and e.seq not in undone]
     reading = Reading(divided=divided)
     for event in events:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from hundredfold.labels.domain.event import Draft, EventKind, Judgement, Mark, Verdict
 from hundredfold.labels.domain.page import Lease, LeaseState, Page, PageKind
+from hundredfold.labels.domain.undoing import Wanted
 from hundredfold.labels.store.database import Database
 from hundredfold.labels.store.reading import LedgerDamaged
 from hundredfold.labels.store.records import Records
@@ -48,6 +49,11 @@ def draft(*rows: int, actor: str = "ann", request_id: str = "", undo: int = 0) -
         undone_seq=undo,
         token=7,
     )
+
+
+def draft_of_many(*seqs: int) -> Draft:
+    rows = np.array(seqs, np.int64)
+    return Draft(EventKind.UNDO_MANY, "ann", str(uuid.uuid4()), b"body", rows=rows)
 
 
 def ask(records: Records, what: str, *values: Any, collection: str = BIRDS, **named: Any) -> Any:
@@ -118,7 +124,8 @@ class RecordStoreContract:
     def test_events_can_be_read_from_a_place_and_by_actor(self, records: Records) -> None:
         self.append(records, draft(1), draft(2, actor="bob"), draft(3), draft(4))
         assert [e.seq for e in ask(records, "events", 1, 2)] == [2, 3]
-        assert [e.seq for e in ask(records, "events", 0, 9, actor="ann")] == [1, 3, 4]
+        by_ann = ask(records, "listed", Wanted(actor="ann"), 9, newest_first=False)
+        assert [e.seq for e in by_ann] == [1, 3, 4]
         assert ask(records, "decisions_of", "ann", before=4, limit=9) == [3, 1]
         assert ask(records, "actors", [2, 3]) == {2: "bob", 3: "ann"}
         event = ask(records, "event", 2)
@@ -128,9 +135,51 @@ class RecordStoreContract:
             ask(records, "event", 5)
 
     def test_marks_are_the_events_that_take_back(self, records: Records) -> None:
-        self.append(records, draft(1), draft(undo=1), draft(2))
-        assert ask(records, "marks") == [Mark(2, EventKind.UNDO, 1)]
+        self.append(records, draft(1), draft(undo=1), draft(2), draft_of_many(1, 3))
+        singly, many = Mark(2, EventKind.UNDO, (1,)), Mark(4, EventKind.UNDO_MANY, (1, 3))
+        assert ask(records, "marks") == [singly, many]
         assert ask(records, "judges", 1) == [(3, EventKind.DECISION, "ann")]
+
+    def test_events_are_listed_by_what_they_are_and_when(self, records: Records) -> None:
+        self.append(records, draft(1), draft(2, actor="bob"), draft(undo=1), draft(3, actor="bob"))
+        moments = [e.created_at for e in ask(records, "events", 0, 9)]
+
+        def listed(limit: int = 9, *, newest_first: bool = True, **criteria: Any) -> list[int]:
+            wanted = Wanted(**criteria)
+            found = ask(records, "listed", wanted, limit, newest_first=newest_first)
+            return [each.seq for each in found]
+
+        assert listed() == [4, 3, 2, 1]
+        assert listed(newest_first=False, limit=2) == [1, 2]
+        assert listed(actor="bob") == [4, 2]
+        assert listed(kinds=(EventKind.UNDO,)) == [3]
+        assert listed(since=moments[0]) == [4, 3, 2, 1]
+        assert listed(until=moments[0]) == []
+        assert listed(until=moments[-1] + 1, head_seq=2) == [2, 1]
+        before = ask(records, "listed", Wanted(), 9, before=3, newest_first=True)
+        assert [each.seq for each in before] == [2, 1]
+        bobs = ask(records, "judging", Wanted(actor="bob"), 2, 9)
+        assert bobs == [(4, EventKind.DECISION, "bob")]
+        assert ask(records, "kinds_of", [9, 3]) == [(3, EventKind.UNDO, "ann")]
+        assert [e.seq for e in ask(records, "of_seqs", [4, 1, 7])] == [1, 4]
+
+    def test_flags_are_read_with_their_images(self, records: Records) -> None:
+        rows = np.array([5, 2], np.int64)
+        flag = Draft(EventKind.FLAG, "ann", "f", b"", details={"comment": "blurred"}, rows=rows)
+        self.append(records, draft(1), flag)
+        (event,) = ask(records, "flags", 0)
+        assert (event.seq, event.rows.tolist()) == (2, [5, 2])
+        assert event.details == {"comment": "blurred"}
+        assert ask(records, "flags", 2) == []
+
+    def test_the_newest_lease_of_a_page_is_found_while_it_holds(self, records: Records) -> None:
+        lease = self.lease(records, 1)
+        assert ask(records, "lease_of", "p1", "bob") is None
+        found = ask(records, "lease_of", "p1", "ann")
+        assert found.token == lease.token
+        with records.writing(BIRDS) as work:
+            work.end_leases([lease.token], LeaseState.RELEASED)
+        assert ask(records, "lease_of", "p1", "ann") is None
 
     def test_a_request_id_is_found_and_cannot_be_written_twice(self, records: Records) -> None:
         written = draft(1)

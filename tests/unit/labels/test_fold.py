@@ -1,6 +1,7 @@
 """The fold equals a plain reading of its rules, whatever the order of events."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hundredfold.labels.domain.copies import Copies, inherited
-from hundredfold.labels.domain.event import Event, EventKind, Judgement, Mark, Verdict, standing
+from hundredfold.labels.domain.event import (
+    JUDGING,
+    Event,
+    EventKind,
+    Judgement,
+    Mark,
+    Verdict,
+    standing,
+)
 from hundredfold.labels.domain.fold import Fold
 from hundredfold.labels.domain.page import Page, PageKind
 from tests.unit.labels.plain_fold import agrees, read
@@ -19,9 +28,9 @@ CLASSES = 3
 
 def marks(events: Sequence[Event]) -> list[Mark]:
     return [
-        Mark(e.seq, e.kind, e.undone_seq)
+        Mark(e.seq, e.kind, e.taken_back)
         for e in events
-        if e.kind in (EventKind.UNDO, EventKind.CLEAR)
+        if e.taken_back or e.kind is EventKind.CLEAR
     ]
 
 
@@ -54,12 +63,14 @@ def event(
     seq: int,
     *judgements: Judgement,
     undo: int = 0,
+    many: Sequence[int] = (),
     clear: bool = False,
     certify: bool = False,
     kind_of_page: PageKind | None = None,
     planted: Sequence[int] = (),
 ) -> Event:
     kind = EventKind.UNDO if undo else EventKind.CLEAR if clear else EventKind.DECISION
+    kind = EventKind.UNDO_MANY if many else kind
     page = None
     if kind_of_page:
         page = Page("p", kind_of_page, np.arange(ROWS), 1, planted=np.array(planted, np.int64))
@@ -72,6 +83,7 @@ def event(
         judgements=judgements,
         seconds=1.5 if kind is EventKind.DECISION else 0,
         undone_seq=undo,
+        rows=np.array(sorted(many), np.int64),
         seq=seq,
         created_at=1000.0 + seq,
     )
@@ -91,10 +103,14 @@ def ledgers(draw: st.DrawFn) -> list[Event]:
     for seq in range(1, draw(st.integers(1, 25)) + 1):
         stand = standing(marks(events))
         counting = [e.seq for e in events if stand.counts(e.seq, e.kind)]
-        choice = draw(st.sampled_from(["decide"] * 6 + ["undo"] * 4 + ["clear", "certify"]))
+        choice = draw(
+            st.sampled_from(["decide"] * 6 + ["undo"] * 4 + ["many"] * 2 + ["clear", "certify"])
+        )
         if choice == "undo" and counting:
             latest = draw(st.sampled_from([counting[-1:], counting]))
             events.append(event(seq, undo=draw(st.sampled_from(latest))))
+        elif choice == "many" and (judging := judging_of(events, counting)):
+            events.append(event(seq, many=draw(st.sets(st.sampled_from(judging), min_size=1))))
         elif choice == "clear":
             events.append(event(seq, clear=True))
         elif choice == "certify":
@@ -107,6 +123,10 @@ def ledgers(draw: st.DrawFn) -> list[Event]:
             planted = sorted(draw(st.sets(st.integers(0, ROWS - 1), max_size=2)))
             events.append(event(seq, *draw(judgements()), kind_of_page=page, planted=planted))
     return events
+
+
+def judging_of(events: Sequence[Event], seqs: Sequence[int]) -> list[int]:
+    return [e.seq for e in events if e.seq in seqs and e.kind in JUDGING]
 
 
 @st.composite
@@ -168,7 +188,7 @@ def test_labels_are_whole_again_when_a_class_has_no_children_any_more(events: li
 @given(ledgers(), st.integers(0, 25))
 def test_a_state_taken_on_the_way_continues_to_the_same_end(events: list[Event], at: int) -> None:
     fold = refolded(events[:at])
-    undone_later = any(e.undone_seq <= at for e in events[at:] if e.kind is EventKind.UNDO)
+    undone_later = any(min(e.taken_back) <= at for e in events[at:] if e.taken_back)
     again = Fold.of(fold.state())
     assert again.state().same_as(fold.state())
     if not undone_later and standing(marks(events)).cleared <= at:
@@ -187,6 +207,60 @@ def test_taking_back_what_a_later_event_builds_on_asks_for_a_refold() -> None:
     assert not fold.apply(event(3, undo=1))
     assert fold.seq == 2
     assert fold.class_of(np.array([0])).tolist() == [2]
+
+
+@settings(max_examples=120, deadline=None)
+@given(ledgers(), st.data())
+def test_taking_many_back_is_taking_each_back(events: list[Event], data: st.DataObject) -> None:
+    stands = standing(marks(events))
+    judging = judging_of(events, [e.seq for e in events if stands.counts(e.seq, e.kind)])
+    if not judging:
+        return
+    chosen = data.draw(st.sets(st.sampled_from(judging), min_size=1))
+    head = len(events) + 1
+    many = applied([*events, event(head, many=sorted(chosen))])
+    singly = [event(at, undo=seq) for at, seq in enumerate(sorted(chosen), head)]
+    one_by_one = applied([*events, *singly]).state()
+    assert replace(many.state(), seq=one_by_one.seq).same_as(one_by_one)
+    # And all of it back by one more event.
+    back = applied([*events, event(head, many=sorted(chosen)), event(head + 1, undo=head)])
+    before = applied(events).state()
+    undone = np.append(before.undone, head)
+    assert back.state().same_as(replace(before, seq=head + 1, undone=undone))
+
+
+def test_taking_many_of_the_newest_back_needs_no_refold() -> None:
+    fold = folded(
+        event(1, said(1, Verdict.IS, 0, 1)),
+        event(2, said(2, Verdict.IS, 0)),
+        event(3, said(3, Verdict.IS, 5)),
+        event(4, said(1, Verdict.IS_NOT, 2)),
+    )
+    assert fold.apply(event(5, many=[1, 2, 4]))
+    assert fold.class_of(np.array([0, 1, 5])).tolist() == [0, 0, 3]
+    assert not fold.refused(np.array([2]), 1).any()
+
+
+def test_taking_many_back_of_which_one_is_built_upon_asks_for_a_refold() -> None:
+    events = (
+        event(1, said(1, Verdict.IS, 0)),
+        event(2, said(2, Verdict.IS, 0)),
+        event(3, said(3, Verdict.IS, 5)),
+    )
+    fold = folded(*events)
+    assert not fold.apply(event(4, many=[1, 3]))
+    assert fold.class_of(np.array([0, 5])).tolist() == [2, 3]
+    assert fold.apply(event(4, many=[2, 3]))
+    assert fold.class_of(np.array([0, 5])).tolist() == [1, 0]
+
+
+def applied(events: Sequence[Event]) -> Fold:
+    """As the ledger folds: again where an event asks for it."""
+    fold = Fold()
+    for count, each in enumerate(events, 1):
+        if not fold.apply(each):
+            fold = refolded(events[:count])
+    return fold
 
 
 def test_an_event_out_of_turn_is_an_error() -> None:

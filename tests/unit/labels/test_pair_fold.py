@@ -37,9 +37,15 @@ def said(class_id: int, verdict: Verdict, *rows: int) -> Judgement:
 
 
 def event(
-    seq: int, *judgements: Judgement, of: int = 1, undo: int = 0, clear: bool = False
+    seq: int,
+    *judgements: Judgement,
+    of: int = 1,
+    undo: int = 0,
+    many: Sequence[int] = (),
+    clear: bool = False,
 ) -> Event:
     kind = EventKind.UNDO if undo else EventKind.CLEAR if clear else EventKind.DECISION
+    kind = EventKind.UNDO_MANY if many else kind
     page = Page("p", PageKind.VERIFY, np.arange(ROWS), of, several=True)
     return Event(
         kind=kind,
@@ -50,14 +56,15 @@ def event(
         judgements=judgements,
         seconds=1.5,
         undone_seq=undo,
+        rows=np.array(sorted(many), np.int64),
         seq=seq,
         created_at=1000.0 + seq,
     )
 
 
 def marks(events: Sequence[Event]) -> list[Mark]:
-    kinds = (EventKind.UNDO, EventKind.CLEAR)
-    return [Mark(e.seq, e.kind, e.undone_seq) for e in events if e.kind in kinds]
+    marking = [e for e in events if e.taken_back or e.kind is EventKind.CLEAR]
+    return [Mark(e.seq, e.kind, e.taken_back) for e in marking]
 
 
 @st.composite
@@ -66,9 +73,13 @@ def ledgers(draw: st.DrawFn) -> list[Event]:
     for seq in range(1, draw(st.integers(1, 14)) + 1):
         stands = standing(marks(events))
         counting = [e.seq for e in events if stands.counts(e.seq, e.kind)]
-        choice = draw(st.sampled_from(["decide"] * 6 + ["undo"] * 3 + ["clear"]))
+        choice = draw(st.sampled_from(["decide"] * 6 + ["undo"] * 3 + ["many"] * 2 + ["clear"]))
         if choice == "undo" and counting:
             events.append(event(seq, undo=draw(st.sampled_from(counting))))
+        elif choice == "many" and (
+            judging := [e.seq for e in events if e.seq in counting and e.kind in JUDGING]
+        ):
+            events.append(event(seq, many=draw(st.sets(st.sampled_from(judging), min_size=1))))
         elif choice == "clear":
             events.append(event(seq, clear=True))
         else:
@@ -192,7 +203,7 @@ def test_another_schema_reads_the_same_words_otherwise(events: list[Event]) -> N
 @given(ledgers(), st.integers(0, 14))
 def test_a_state_taken_on_the_way_continues_to_the_same_end(events: list[Event], at: int) -> None:
     state = refolded(events[:at], KIN).state()
-    undone_later = any(e.undone_seq <= at for e in events[at:] if e.kind is EventKind.UNDO)
+    undone_later = any(min(e.taken_back) <= at for e in events[at:] if e.taken_back)
     again = folds.taken_up(state, KIN, None)
     assert isinstance(again, PairFold)
     assert again.state().same_as(state)

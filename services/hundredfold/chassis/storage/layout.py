@@ -194,12 +194,12 @@ def first_rows_file(digest: str) -> str:
 
 
 def clusters(collection_: str, run: str) -> str:
-    """The folder of one Cluster run; its manifest has {"space", "count"}."""
+    """The folder of one Cluster run, or of what became of one when people split or merged its clusters; its manifest has {"space", "count"}, that of an edited one also {"edits": [[run, [numbers changed in it]], ..], oldest first}."""
     return f"{collection(collection_)}/clusters/{check_run(run, 'clusters')}"
 
 
 def clusters_latest(collection_: str) -> str:
-    """JSON {"run": id, "space": .., "count": k} of the newest Cluster run that is complete."""
+    """JSON {"run": id, "space": .., "count": k} of the newest clustering that is complete; of an edited one also {"began_with": k of the Cluster run, "edited": [runs that it came from, oldest first]}."""
     return f"{collection(collection_)}/clusters/latest.json"
 
 

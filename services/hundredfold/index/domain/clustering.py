@@ -90,7 +90,7 @@ def cluster(
         centroids,
         lambda done, total: progress((n + n // 2 + done // 2) // 2, total),
     )
-    return _summarise(assignment, distance, centroids)
+    return summarise(assignment, distance, centroids)
 
 
 def _sample(
@@ -146,9 +146,10 @@ def _distances(
     return distance
 
 
-def _summarise(
+def summarise(
     assignment: NDArray[np.int32], distance: NDArray[np.float32], centroids: NDArray[np.float32]
 ) -> Clustering:
+    """What follows from the assignment int32 [n], the distances float32 [n] and the centres float32 [k, d]."""
     count = len(centroids)
     order = np.lexsort((distance, assignment)).astype(np.int64)
     sizes = np.bincount(assignment, minlength=count).astype(np.int64)

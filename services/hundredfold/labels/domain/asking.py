@@ -34,13 +34,27 @@ def open_again(fold: Fold, page: Page, schema: Schema, seq: int) -> Mask:
     """Which images of a page can be shown again when its event is taken back: bool [n]."""
     given = fold.given_by(page.rows) == seq
     free = given | ~fold.done(page.rows)
-    if page.kind is PageKind.AUDIT:
+    if page.kind in (PageKind.AUDIT, PageKind.PICKED):
         free |= ~fold.by_people(page.rows)
     if page.kind is PageKind.REVIEW:
         free |= _to_review(fold, page, schema)
     asked = page.asked
     left = np.where(asked, free, _odd(fold, page, schema))
     return left & bool((left & asked).any())
+
+
+def pickable(fold: Fold, page: Page, schema: Schema, *, relabel: bool) -> Mask:
+    """Which images of a page somebody may pick: bool [n].
+
+    Those that people have not labelled: who picks an image that was set aside knows it. Or, to look at them again,
+    those that people labelled as the class of the page.
+    """
+    rows = page.rows
+    if not relabel:
+        return ~((fold.class_of(rows) > 0) & fold.by_people(rows))
+    named = labels_named(fold, rows, page.class_id, schema)
+    found: Mask = np.isin(rows, np.concatenate([np.empty(0, np.int64), *named.values()]))
+    return found & fold.by_people(rows)
 
 
 def labels_named(fold: Fold, rows: Rows, class_id: int, schema: Schema) -> dict[int, Rows]:

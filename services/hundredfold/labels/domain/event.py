@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hundredfold.labels.domain.page import Ids, Page, Rows
+from hundredfold.labels.domain.page import NO_ROWS, Ids, Page, Rows
 
 
 class Verdict(enum.IntEnum):
@@ -27,6 +27,9 @@ class EventKind(enum.IntEnum):
     CLEAR = 4
     AUDIT = 5
     CERTIFICATE = 6
+    UNDO_MANY = 7
+    FLAG = 8
+    UNFLAG = 9
 
 
 JUDGING = frozenset({EventKind.DECISION, EventKind.IMPORT, EventKind.CERTIFICATE})
@@ -65,7 +68,10 @@ class Draft:
         seconds: DECISION: seconds it took the person.
         undone_seq: UNDO: the event that no longer counts.
         token: DECISION: the lease answered; UNDO: the lease given again; else 0.
-        details: AUDIT and CERTIFICATE: what they are about, as JSON; `audit_id` among it.
+        details: AUDIT and CERTIFICATE: what they are about, as JSON; `audit_id` among it. UNDO_MANY: what
+            was asked. FLAG and UNFLAG: see `flag`.
+        rows: int64 [n]. UNDO_MANY: the events that no longer count, ascending; FLAG: the images; UNFLAG:
+            the flags that are done with.
     """
 
     kind: EventKind
@@ -78,6 +84,14 @@ class Draft:
     undone_seq: int = 0
     token: int = 0
     details: Mapping[str, Any] = field(default_factory=dict)
+    rows: Rows = field(default_factory=lambda: NO_ROWS)
+
+    @property
+    def taken_back(self) -> tuple[int, ...]:
+        """The events that no longer count by it."""
+        if self.kind is EventKind.UNDO_MANY:
+            return tuple(self.rows.tolist())
+        return (self.undone_seq,) if self.kind is EventKind.UNDO else ()
 
     @property
     def origin(self) -> int:
@@ -116,7 +130,7 @@ class Mark:
 
     seq: int
     kind: EventKind
-    undone_seq: int = 0
+    taken_back: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +153,22 @@ class Standing:
 
 
 def standing(marks: list[Mark]) -> Standing:
-    """Which events count after these UNDO and CLEAR events, which are all there are, by seq."""
-    undone = {mark.undone_seq for mark in marks if mark.kind is EventKind.UNDO}
+    """Which events count after these UNDO, UNDO_MANY and CLEAR events, which are all there are, by seq."""
+    undone = set[int]().union(*(mark.taken_back for mark in lasting(marks)))
     clears = [mark.seq for mark in marks if mark.kind is EventKind.CLEAR]
     cleared = max((seq for seq in clears if seq not in undone), default=0)
     return Standing(cleared, frozenset(seq for seq in undone if seq > cleared))
+
+
+def lasting(marks: list[Mark]) -> list[Mark]:
+    """The UNDO and UNDO_MANY events of marks that were not taken back themselves: an UNDO never is."""
+    singly = {seq for mark in marks if mark.kind is EventKind.UNDO for seq in mark.taken_back}
+    return [
+        mark
+        for mark in marks
+        if mark.kind is EventKind.UNDO
+        or (mark.kind is EventKind.UNDO_MANY and mark.seq not in singly)
+    ]
 
 
 def labels_by_class(rows: Rows, class_ids: Ids) -> tuple[Judgement, ...]:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Set
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from hundredfold.labels.domain.copies import Copies
 from hundredfold.labels.domain.event import JUDGING, Event, EventKind, Standing
-from hundredfold.labels.domain.page import Rows
+from hundredfold.labels.domain.page import NO_ROWS, Rows
 from hundredfold.labels.domain.people import Counts, counts_of, from_table, table
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.domain.state import FoldState
@@ -86,12 +86,12 @@ class Folding(ABC):
         """Fold in the next event.
 
         Returns:
-            False when this takes back an event that is not at hand or that later ones build on. The
+            False when this takes back events that are not at hand or that later ones build on. The
             fold is unchanged then: fold again from an earlier state with `refold`.
         """
         if event.seq != self.seq + 1:
             raise ValueError(f"event {event.seq} does not follow {self.seq}")
-        if event.kind is EventKind.UNDO and not self._undo(event.undone_seq):
+        if event.taken_back and not self._undo(event.taken_back):
             return False
         if event.kind is EventKind.CLEAR:
             self._forget(event.seq)
@@ -157,23 +157,30 @@ class Folding(ABC):
             _, (_, dropped) = self._window.popitem(last=False)
             self._window_rows -= len(dropped.touched)
 
-    def _undo(self, seq: int) -> bool:
-        if seq < self._cleared or seq in self._undone:
-            return True
-        if seq not in self._window or self._built_upon(seq):
+    def _undo(self, taken_back: Collection[int]) -> bool:
+        seqs = {seq for seq in taken_back if seq >= self._cleared and seq not in self._undone}
+        if not seqs <= self._window.keys() or self._built_upon(seqs):
             return False
-        event, change = self._window.pop(seq)
-        self._window_rows -= len(change.touched)
-        change.take_back()
-        self._spend(event, -1)
-        self._undone.add(seq)
+        for seq in sorted(seqs, reverse=True):
+            event, change = self._window.pop(seq)
+            self._window_rows -= len(change.touched)
+            change.take_back()
+            self._spend(event, -1)
+        self._undone |= seqs
         return True
 
-    def _built_upon(self, seq: int) -> bool:
-        """Whether a later event that counts judged what this one did."""
-        touched = self._window[seq][1].touched
-        later = (change.touched for at, (_, change) in self._window.items() if at > seq)
-        return any(np.isin(touched, each, assume_unique=True).any() for each in later)
+    def _built_upon(self, seqs: Set[int]) -> bool:
+        """Whether a later event that counts, and is none of these, judged what one of these did."""
+        first = min(seqs, default=self.seq + 1)
+        later = [(at, change.touched) for at, (_, change) in self._window.items() if at >= first]
+        cells = np.concatenate([NO_ROWS, *(touched for _, touched in later)])
+        goes = np.repeat(
+            np.array([at in seqs for at, _ in later], np.bool_), [len(each) for _, each in later]
+        )
+        # Events ascend, and a stable sort keeps those of one cell in their order.
+        order = np.argsort(cells, kind="stable")
+        same = cells[order][1:] == cells[order][:-1]
+        return bool((same & goes[order][:-1] & ~goes[order][1:]).any())
 
     def _spend(self, event: Event, sign: int) -> None:
         if event.kind is not EventKind.DECISION:

@@ -50,6 +50,13 @@ def still_open(fold: AnyFold, page: Page, schema: Schema, audit_id: str) -> Mask
     return asking.still_open(fold, page, schema, audit_id)
 
 
+def pickable(fold: AnyFold, page: Page, schema: Schema, *, relabel: bool) -> Mask:
+    """Which images of a page somebody may pick: bool [n]; with `relabel` those with the label of its class."""
+    if isinstance(fold, PairFold):
+        return pair_asking.pickable(fold, page, schema, relabel=relabel)
+    return asking.pickable(fold, page, schema, relabel=relabel)
+
+
 def open_again(fold: AnyFold, page: Page, schema: Schema, seq: int) -> Mask:
     """Which images of a page can be shown again when its event is taken back: bool [n]."""
     if isinstance(fold, PairFold):

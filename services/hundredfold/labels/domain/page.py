@@ -31,6 +31,7 @@ class PageKind(enum.IntEnum):
     SINGLE = 3
     AUDIT = 4
     REVIEW = 5
+    PICKED = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +42,7 @@ class Page:
         page_id: unique in its collection.
         kind: what is asked.
         rows: int64 [n], in the order they are shown.
-        class_id: the class asked about (VERIFY, AUDIT, REVIEW) or likely (CLUSTER); 0 for none.
+        class_id: the class asked about (VERIFY, AUDIT, REVIEW) or likely (CLUSTER, PICKED); 0 for none.
         second: int32 [n] or [0]: the next likely class of each.
         probability: float32 [n] or [0].
         model: the head that arranged it, or "".
@@ -50,6 +51,7 @@ class Page:
         planted: int64 [k], some of `rows`: known not to be of the class; to see whether they are found.
         audit_id: AUDIT: whose sample it shows, or "" for the random stream.
         several: whether its images may be of other classes too.
+        own: whether who holds it picked its images himself: it never goes into the queue.
     """
 
     page_id: str
@@ -64,6 +66,7 @@ class Page:
     planted: Rows = field(default_factory=lambda: NO_ROWS)
     audit_id: str = ""
     several: bool = False
+    own: bool = False
 
     @property
     def cells(self) -> Rows:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from hundredfold.labels.domain.class_view import ClassView
+from hundredfold.labels.domain.event import CERTIFIED, Verdict
 from hundredfold.labels.domain.page import Mask, Page
 from hundredfold.labels.domain.pair_fold import PairFold
 from hundredfold.labels.domain.schema import Schema
@@ -32,6 +33,19 @@ def still_open(fold: PairFold, page: Page, schema: Schema, audit_id: str) -> Mas
         return ~ClassView(fold, class_id).by_people(page.rows)
     unknown: Mask = fold.known(key_array(page.rows, class_id)) == 0
     return unknown
+
+
+def pickable(fold: PairFold, page: Page, schema: Schema, *, relabel: bool) -> Mask:
+    """Which images of a page somebody may pick: bool [n].
+
+    With a class those of which people have not said whether they are of it, or with `relabel` all; without one
+    those of which nothing was said.
+    """
+    if not page.class_id:
+        return still_open(fold, page, schema, "")
+    known, origins = fold.about(page.rows, schema.in_use(page.class_id))
+    open_: Mask = ~np.isin(known, (Verdict.IS, Verdict.IS_NOT)) | (origins == CERTIFIED)
+    return open_ | relabel
 
 
 def open_again(fold: PairFold, page: Page, schema: Schema, seq: int) -> Mask:

@@ -8,16 +8,21 @@ import numpy as np
 
 from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.chassis.requests import check_between
-from hundredfold.labels.domain.event import Judgement, Verdict
+from hundredfold.labels.domain.event import JUDGING, Judgement, Verdict
 from hundredfold.labels.domain.page import Page, PageKind, Rows
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.domain.state import MOST_ROWS
+from hundredfold.labels.domain.undoing import Selection
 
 MOST_NAME = 128
 MOST_TEXT = 200
 MOST_SECONDS = 86_400.0
 MOST_JUDGEMENTS = 1_000
 MOST_PAGE_ROWS = 1_024
+MOST_COMMENT = 1_000
+MOST_SEQS = 10_000
+MOST_FLAGS = 1_000
+MOST_TIME = 1e11
 _NO_PAIRS = (PageKind.SINGLE, PageKind.REVIEW)
 _NAMED = (PageKind.VERIFY, PageKind.AUDIT, PageKind.REVIEW)
 
@@ -51,6 +56,61 @@ def not_negative(value: int, field: str) -> int:
     if not 0 <= value < 1 << 63:
         raise InvalidArgument(f"{field} must not be negative", field=field)
     return value
+
+
+def moment(value: float, field: str) -> float:
+    """Unix seconds; 0 = not said."""
+    if not (math.isfinite(value) and 0 <= value <= MOST_TIME):
+        raise InvalidArgument(f"{field} must be Unix seconds", field=field)
+    return value
+
+
+def comment(text: str) -> str:
+    """What a person writes: plain text, of which only line ends and tabs are not printable."""
+    if len(text) > MOST_COMMENT:
+        raise InvalidArgument(f"a comment has at most {MOST_COMMENT} characters", field="comment")
+    if not all(each.isprintable() or each in "\n\t" for each in text):
+        raise InvalidArgument("a comment holds what can't be printed", field="comment")
+    return text.strip()
+
+
+def picked(rows: Rows, in_collection: int) -> Rows:
+    """Images that a person picked, int64 [n], of a collection of so many rows."""
+    if not 1 <= len(rows) <= MOST_PAGE_ROWS or _repeats(rows):
+        raise InvalidArgument(f"rows are 1 to {MOST_PAGE_ROWS} images, each once", field="rows")
+    if rows.min() < 0 or rows.max() >= min(in_collection, MOST_ROWS):
+        raise InvalidArgument("a row is not in the collection", field="rows")
+    return rows
+
+
+def thought_to_be(class_id: int, schema: Schema, *, needed: bool) -> int:
+    """The class that picked images are thought to be of; 0 = none, unless one is needed."""
+    if not class_id and not needed:
+        return 0
+    if schema.unknown([class_id]):
+        raise InvalidArgument(f"class {class_id} is not in the schema", field="class_id")
+    return class_id
+
+
+def flag_seqs(seqs: Sequence[int]) -> Sequence[int]:
+    """Flags that are done with."""
+    if not 1 <= len(seqs) <= MOST_FLAGS:
+        raise InvalidArgument(f"seqs are 1 to {MOST_FLAGS} flags", field="seqs")
+    return seqs
+
+
+def selection(chosen: Selection) -> Selection:
+    """Which events are meant: by seq, or by some criterion."""
+    wanted = chosen.wanted
+    if len(chosen.seqs) > MOST_SEQS:
+        raise InvalidArgument(f"at most {MOST_SEQS} seqs", field="selection.seqs")
+    if bool(chosen.seqs) == wanted.chooses:
+        raise InvalidArgument("a selection names seqs, or a criterion", field="selection")
+    if not set(wanted.kinds) <= JUDGING:
+        raise InvalidArgument(
+            "only decisions, imports and certificates can be selected", field="selection.kinds"
+        )
+    return chosen
 
 
 def seconds(value: float) -> float:
@@ -101,6 +161,8 @@ def page(offered: Page, rows: int) -> Page:
         raise _bad_page("model, cluster or score is out of bounds")
     if offered.class_id < 0 or (offered.kind in _NAMED and not offered.class_id):
         raise _bad_page("a page to verify, audit or review needs a class_id")
+    if offered.kind is PageKind.PICKED:
+        raise _bad_page("what a person picks is not offered; lease it")
     if offered.audit_id:
         raise _bad_page("the pages of an audit can't be offered; start one")
     if not 1 <= len(offered.rows) <= MOST_PAGE_ROWS:

@@ -7,7 +7,6 @@ import grpc
 from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
 from hundredfold.chassis.context import stopping
 from hundredfold.chassis.errors import InvalidArgument
-from hundredfold.chassis.paging import decode_token, encode_token, page_size
 from hundredfold.chassis.requests import check_request_id
 from hundredfold.chassis.runs_servicer import run_message
 from hundredfold.chassis.server import Mount
@@ -16,18 +15,21 @@ from hundredfold.labels.auditing import Auditor
 from hundredfold.labels.audits import Audits
 from hundredfold.labels.domain import rules
 from hundredfold.labels.domain.copies import Projection, inherited_pairs
+from hundredfold.labels.flagging import Flags
 from hundredfold.labels.leasing import Leasing
 from hundredfold.labels.ledger import Ledger
+from hundredfold.labels.picking import Picking
 from hundredfold.labels.servicer import messages
 from hundredfold.labels.servicer.asking import asker, may_know_planted
-from hundredfold.labels.servicer.audits_servicer import AuditsServicer
+from hundredfold.labels.servicer.review_servicer import ReviewServicer
 from hundredfold.labels.transfer import Transfer
+from hundredfold.labels.undoing import Undoing
 
 MOST_TOKENS = 64
 MOST_PAGES = 256
 
 
-class LabelsServicer(AuditsServicer):
+class LabelsServicer(ReviewServicer):
     """See labels.proto for what each call means."""
 
     def __init__(
@@ -44,6 +46,9 @@ class LabelsServicer(AuditsServicer):
         self._audits = audits
         self._auditor = auditor
         self._answers = Answers(ledger)
+        self._picking = Picking(ledger, audits)
+        self._undoing = Undoing(ledger)
+        self._flags = Flags(ledger)
 
     def LeasePages(
         self, request: labels_pb2.LeasePagesRequest, context: grpc.ServicerContext
@@ -107,25 +112,6 @@ class LabelsServicer(AuditsServicer):
             undone=messages.event_message(undone.event, planted=may_know_planted()),
             lease=messages.lease_message(undone.lease) if undone.lease else None,
         )
-
-    def ListDecisions(
-        self, request: labels_pb2.ListDecisionsRequest, context: grpc.ServicerContext
-    ) -> labels_pb2.ListDecisionsResponse:
-        """See labels.proto."""
-        collection = self._collection(request.collection)
-        first = rules.not_negative(request.after_seq, "after_seq")
-        (after,) = decode_token(request.page_token, int) or (first,)
-        size = page_size(request.page_size)
-        with self._ledger.records.reading(collection) as reading:
-            found = reading.events(
-                rules.not_negative(after, "page_token"),
-                size + 1,
-                actor=rules.actor_name(request.actor, "actor"),
-            )
-        # Less than asked for when the message would become too large.
-        sent = next(messages.batches(found[:size], planted=may_know_planted()), [])
-        token = encode_token(sent[-1].seq) if len(sent) < len(found) else ""
-        return labels_pb2.ListDecisionsResponse(events=sent, next_page_token=token)
 
     def WatchDecisions(
         self, request: labels_pb2.WatchDecisionsRequest, context: grpc.ServicerContext

@@ -15,7 +15,7 @@ from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.labels.domain import rules
 from hundredfold.labels.domain.audit import Audit
 from hundredfold.labels.domain.copies import Projection
-from hundredfold.labels.domain.event import Event, EventKind, Judgement, Verdict
+from hundredfold.labels.domain.event import Event, EventKind, Judgement, Standing, Verdict
 from hundredfold.labels.domain.page import NO_IDS, NO_NUMBERS, NO_ROWS, Lease, Page, PageKind, Rows
 from hundredfold.labels.domain.people import Counts
 from hundredfold.labels.domain.progress import Progress
@@ -34,7 +34,7 @@ def page(message: page_pb2.Page) -> Page:
     return Page(
         page_id=message.page_id,
         kind=_enum(PageKind, message.kind, "pages.kind"),
-        rows=_rows(message.rows, "pages.rows"),
+        rows=rows(message.rows, "pages.rows"),
         class_id=message.class_id,
         second=_optional(message.second, NO_IDS, "pages.second"),
         probability=_optional(message.probability, NO_NUMBERS, "pages.probability"),
@@ -80,8 +80,17 @@ def lease_message(lease: Lease) -> labels_pb2.Lease:
     )
 
 
-def event_message(event: Event, *, planted: bool) -> labels_pb2.Event:
-    """Write an event, without its judgements when they are too many for a message."""
+def event_message(
+    event: Event, *, planted: bool, stands: Standing | None = None
+) -> labels_pb2.Event:
+    """Write an event, without its judgements when they are too many for a message.
+
+    Args:
+        event: which.
+        planted: whether to say which images were planted.
+        stands: which events count, to say whether this one does.
+    """
+    asked = event.details.get("selection")
     images = sum(len(each.rows) for each in event.judgements)
     whole = event.kind is EventKind.DECISION or images <= MOST_EVENT_ROWS
     return labels_pb2.Event(
@@ -96,15 +105,23 @@ def event_message(event: Event, *, planted: bool) -> labels_pb2.Event:
         request_id=event.request_id,
         images=images,
         audit_id=str(event.details.get("audit_id", "")),
+        counts=bool(stands and stands.counts(event.seq, event.kind)),
+        undone_events=len(event.rows) if event.kind is EventKind.UNDO_MANY else 0,
+        selection=labels_pb2.Selection(**asked) if asked else None,
+        comment=str(event.details.get("comment", "")),
+        flagged_rows=pack(event.rows) if event.kind is EventKind.FLAG else None,
+        flag_seqs=event.rows.tolist() if event.kind is EventKind.UNFLAG else (),
     )
 
 
-def batches(events: Iterable[Event], *, planted: bool) -> Iterator[list[labels_pb2.Event]]:
+def batches(
+    events: Iterable[Event], *, planted: bool, stands: Standing | None = None
+) -> Iterator[list[labels_pb2.Event]]:
     """Write events, as many together as a message may well hold."""
     batch: list[labels_pb2.Event] = []
     size = 0
     for event in events:
-        message = event_message(event, planted=planted)
+        message = event_message(event, planted=planted, stands=stands)
         if batch and size + message.ByteSize() > _MESSAGE_BYTES:
             yield batch
             batch, size = [], 0
@@ -245,7 +262,7 @@ def format_name(value: int) -> str:
 
 def _judgement(message: labels_pb2.Judgement) -> Judgement:
     verdict = _enum(Verdict, message.verdict, "judgements.verdict")
-    return Judgement(message.class_id, verdict, _rows(message.rows, "judgements.rows"))
+    return Judgement(message.class_id, verdict, rows(message.rows, "judgements.rows"))
 
 
 def _judgement_message(judgement: Judgement) -> labels_pb2.Judgement:
@@ -256,7 +273,8 @@ def _judgement_message(judgement: Judgement) -> labels_pb2.Judgement:
     )
 
 
-def _rows(tensor: tensor_pb2.Tensor, field: str) -> Rows:
+def rows(tensor: tensor_pb2.Tensor, field: str) -> Rows:
+    """Read the images of a page."""
     return unpack(tensor, dtype=np.int64, ndim=1, field=field, limit=rules.MOST_PAGE_ROWS)
 
 

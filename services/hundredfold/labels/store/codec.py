@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hundredfold.labels.domain.event import Draft, Judgement, Verdict
-from hundredfold.labels.domain.page import Page, PageKind
+from hundredfold.labels.domain.page import NO_ROWS, Page, PageKind
 
 _HEAD = struct.Struct("<I")
 _LEVEL = 1
@@ -33,7 +33,7 @@ def page_from_bytes(data: bytes) -> Page:
 
 
 def content_to_bytes(draft: Draft) -> bytes:
-    """Write what an event says: the page, the judgements and the seconds."""
+    """Write what an event says: the page, the judgements, the seconds, the details and the rows."""
     head: dict[str, Any] = {
         "page": _page_head(draft.page) if draft.page else None,
         "said": [[each.class_id, int(each.verdict)] for each in draft.judgements],
@@ -42,20 +42,31 @@ def content_to_bytes(draft: Draft) -> bytes:
     if draft.details:
         head["details"] = dict(draft.details)
     arrays = [*(_page_arrays(draft.page) if draft.page else ())]
-    return _write(head, [*arrays, *(each.rows for each in draft.judgements)])
+    arrays += [each.rows for each in draft.judgements]
+    # As with the parts of a page: what was written before there was such stays as it is.
+    if draft.rows.size:
+        arrays.append(draft.rows)
+    return _write(head, arrays)
 
 
 def content_from_bytes(data: bytes) -> dict[str, Any]:
     """Read what an event says, as keyword arguments of `Event`."""
     head, arrays = _read(data)
     page = _page(head["page"], arrays[:3]) if head["page"] else None
-    rows = arrays[3:] if page else arrays
+    rest = arrays[3:] if page else arrays
+    kinds = head["said"]
     said = tuple(
         Judgement(class_id, Verdict(verdict), each)
-        for (class_id, verdict), each in zip(head["said"], rows, strict=True)
+        for (class_id, verdict), each in zip(kinds, rest[: len(kinds)], strict=True)
     )
-    details = head.get("details", {})
-    return {"page": page, "judgements": said, "seconds": head["seconds"], "details": details}
+    (rows,) = rest[len(kinds) :] or (NO_ROWS,)
+    return {
+        "page": page,
+        "judgements": said,
+        "seconds": head["seconds"],
+        "details": head.get("details", {}),
+        "rows": rows,
+    }
 
 
 def body_digest(parts: Mapping[str, Any], judgements: Sequence[Judgement] = ()) -> bytes:
@@ -84,6 +95,8 @@ def _page_head(page: Page) -> dict[str, Any]:
         head["audit_id"] = page.audit_id
     if page.several:
         head["several"] = True
+    if page.own:
+        head["own"] = True
     return head
 
 

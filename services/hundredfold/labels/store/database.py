@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from hundredfold.chassis.errors import InvalidArgument, ResourceExhausted, Unavailable
-from hundredfold.labels.store.tables import metadata
+from hundredfold.labels.store.tables import create
 
 BUSY_SECONDS = 5
 LEAST_FREE_BYTES = 100_000_000
@@ -107,7 +107,7 @@ class SQLiteDatabase:
         event.listen(self._readers, "begin", _begin)
         self._writers = self._readers.execution_options(hundredfold_writes=True)
         with self.writing() as connection:
-            metadata.create_all(connection)
+            create(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -154,7 +154,7 @@ class PostgresDatabase:
         with self.writing() as connection:
             # Replicas that start together would make the same tables at once.
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
-            metadata.create_all(connection)
+            create(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

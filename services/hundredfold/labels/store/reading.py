@@ -11,13 +11,15 @@ from sqlalchemy import Connection, Row, Select, select
 
 from hundredfold.labels.domain.event import Event, EventKind, Mark
 from hundredfold.labels.domain.page import Lease, LeaseState, Mask, Rows
+from hundredfold.labels.domain.undoing import Wanted
 from hundredfold.labels.store.codec import content_from_bytes, page_from_bytes
 from hundredfold.labels.store.tables import collections, events, leased_rows, leases
 
 NO_HASH = bytes(32)
-_MARKS = (EventKind.UNDO, EventKind.CLEAR)
+_MARKS = (EventKind.UNDO, EventKind.UNDO_MANY, EventKind.CLEAR)
 _JUDGES = (EventKind.DECISION, EventKind.IMPORT)
 _AUDITS = (EventKind.AUDIT, EventKind.CERTIFICATE)
+_FLAGS = (EventKind.FLAG, EventKind.UNFLAG)
 _CHAINED = tuple(column.name for column in events.c if column.name != "hash")
 
 
@@ -57,19 +59,46 @@ class Reading:
         """The head when the newest snapshot was begun, by whichever replica; 0 for none."""
         return self._of_collection(collections.c.snapshot_seq)
 
-    def events(self, after: int, limit: int, *, actor: str = "") -> list[Event]:
-        """At most `limit` events after a seq, by seq; of one actor if named.
+    def events(self, after: int, limit: int) -> list[Event]:
+        """At most `limit` events after a seq, by seq.
 
         Raises:
-            LedgerDamaged: an event is not what was written. Not noticed when an actor is named.
+            LedgerDamaged: an event is not what was written.
         """
-        found = self._events().where(events.c.seq > after).order_by(events.c.seq).limit(limit)
-        if actor:
-            return [_event(row) for row in self._all(found.where(events.c.actor == actor))]
-        rows = self._all(found)
+        rows = self._all(
+            self._events().where(events.c.seq > after).order_by(events.c.seq).limit(limit)
+        )
         if rows:
             _check_chain(rows, self.hash_at(after))
         return [_event(row) for row in rows]
+
+    def listed(
+        self, wanted: Wanted, limit: int, *, after: int = 0, before: int = 0, newest_first: bool
+    ) -> list[Event]:
+        """At most `limit` of the events wanted, after a seq and, unless 0, before another, by seq."""
+        found = _meeting(self._events().where(events.c.seq > after), wanted)
+        if before:
+            found = found.where(events.c.seq < before)
+        order = events.c.seq.desc() if newest_first else events.c.seq
+        return [_event(row) for row in self._all(found.order_by(order).limit(limit))]
+
+    def judging(self, wanted: Wanted, after: int, limit: int) -> list[tuple[int, EventKind, str]]:
+        """Seq, kind and actor of at most `limit` of the events wanted after a seq, by seq."""
+        found = self._events(events.c.seq, events.c.kind, events.c.actor)
+        found = _meeting(found.where(events.c.seq > after), wanted)
+        rows = self._all(found.order_by(events.c.seq).limit(limit))
+        return [(row.seq, EventKind(row.kind), row.actor) for row in rows]
+
+    def kinds_of(self, seqs: Sequence[int]) -> list[tuple[int, EventKind, str]]:
+        """Seq, kind and actor of the events with these seqs, by seq; at most some thousand."""
+        found = self._events(events.c.seq, events.c.kind, events.c.actor)
+        rows = self._all(found.where(events.c.seq.in_(seqs)).order_by(events.c.seq))
+        return [(row.seq, EventKind(row.kind), row.actor) for row in rows]
+
+    def of_seqs(self, seqs: Sequence[int]) -> list[Event]:
+        """The events with these seqs, by seq, as far as they are there; at most some thousand."""
+        found = self._events().where(events.c.seq.in_(seqs)).order_by(events.c.seq)
+        return [_event(row) for row in self._all(found)]
 
     def event(self, seq: int) -> Event:
         """One event, which is there."""
@@ -87,19 +116,24 @@ class Reading:
         return _event(rows[0]) if rows else None
 
     def marks(self) -> list[Mark]:
-        """All UNDO and CLEAR events, by seq."""
-        found = (
-            self._events(events.c.seq, events.c.kind, events.c.undone_seq)
-            .where(events.c.kind.in_(_MARKS))
-            .order_by(events.c.seq)
-        )
-        return [Mark(row.seq, EventKind(row.kind), row.undone_seq) for row in self._all(found)]
+        """All UNDO, UNDO_MANY and CLEAR events, by seq."""
+        found = self._events().where(events.c.kind.in_(_MARKS)).order_by(events.c.seq)
+        return [_mark(row) for row in self._all(found)]
 
     def audits(self, after: int) -> list[Event]:
         """The AUDIT and CERTIFICATE events after a seq, by seq."""
         found = (
             self._events()
             .where(events.c.seq > after, events.c.kind.in_(_AUDITS))
+            .order_by(events.c.seq)
+        )
+        return [_event(row) for row in self._all(found)]
+
+    def flags(self, after: int) -> list[Event]:
+        """The FLAG and UNFLAG events after a seq, by seq."""
+        found = (
+            self._events()
+            .where(events.c.seq > after, events.c.kind.in_(_FLAGS))
             .order_by(events.c.seq)
         )
         return [_event(row) for row in self._all(found)]
@@ -147,6 +181,16 @@ class Reading:
         rows = self._all(self._leases().where(leases.c.token == token))
         return _lease(rows[0]) if rows else None
 
+    def lease_of(self, page_id: str, annotator: str) -> Lease | None:
+        """The newest ACTIVE lease of a page that somebody holds."""
+        found = self._leases().where(
+            leases.c.state == LeaseState.ACTIVE,
+            leases.c.page_id == page_id,
+            leases.c.annotator == annotator,
+        )
+        rows = self._all(found.order_by(leases.c.token.desc()).limit(1))
+        return _lease(rows[0]) if rows else None
+
     def active_leases(
         self, tokens: Sequence[int] | None = None, *, expired: bool = False
     ) -> list[Lease]:
@@ -181,6 +225,18 @@ class Reading:
         return self.connection.execute(found).all()
 
 
+def _meeting(found: Select[Any], wanted: Wanted) -> Select[Any]:
+    """Those that meet every criterion that is set."""
+    conditions = {
+        "actor": events.c.actor == wanted.actor,
+        "kinds": events.c.kind.in_(wanted.kinds),
+        "since": events.c.created_at >= wanted.since,
+        "until": events.c.created_at < wanted.until,
+        "head_seq": events.c.seq <= wanted.head_seq,
+    }
+    return found.where(*(each for name, each in conditions.items() if getattr(wanted, name)))
+
+
 def chain_hash(values: Mapping[str, Any]) -> bytes:
     """The sha256 over every column of an event, the hash of the event before among them."""
     parts = [values[name] for name in _CHAINED]
@@ -210,6 +266,14 @@ def _event(row: Row[Any]) -> Event:
         created_at=row.created_at,
         **content_from_bytes(row.content),
     )
+
+
+def _mark(row: Row[Any]) -> Mark:
+    kind = EventKind(row.kind)
+    if kind is EventKind.UNDO:
+        # There are many of them: without reading what they say.
+        return Mark(row.seq, kind, (row.undone_seq,))
+    return Mark(row.seq, kind, _event(row).taken_back)
 
 
 def _lease(row: Row[Any]) -> Lease:

@@ -3,6 +3,7 @@
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     Double,
     Index,
     Integer,
@@ -49,6 +50,7 @@ events = Table(
     UniqueConstraint("collection", "request_id"),
     Index("events_by_actor", "collection", "actor", "seq"),
     Index("events_by_kind", "collection", "kind", "seq"),
+    Index("events_by_time", "collection", "created_at"),
 )
 """The ledger. Rows are added, never changed."""
 
@@ -76,3 +78,11 @@ leased_rows = Table(
     Index("leased_rows_by_token", "token"),
 )
 """The cells of ACTIVE leases (see `Page.cells`). Its primary key is why no image can be in two, or in two of one class."""
+
+
+def create(connection: Connection) -> None:
+    """Make the tables and indexes that are missing: of a ledger of an earlier version some are there."""
+    metadata.create_all(connection)
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)

@@ -145,13 +145,15 @@ class Ledger:
             self._stub.OfferPages(request)
 
     def answered(self, collection: str, after_seq: int) -> list[Answered]:
-        """The pages answered since an event, at most a thousand."""
+        """The pages of the queue answered since an event, at most a thousand: what people pick is none."""
         request = labels_pb2.ListDecisionsRequest(
             collection=collection, after_seq=after_seq, page_size=1000
         )
         with named("labels"):
             events = self._stub.ListDecisions(request).events
-        return [_answered(each) for each in events if each.kind == labels_pb2.EVENT_KIND_DECISION]
+        decisions = [each for each in events if each.kind == labels_pb2.EVENT_KIND_DECISION]
+        picked = page_pb2.PAGE_KIND_PICKED
+        return [_answered(each) for each in decisions if each.page.kind != picked]
 
     def miss_rate(self, collection: str) -> float:
         """The share of odd images that people overlook, by what they did."""

@@ -1,6 +1,7 @@
 // The palette: the classes with their keys, and a field that finds one of many or adds one.
 
 import { element, text } from "./dom.js";
+import { say } from "./words.js";
 
 export const DIGITS = "1234567890";
 const SHOWN = 300;
@@ -8,27 +9,50 @@ const SHOWN = 300;
 export class Palette {
   constructor(session) {
     this.session = session;
-    this.marked = 0; // which of the shown entries Enter takes
-    this.field = element("input", "picker", {
-      type: "text", maxLength: 200, placeholder: "Find or add a class", autocomplete: "off", spellcheck: false,
-      ariaLabel: "Find or add a class",
-    });
-    this.list = element("div", "classes", { role: "listbox", ariaLabel: "Classes", id: "classes" });
+    this.marked = 0;    // which of the shown entries Enter takes
+    this.one = false;   // the class that is chosen next is that of the image in focus alone
+    this.field = element("input", "picker", { type: "text", maxLength: 200, autocomplete: "off", spellcheck: false });
+    this.#ask();
+    this.list = element("div", "classes", { role: "listbox", ariaLabel: say("label.classes"), id: "classes" });
     this.field.setAttribute("aria-controls", "classes");
     this.field.addEventListener("input", () => { this.marked = 0; this.draw(); });
     this.field.addEventListener("focus", () => this.draw());
-    this.field.addEventListener("blur", () => this.draw());
+    this.field.addEventListener("blur", () => this.#leave());
     this.field.addEventListener("keydown", (event) => this.#key(event));
     this.list.addEventListener("pointerdown", (event) => event.preventDefault()); // the field keeps the focus
     this.list.addEventListener("click", (event) => {
       const entry = event.target.closest(".class");
-      if (entry) this.#take(this.entries[Number(entry.dataset.place)]);
+      if (entry) this.#take(this.entries[Number(entry.dataset.place)], event.shiftKey);
     });
   }
 
   focus() {
     this.field.focus();
     this.field.select();
+  }
+
+  // The class that is chosen next is that of the image in focus alone.
+  focusOne() {
+    if (!this.session.page) return;
+    if (this.session.several && !this.session.page.isSingle) {
+      this.session.toast(say("label.one_of_several"));
+      return;
+    }
+    this.one = true;
+    this.#ask();
+    this.focus();
+  }
+
+  #ask() {
+    const words = this.one ? say("label.find_one", { number: this.session.page.focus + 1 }) : say("label.find");
+    Object.assign(this.field, { placeholder: words, ariaLabel: words });
+    this.field.classList.toggle("one", this.one);
+  }
+
+  #leave() {
+    this.one = false;
+    this.#ask();
+    this.draw();
   }
 
   // The class that a key means, if any: its own key first, then its digit.
@@ -49,6 +73,8 @@ export class Palette {
   mark() {
     const named = this.session.page?.named ?? 0;
     const searching = this.#searching();
+    if (!searching && this.drawn?.named === named && this.drawn.entries === this.entries) return;
+    this.drawn = { named: searching ? -1 : named, entries: this.entries };
     this.entries?.forEach(({ classId }, place) => {
       const row = this.list.children[place];
       row.classList.toggle("chosen", classId === named && named > 0);
@@ -72,7 +98,7 @@ export class Palette {
 
   #hint() {
     if (!this.session.known) return "";
-    return "No class yet: press N, type the first and press Enter.";
+    return say("label.no_class");
   }
 
   // Entries {classId, name, key, guideline, color} that fit what is typed, and one that adds it.
@@ -97,7 +123,7 @@ export class Palette {
     const row = element("button", "class", { type: "button", tabIndex: -1, role: "option" });
     row.dataset.place = place;
     if (!entry.classId) {
-      row.append(text("i", "plus", "+"), text("span", "name", `Add “${entry.name}”`));
+      row.append(text("i", "plus", "+"), text("span", "name", say("label.add_class", { name: entry.name })));
       return row;
     }
     row.dataset.classId = entry.classId;
@@ -116,17 +142,19 @@ export class Palette {
       this.mark();
     } else if (event.key === "Enter") {
       event.preventDefault();
-      if (this.field.value.trim()) this.#take(this.entries[this.marked]); else this.field.blur();
+      if (this.field.value.trim()) this.#take(this.entries[this.marked], event.shiftKey); else this.field.blur();
     } else if (event.key === "Escape") {
       this.#close();
     }
   }
 
-  #take(entry) {
+  #take(entry, shift = false) {
     if (!entry) return;
+    const one = this.one || shift;
     this.#close();
-    if (entry.classId) this.session.change((page) => page.choose(entry.classId));
-    else this.session.addClass(entry.name);
+    if (!entry.classId) this.session.addClass(entry.name, one);
+    else if (one) this.session.nameOne(entry.classId);
+    else this.session.change((page) => page.choose(entry.classId));
   }
 
   #close() {

@@ -26,14 +26,6 @@ export function nextFrame() {
   return new Promise((resolve) => requestAnimationFrame(resolve));
 }
 
-export function format(number) {
-  return Math.round(number).toLocaleString("en");
-}
-
-export function many(number, word) {
-  return `${format(number)} ${word}${number === 1 ? "" : "s"}`;
-}
-
 // `crypto.randomUUID` is there on https and localhost only.
 export function uuid() {
   const hex = [...crypto.getRandomValues(new Uint8Array(16))]

@@ -2,6 +2,8 @@
 
 const FIELDS = "input, textarea, select, [contenteditable]";
 const CONTROLS = "button, a, summary, [role=menu], [role=dialog], [role=combobox], [role=option]";
+// What can be done while one image is shown large.
+const WITH_ZOOM = new Set(["left", "right", "up", "down", "kick", "unsure", "guess", "zoom"]);
 
 // Listen until `signal` ends. In the capture phase: Streamlit has keys of its own (C, R).
 export function listen(view, signal) {
@@ -12,7 +14,10 @@ export function listen(view, signal) {
     if (!action) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    action();
+    if (!(event.repeat && action.once)) action.run(event);
+  }, { capture: true, signal });
+  window.addEventListener("keyup", (event) => {
+    if (view.keymap.action(event.key) === "zoom") view.zoom.release();
   }, { capture: true, signal });
 }
 
@@ -25,23 +30,19 @@ function belongsToAnother(event) {
 }
 
 function actionOf(view, event) {
-  const { session, overlay, palette } = view;
-  const once = (act) => (event.repeat ? () => {} : act); // a key held down confirms one page
-  const always = { "?": () => overlay.help(), Escape: () => view.escape() };
-  if (always[event.key]) return always[event.key];
-  if (overlay.showing === "help") return null;
-  if (overlay.showing === "group") return event.key === "Enter" ? once(() => overlay.begin()) : null;
-  const move = (by) => () => session.change((page) => page.move(by));
-  const actions = {
-    " ": once(() => session.confirm()), enter: once(() => session.confirm()),
-    arrowleft: move(-1), arrowright: move(1), arrowup: move(-view.columns), arrowdown: move(view.columns),
-    x: () => session.change((page) => page.toggle(page.focus, event.shiftKey)),
-    i: () => session.change((page) => page.invert()), u: () => session.change((page) => page.doubt()),
-    g: () => session.change((page) => page.guess()), s: once(() => session.skip()),
-    z: () => session.undo(), backspace: () => session.undo(),
-    a: once(() => overlay.group()), n: () => palette.focus(), "/": () => palette.focus(), v: () => overlay.image(),
-  };
-  const named = palette.byKey(event.key);
-  if (named) return once(() => session.change((page) => page.choose(named.class_id)));
-  return actions[event.key.toLowerCase()];
+  const { overlay, actions, keymap } = view;
+  if (overlay.asking) return null; // a key is to be chosen
+  if (event.key === "Escape") return { run: () => view.escape() };
+  const name = keymap.action(event.key);
+  if (overlay.showing === "zoom") return WITH_ZOOM.has(name) ? actions[name] : classOf(view, event);
+  if (overlay.showing) return name === overlay.showing ? { run: () => overlay.close(), once: true } : null;
+  return classOf(view, event) ?? actions[name];
+}
+
+// A class: of the page, or with Shift of the image in focus alone.
+function classOf({ session, palette }, event) {
+  const plain = palette.byKey(event.key);
+  if (plain) return { run: () => session.change((page) => page.choose(plain.class_id)), once: true };
+  const one = event.shiftKey && palette.byKey(/^Digit\d$/.test(event.code) ? event.code.at(-1) : event.key.toLowerCase());
+  return one ? { run: () => session.nameOne(one.class_id), once: true } : null;
 }

@@ -18,7 +18,8 @@ export function mount({ parentElement, data: { collection, annotator } }) {
   const root = parentElement.querySelector(".hf");
   const session = sessionOf(collection, annotator);
   if (shown?.root !== root || shown.session !== session) {
-    leave();
+    shown?.view.leave();
+    if (shown && shown.session !== session) shown.session.stop(); // the same one keeps its pages and keys
     shown = { root, session, view: new View(root, session) };
     session.start();
   }

@@ -1,4 +1,4 @@
-// Answers wait here, in order, in memory and in the browser's storage, until the ledger has them.
+// Answers and flags wait here, in order, in memory and in the browser's storage, until the ledger has them.
 // Each carries a request id: sending it again is harmless.
 
 import { pause, uuid } from "./dom.js";
@@ -6,6 +6,7 @@ import { patience, Refused, Server } from "./server.js";
 
 const PREFIX = "hundredfold:answer:";
 const TAB = "hundredfold:tab";
+const ANSWERS = "answers";
 const BATCH = 16;
 
 export class Outbox extends EventTarget {
@@ -13,7 +14,7 @@ export class Outbox extends EventTarget {
   constructor(tab) {
     super();
     this.tab = tab;
-    this.waiting = [];      // entries {collection, answer, tried, seq, refused}
+    this.waiting = [];      // entries {collection, path, body, tried, seq, refused}
     this.trouble = "";      // why they can't be sent now
     this.number = 0;
     this.sending = false;
@@ -21,8 +22,13 @@ export class Outbox extends EventTarget {
 
   // Keep an answer and send it; returns its entry, which gets `seq` or `refused` in time.
   put(collection, answer) {
+    return this.post(collection, ANSWERS, answer);
+  }
+
+  // The same for what goes to a route by itself.
+  post(collection, path, body) {
     const key = `${PREFIX}${this.tab}:${Date.now()}:${String(this.number++).padStart(8, "0")}`;
-    const entry = { collection, answer, key, tried: false, seq: 0, refused: "" };
+    const entry = { collection, path, body, key, tried: false, seq: 0, refused: "" };
     this.waiting.push(entry);
     keep(entry);
     this.#send();
@@ -77,8 +83,9 @@ export class Outbox extends EventTarget {
   }
 
   #batch(most) {
-    const { collection } = this.waiting[0];
-    const end = this.waiting.findIndex((each) => each.collection !== collection);
+    const { collection, path } = this.waiting[0];
+    if (path !== ANSWERS) return this.waiting.slice(0, 1);
+    const end = this.waiting.findIndex((each) => each.collection !== collection || each.path !== path);
     return this.waiting.slice(0, Math.min(most, end < 0 ? most : end));
   }
 
@@ -86,7 +93,7 @@ export class Outbox extends EventTarget {
     const server = new Server(batch[0].collection);
     let outcome;
     try {
-      outcome = await server.call("answers", { answers: batch.map((each) => each.answer) });
+      outcome = await send(server, batch);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       outcome = { answers: batch.map(() => ({ refused: error.message })) };
@@ -106,6 +113,13 @@ export class Outbox extends EventTarget {
   }
 }
 
+// Answers go together, anything else alone.
+async function send(server, batch) {
+  if (batch[0].path === ANSWERS) return server.call(ANSWERS, { answers: batch.map((each) => each.body) });
+  await server.call(batch[0].path, batch[0].body);
+  return { answers: [{}] };
+}
+
 // A name for this window, the same after a reload, held as a lock for as long as it is open.
 export function openTab() {
   const name = sessionStorage.getItem(TAB) ?? uuid();
@@ -122,9 +136,9 @@ async function openTabs() {
   return new Set(held.map((each) => each.name));
 }
 
-function keep({ key, collection, answer }) {
+function keep({ key, collection, path, body }) {
   try {
-    localStorage.setItem(key, JSON.stringify({ collection, answer }));
+    localStorage.setItem(key, JSON.stringify({ collection, path, body }));
   } catch { /* the storage is full: it stays in memory */ }
 }
 
@@ -134,8 +148,8 @@ function forget({ key }) {
 
 function read(key) {
   try {
-    const { collection, answer } = JSON.parse(localStorage.getItem(key));
-    return { collection, answer, key, tried: true, seq: 0, refused: "" };
+    const { collection, path = ANSWERS, body, answer } = JSON.parse(localStorage.getItem(key));
+    return { collection, path, body: body ?? answer, key, tried: true, seq: 0, refused: "" }; // `answer`: of an earlier version
   } catch {
     localStorage.removeItem(key);
     return null;

@@ -1,7 +1,11 @@
 // Talking to the routes beside Streamlit.
 
+import { say } from "./words.js";
+
 // The server took the request and said no: sending it again is of no use.
 export class Refused extends Error {}
+// The person may not do that.
+export class Denied extends Refused {}
 // Nobody answered, or somebody behind the server is away: the same request may be taken later.
 export class Away extends Error {}
 
@@ -24,7 +28,12 @@ export class Server {
 
   // GET without a body, POST with one; the JSON that comes back.
   async call(path, body) {
-    return (await this.#ask(path, body === undefined ? {} : post(body))).json();
+    const answer = await this.#ask(path, body === undefined ? {} : post(body));
+    try {
+      return await answer.json();
+    } catch {
+      throw new Away(say("label.unreachable")); // half an answer, or somebody else's
+    }
   }
 
   // A Blob for each row; an empty one for an image that can't be shown.
@@ -47,10 +56,11 @@ export class Server {
     try {
       answer = await fetch(`${this.base}/${path}`, options);
     } catch {
-      throw new Away("The labelling server can't be reached");
+      throw new Away(say("label.unreachable"));
     }
     if (answer.ok) return answer;
     const message = await reason(answer);
+    if (answer.status === 403) throw new Denied(message);
     throw answer.status >= 500 || [401, 429].includes(answer.status) ? new Away(message) : new Refused(message);
   }
 }
@@ -67,7 +77,7 @@ async function reason(answer) {
   try {
     return (await answer.json()).message;
   } catch {
-    return `status ${answer.status}`;
+    return say("label.status", { status: String(answer.status) });
   }
 }
 

@@ -1,18 +1,18 @@
-// One person at one collection: pages leased ahead, what is done with them, answers out, undo.
-// It draws nothing; it tells its view what changed: "page", "marks", "classes", "foot" or "toast".
+// One person at one collection: what is done with the pages, answers out, undo.
+// It draws nothing; it tells its view what changed: "page", "marks", "classes", "foot", and by events of
+// their own "toast", "done" (an answer, in words) and "ahead" (a page that will be shown).
 
-import { format, many, nextFrame, pause, uuid } from "./dom.js";
-import { Page } from "./page.js";
-import { Away, patience, Server } from "./server.js";
+import { nextFrame, uuid } from "./dom.js";
+import { Away, Denied, Server } from "./server.js";
+import { Supply } from "./supply.js";
+import { say } from "./words.js";
 
-const AHEAD = 3;             // pages leased before they are needed
 const RENEW_MS = 60_000;
 const REFRESH_MS = 10_000;
 const PROOF_MS = 1500;       // a proof takes about so long after the last answer of a check
-const LOOK_AGAIN_MS = 400;   // while no page is ready
 const REMEMBERED = 200;      // answers that can be undone without asking the ledger which was the last
-const MOST_WAITING_KEYS = 100;
-const MOST_TOKENS = 64;
+const MOST_WAITING_KEYS = 400;
+const MOST_SECONDS = 600;
 
 export class Session extends EventTarget {
   constructor(collection, annotator, outbox) {
@@ -21,6 +21,7 @@ export class Session extends EventTarget {
     this.annotator = annotator;
     this.outbox = outbox;
     this.server = new Server(collection);
+    this.supply = new Supply(this);
     this.classes = [];
     this.several = false;   // an image may be of several classes, each asked about by itself
     this.progress = null;
@@ -30,122 +31,69 @@ export class Session extends EventTarget {
     this.group = null;      // the last group that was to be labelled as a whole
     this.trouble = "";      // what keeps the loop from going on
     this.away = "";         // why the server could not be asked; empty while it answers
+    this.denied = "";       // why this person gets no pages
     this.known = false;     // the state was read once
-    this.pages = [];        // with their pictures; the first is on the screen
-    this.held = new Map();  // token -> every page leased and not answered
     this.history = [];      // what was answered here, for undo
     this.keys = [];         // actions that wait for a page
     this.busy = false;      // those actions are being worked off
-    this.open = false;
     outbox.addEventListener("change", (event) => this.#onOutbox(event.detail));
   }
 
-  get page() { return this.pages[0]; }
+  get page() { return this.supply.pages[0]; }
 
   // --- open while somebody looks at it
 
   start() {
-    if (this.open) return;
-    this.open = true;
+    if (this.supply.open) return;
     this.timers = [setInterval(() => this.renew(), RENEW_MS), setInterval(() => this.#refresh(), REFRESH_MS)];
-    this.#fetchAhead();
+    this.supply.start();
   }
 
   // Give all pages back; what was answered stays known for undo.
   stop() {
-    this.open = false;
     this.timers?.forEach(clearInterval);
-    this.release();
     this.keys = [];
-    this.pages = [];
-    this.held.clear();
+    this.supply.stop();
   }
 
   release() {
-    this.server.release([...this.held.keys()]);
+    this.supply.release();
   }
 
-  // --- pages in
-
-  async #fetchAhead() {
-    if (this.fetching) return;
-    this.fetching = true;
-    for (let failures = 0; this.open && this.pages.length <= AHEAD;) {
-      try {
-        if (!this.known) await this.#read(); // a page can't be answered before its classes are there
-        if (!await this.#fetch(AHEAD + 1 - this.pages.length)) {
-          await this.#read();
-          if (this.phase === "DONE") break;
-          await this.#readWork();
-          await pause(LOOK_AGAIN_MS);
-        }
-        failures = 0;
-      } catch (error) {
-        this.#failed(error);
-        await pause(patience(failures++));
-      }
-    }
-    this.fetching = false;
+  async renew() {
+    if (!await this.supply.renew()) return;
+    this.toast(say("label.went_back"));
+    this.#tell("page");
   }
 
-  // Lease pages and load their pictures; returns how many there were.
-  async #fetch(limit) {
-    const { leases, progress } = await this.server.call("leases", { annotator: this.annotator, limit });
-    this.progress = progress;
-    this.away = "";
-    const pages = leases.map((lease) => this.#hold(lease));
-    if (!this.open) {
-      this.release();
-      this.held.clear();
-      return 0;
-    }
-    if (pages.some((page) => !this.#isKnown(page))) await this.#read().catch(() => {}); // numbers for names, at worst
-    // All are asked for at once, and shown in the order in which they came.
-    const loading = pages.map((page) => this.#load(page));
-    for (const [place, page] of pages.entries()) {
-      await loading[place];
-      if (this.open && this.held.has(page.token)) this.#show(page);
-    }
-    return pages.length;
-  }
+  // --- what the supply tells
 
-  #hold(lease) {
-    const page = new Page(lease);
-    this.held.set(page.token, page);
-    return page;
-  }
-
-  async #load(page) {
-    for (let failures = 0; !page.pictures && this.open; ) {
-      try {
-        page.pictures = await pictures(await this.server.thumbnails(page.rows));
-      } catch (error) {
-        this.#failed(error);
-        await pause(patience(failures++));
-      }
-    }
-  }
-
-  #failed(error) {
-    this.away = error.message;
-    this.#tell("foot");
-  }
-
-  #show(page, { first = false } = {}) {
-    if (first) this.pages.unshift(page); else this.pages.push(page);
+  arrived(page) {
+    this.dispatchEvent(new CustomEvent("ahead", { detail: page }));
     if (this.page === page) this.#tell("page");
     this.#workOff();
   }
 
-  #isKnown(page) {
+  answered(progress) {
+    this.progress = progress;
+    this.away = this.denied = "";
+  }
+
+  failed(error) {
+    if (error instanceof Denied) this.denied = error.message; else this.away = error.message;
+    this.#tell("foot");
+  }
+
+  knows(page) {
     const known = new Set([0, ...this.classes.map((each) => each.class_id)]);
     return known.has(page.asked) && page.second.every((each) => known.has(each));
   }
 
-  async #read() {
+  async read() {
     const state = await this.server.call("state");
     const ended = this.phase !== "DONE" && state.phase === "DONE" && state.proved;
-    this.classes = state.schema.classes;
+    // The same classes stay the same object: whoever drew them need not draw them again.
+    if (JSON.stringify(this.classes) !== JSON.stringify(state.schema.classes)) this.classes = state.schema.classes;
     this.several = state.schema.several;
     this.progress = state.progress;
     this.phase = state.phase;
@@ -158,6 +106,13 @@ export class Session extends EventTarget {
     this.#tell("classes");
   }
 
+  // While there is no loop, or it has no clusters yet, other services are at work.
+  async readWork() {
+    const preparing = ["NONE", "PREPARING"].includes(this.phase) && !this.page;
+    this.work = preparing ? (await this.server.call("work")).work : "";
+    this.#tell("foot");
+  }
+
   // What became of a group is told once.
   #hear(group) {
     const news = this.group?.audit_id === group?.audit_id && this.group?.state !== group?.state;
@@ -165,19 +120,30 @@ export class Session extends EventTarget {
     if (news && ["CERTIFIED", "FAILED"].includes(group?.state)) this.toast(group.words);
   }
 
+  async #refresh() {
+    try {
+      await this.read();
+    } catch (error) {
+      this.failed(error);
+    }
+    if (this.phase !== "DONE") this.supply.fetchAhead();
+  }
+
+  // --- groups
+
   // Let the whole group be of the class that the page is named: the images that prove it come first.
   async labelGroup() {
-    const { page } = this;
-    const asked = { cluster: page.cluster, class_id: page.named, tokens: [...this.held.keys()], request_id: uuid() };
+    const { page, supply } = this;
+    const asked = { cluster: page.cluster, class_id: page.named, tokens: [...supply.held.keys()], request_id: uuid() };
     try {
       const { sample, total } = await this.server.call("groups", asked);
       this.#letGo();
-      this.toast(`First ${many(sample, "random image")} of ${format(total)}.`);
+      this.toast(say("label.group_begun", { count: sample, total }));
     } catch (error) {
-      this.toast(`Not begun: ${error.message}.`);
+      this.toast(say("label.not_begun", { why: error.message }));
       await this.renew();
     }
-    this.#fetchAhead();
+    supply.fetchAhead();
   }
 
   // How large a group is, and how much of it may be wrong.
@@ -185,51 +151,29 @@ export class Session extends EventTarget {
     return this.server.call(`groups/${page.cluster}`);
   }
 
+  // The group on the screen is not one thing: its parts come as groups of their own.
+  async split() {
+    const { page, supply } = this;
+    if (!page?.isGroup) return;
+    const gone = [...supply.held.values()].filter((each) => each.cluster === page.cluster);
+    supply.withhold(gone);
+    this.#tell("page");
+    this.toast(say("label.splitting"));
+    try {
+      await this.server.call("clusters/split", { cluster: page.cluster, into: 2, tokens: gone.map((each) => each.token) });
+      this.toast(say("label.was_split"));
+    } catch (error) {
+      this.toast(say("label.not_split", { why: error.message }));
+    }
+    supply.letGo(gone);
+    supply.fetchAhead();
+  }
+
   // What is held need not be answered now.
   #letGo() {
-    this.release();
-    this.held.clear();
-    this.pages = [];
+    this.supply.clear();
     this.keys = [];
     this.#tell("page");
-  }
-
-  // While there is no loop, or it has no clusters yet, other services are at work.
-  async #readWork() {
-    const preparing = ["NONE", "PREPARING"].includes(this.phase) && !this.page;
-    this.work = preparing ? (await this.server.call("work")).work : "";
-    this.#tell("foot");
-  }
-
-  async #refresh() {
-    try {
-      await this.#read();
-    } catch (error) {
-      this.#failed(error);
-    }
-    if (this.open && this.phase !== "DONE" && this.pages.length <= AHEAD) this.#fetchAhead();
-  }
-
-  // Prolong what is held; what somebody else has by now goes.
-  async renew() {
-    const asked = [...this.held.keys()].slice(0, MOST_TOKENS);
-    if (!asked.length) return;
-    let kept;
-    try {
-      kept = new Set((await this.server.call("renewals", { tokens: asked })).tokens);
-    } catch {
-      return; // away: the next time
-    }
-    const lost = new Set(asked.filter((token) => !kept.has(token) && this.held.has(token)));
-    if (!lost.size) return;
-    const shown = this.page;
-    for (const token of lost) this.held.delete(token);
-    this.pages = this.pages.filter((each) => !lost.has(each.token));
-    if (this.page !== shown) {
-      this.toast("You were away: that page went back to the queue.");
-      this.#tell("page");
-    }
-    this.#fetchAhead();
   }
 
   // --- actions: those that need a page wait for one
@@ -238,7 +182,7 @@ export class Session extends EventTarget {
   #act(run, needsPage = true) {
     if (needsPage && !this.page && this.phase === "DONE") return;
     if (this.keys.length >= MOST_WAITING_KEYS) {
-      this.toast("Too many keys are waiting for pages: this one is not taken.");
+      this.toast(say("label.too_many_keys"));
       return;
     }
     this.keys.push({ run, needsPage });
@@ -271,23 +215,34 @@ export class Session extends EventTarget {
     });
   }
 
+  // The image in focus is of a class of its own.
+  nameOne(classId) {
+    if (this.several && !this.page?.isSingle) this.toast(say("label.one_of_several"));
+    else this.change((page) => page.nameOne(classId));
+  }
+
+  guess() {
+    this.change((page) => (page.isSingle || !this.several) && page.guess());
+  }
+
   confirm() {
     this.#act(() => {
       const page = this.page;
-      if (page.missing) {
-        this.toast(`${page.missing}.`);
+      if (!page.isAnswered) {
+        this.toast(page.isNameless ? say("label.choose_class_first") : say("label.name_one_first"));
         return;
       }
       const answer = {
         request_id: uuid(),
         token: page.token,
         judgements: page.judgements(),
-        seconds: Math.min(600, (performance.now() - page.shownAt) / 1000),
+        seconds: Math.min(MOST_SECONDS, (performance.now() - page.shownAt) / 1000),
       };
       const entry = this.outbox.put(this.collection, answer);
       this.history.push({ page, entry, undoId: uuid() });
       if (this.history.length > REMEMBERED) this.history.shift();
-      if (page.kind === "AUDIT") setTimeout(() => this.open && this.#refresh(), PROOF_MS); // it may have been the last
+      if (page.kind === "AUDIT") setTimeout(() => this.supply.open && this.#refresh(), PROOF_MS); // it may have been the last
+      this.dispatchEvent(new CustomEvent("done", { detail: this.#said(page) }));
       this.#next();
     });
   }
@@ -300,11 +255,27 @@ export class Session extends EventTarget {
   }
 
   #next() {
-    this.held.delete(this.page.token);
-    this.pages.shift();
+    this.supply.turn();
     this.#tell("page");
-    this.#fetchAhead();
   }
+
+  #said(page) {
+    if (page.isSingle) return say("label.answered_single", { count: page.assigned.size + page.unsure.size });
+    const kicked = page.kicked.size;
+    const values = { count: page.rows.length - kicked - page.unsure.size, name: this.name(page.named), kicked };
+    return kicked ? say("label.answered_kicked", values) : say("label.answered", values);
+  }
+
+  // Tell a reviewer of an image.
+  flag(page, place, comment) {
+    const flag = { rows: [page.rows[place]], comment, request_id: uuid(), annotator: this.annotator };
+    this.outbox.post(this.collection, "flags", flag);
+    page.flagged.add(place);
+    this.#tell("marks");
+    this.toast(say("label.was_flagged"));
+  }
+
+  // --- undo
 
   // Take back the last key that waits, or else the last answer.
   undo() {
@@ -320,17 +291,17 @@ export class Session extends EventTarget {
     const last = this.history.pop();
     try {
       if (last && this.outbox.withdraw(last.entry)) this.#again(last.page);
-      else if (!last || await this.#arrived(last)) await this.#takeBack(last);
+      else if (!last || await this.#isTaken(last)) await this.#takeBack(last);
     } catch (error) {
       if (last && error instanceof Away) this.history.push(last);
-      this.toast(`Not undone: ${error.message}.`);
+      this.toast(say("label.not_undone", { why: error.message }));
     }
   }
 
   // Whether the ledger has an answer; it must, before it can be taken back there.
-  async #arrived(last) {
+  async #isTaken(last) {
     while (!last.entry.seq && !last.entry.refused) {
-      if (this.outbox.trouble) throw new Away("that answer is still on its way, and the server is away");
+      if (this.outbox.trouble) throw new Away(say("label.on_its_way"));
       await this.outbox.changed();
     }
     return !last.entry.refused;
@@ -341,36 +312,42 @@ export class Session extends EventTarget {
       annotator: this.annotator, seq: last?.entry.seq ?? 0, request_id: last?.undoId ?? uuid(),
     });
     if (!lease) {
-      this.toast("Undone. Somebody else has these images now.");
+      this.toast(say("label.undone_gone"));
       return;
     }
-    const page = this.#hold(lease);
+    const page = this.supply.hold(lease);
     page.restore(judgements);
-    await this.#load(page);
+    await this.supply.load(page);
     if (page.pictures) this.#again(page);
   }
 
   #again(page) {
-    this.held.set(page.token, page);
-    this.#show(page, { first: true });
-    this.toast("Undone: here it is again.");
+    this.supply.putFirst(page);
+    this.#tell("page");
+    this.toast(say("label.undone"));
   }
 
-  async addClass(name) {
+  // --- classes
+
+  // Add a class; the page is named so, or with `one` the image in focus alone.
+  async addClass(name, one = false) {
     try {
       this.classes = (await this.server.call("classes", { name })).classes;
       this.#tell("classes");
     } catch (error) {
-      this.toast(`Not added: ${error.message}`);
+      this.toast(say("label.not_added", { why: error.message }));
       return;
     }
     const added = this.classes.find((each) => each.name === name);
-    if (added) this.change((page) => page.choose(added.class_id));
+    if (added && one) this.nameOne(added.class_id);
+    else if (added) this.change((page) => page.choose(added.class_id));
   }
 
   name(classId) {
-    return this.classes.find((each) => each.class_id === classId)?.name ?? `class ${classId}`;
+    return this.classes.find((each) => each.class_id === classId)?.name ?? say("label.class", { number: classId });
   }
+
+  // --- telling
 
   toast(message) {
     this.dispatchEvent(new CustomEvent("toast", { detail: message }));
@@ -384,7 +361,7 @@ export class Session extends EventTarget {
       if (mine) mine.page = null; // its pictures are not needed any more
       if (!entry.refused) continue;
       this.history = this.history.filter((each) => each !== mine);
-      this.toast(`Not taken: ${entry.refused}.`);
+      this.toast(say("label.not_taken", { why: entry.refused }));
     }
     this.#tell("foot");
   }
@@ -392,20 +369,4 @@ export class Session extends EventTarget {
   #tell(what) {
     this.dispatchEvent(new CustomEvent("change", { detail: what }));
   }
-}
-
-// Images that can be painted at once: decoded before they are needed.
-async function pictures(blobs) {
-  return Promise.all(blobs.map(async (blob) => {
-    const image = new Image();
-    image.alt = "";
-    image.draggable = false;
-    if (!blob.size) return image;
-    image.src = URL.createObjectURL(blob);
-    try {
-      await image.decode();
-    } catch { /* shown as an image that can't be shown */ }
-    URL.revokeObjectURL(image.src);
-    return image;
-  }));
 }

@@ -36,6 +36,8 @@ class _PageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PageKind.Val
     """Images of one predicted class that were drawn at random, of an audit or of the random stream: asked and answered as VERIFY."""
     PAGE_KIND_REVIEW: _PageKind.ValueType  # 5
     """Images that people labelled `class_id`, of which some labels look wrong: are all of these `class_id`? Kick what is not."""
+    PAGE_KIND_PICKED: _PageKind.ValueType  # 6
+    """Images that a person picked himself, from a map or a search: whatever he says of them. Never in the queue, and no random sample."""
 
 class PageKind(_PageKind, metaclass=_PageKindEnumTypeWrapper):
     """What a page asks."""
@@ -52,6 +54,8 @@ PAGE_KIND_AUDIT: PageKind.ValueType  # 4
 """Images of one predicted class that were drawn at random, of an audit or of the random stream: asked and answered as VERIFY."""
 PAGE_KIND_REVIEW: PageKind.ValueType  # 5
 """Images that people labelled `class_id`, of which some labels look wrong: are all of these `class_id`? Kick what is not."""
+PAGE_KIND_PICKED: PageKind.ValueType  # 6
+"""Images that a person picked himself, from a map or a search: whatever he says of them. Never in the queue, and no random sample."""
 Global___PageKind: _TypeAlias = PageKind  # noqa: Y015
 
 @_typing.final

@@ -551,3 +551,253 @@ class GetMapResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetMapResponse: _TypeAlias = GetMapResponse  # noqa: Y015
+
+@_typing.final
+class GetAssignmentRequest(_message.Message):
+    """Asks in which cluster each image is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    CLUSTERS_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    clusters: _builtins.str
+    """Of which Cluster run; empty = the latest."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        clusters: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clusters", b"clusters", "collection", b"collection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAssignmentRequest: _TypeAlias = GetAssignmentRequest  # noqa: Y015
+
+@_typing.final
+class GetAssignmentResponse(_message.Message):
+    """A piece of the answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    NUMBERS_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """The clustering read."""
+    @_builtins.property
+    def rows(self) -> _tensor_pb2.Tensor:
+        """int64 [n], ascending."""
+
+    @_builtins.property
+    def numbers(self) -> _tensor_pb2.Tensor:
+        """The number of the cluster of each: int32 [n]."""
+
+    def __init__(
+        self,
+        *,
+        rows: _tensor_pb2.Tensor | None = ...,
+        numbers: _tensor_pb2.Tensor | None = ...,
+        run_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["numbers", b"numbers", "rows", b"rows"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["numbers", b"numbers", "rows", b"rows", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAssignmentResponse: _TypeAlias = GetAssignmentResponse  # noqa: Y015
+
+@_typing.final
+class SplitClusterRequest(_message.Message):
+    """Splits a cluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    INTO_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    cluster: _builtins.str
+    """`run/number`. The run may be an older one as long as nothing has changed this cluster since."""
+    into: _builtins.int
+    """Into how many: 2 to 16; 0 = 2."""
+    request_id: _builtins.str
+    """A UUID; the same again returns the same clustering."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        cluster: _builtins.str = ...,
+        into: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "collection", b"collection", "into", b"into", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SplitClusterRequest: _TypeAlias = SplitClusterRequest  # noqa: Y015
+
+@_typing.final
+class SplitClusterResponse(_message.Message):
+    """The clustering that came out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """Its run, which is the latest now."""
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClusterSummary]:
+        """The parts, the one that keeps the number first."""
+
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        parts: _abc.Iterable[Global___ClusterSummary] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SplitClusterResponse: _TypeAlias = SplitClusterResponse  # noqa: Y015
+
+@_typing.final
+class MergeClustersRequest(_message.Message):
+    """Merges clusters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    CLUSTERS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    request_id: _builtins.str
+    """A UUID; the same again returns the same clustering."""
+    @_builtins.property
+    def clusters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`run/number` each: 2 to 256, each as with SplitCluster."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        clusters: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clusters", b"clusters", "collection", b"collection", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergeClustersRequest: _TypeAlias = MergeClustersRequest  # noqa: Y015
+
+@_typing.final
+class MergeClustersResponse(_message.Message):
+    """The clustering that came out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    MERGED_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """Its run, which is the latest now."""
+    @_builtins.property
+    def merged(self) -> Global___ClusterSummary:
+        """What they are now, under the smallest of their numbers; the others are empty."""
+
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        merged: Global___ClusterSummary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["merged", b"merged"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["merged", b"merged", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergeClustersResponse: _TypeAlias = MergeClustersResponse  # noqa: Y015
+
+@_typing.final
+class SeparateGroupsRequest(_message.Message):
+    """Asks for the view that best separates two groups of images."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
+    ROWS_A_FIELD_NUMBER: _builtins.int
+    ROWS_B_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    space: _builtins.str
+    """`name@version` of the backbone."""
+    @_builtins.property
+    def rows_a(self) -> _tensor_pb2.Tensor:
+        """One group: int64 [a], 1 to 10000, each with a vector and in no other group."""
+
+    @_builtins.property
+    def rows_b(self) -> _tensor_pb2.Tensor:
+        """The other: int64 [b], as the first."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        space: _builtins.str = ...,
+        rows_a: _tensor_pb2.Tensor | None = ...,
+        rows_b: _tensor_pb2.Tensor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rows_a", b"rows_a", "rows_b", b"rows_b"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "rows_a", b"rows_a", "rows_b", b"rows_b", "space", b"space"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeparateGroupsRequest: _TypeAlias = SeparateGroupsRequest  # noqa: Y015
+
+@_typing.final
+class SeparateGroupsResponse(_message.Message):
+    """A piece of the view."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rows(self) -> _tensor_pb2.Tensor:
+        """int64 [n]: all images of the space, ascending."""
+
+    @_builtins.property
+    def points(self) -> _tensor_pb2.Tensor:
+        """float32 [n, 2], within -1 to 1. x: along the direction that separates the groups, the second on the right, 0 half-way between them; y: along the direction in which the images of both differ most otherwise."""
+
+    def __init__(
+        self,
+        *,
+        rows: _tensor_pb2.Tensor | None = ...,
+        points: _tensor_pb2.Tensor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["points", b"points", "rows", b"rows"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["points", b"points", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeparateGroupsResponse: _TypeAlias = SeparateGroupsResponse  # noqa: Y015

@@ -75,6 +75,26 @@ class IndexServiceStub:
                 request_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.GetMapRequest.SerializeToString,
                 response_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.GetMapResponse.FromString,
                 _registered_method=True)
+        self.GetAssignment = channel.unary_stream(
+                '/hundredfold.api.index.v1.IndexService/GetAssignment',
+                request_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.GetAssignmentRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.GetAssignmentResponse.FromString,
+                _registered_method=True)
+        self.SplitCluster = channel.unary_unary(
+                '/hundredfold.api.index.v1.IndexService/SplitCluster',
+                request_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SplitClusterRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SplitClusterResponse.FromString,
+                _registered_method=True)
+        self.MergeClusters = channel.unary_unary(
+                '/hundredfold.api.index.v1.IndexService/MergeClusters',
+                request_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.MergeClustersRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.MergeClustersResponse.FromString,
+                _registered_method=True)
+        self.SeparateGroups = channel.unary_stream(
+                '/hundredfold.api.index.v1.IndexService/SeparateGroups',
+                request_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SeparateGroupsRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SeparateGroupsResponse.FromString,
+                _registered_method=True)
 
 
 class IndexServiceServicer:
@@ -137,6 +157,34 @@ class IndexServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAssignment(self, request, context):
+        """Tells in which cluster each image is, in pieces. Idempotent. NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SplitCluster(self, request, context):
+        """Splits a cluster by k-means of its own vectors, in a new clustering that becomes the latest: the largest part keeps the number, the others get numbers after the last, all other clusters stay as they are. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the cluster has changed since (CLUSTER_CHANGED), has fewer images than there would be parts (CLUSTER_TOO_SMALL), more than 100,000 (CLUSTER_TOO_LARGE) or images that are all alike (CLUSTER_TOO_ALIKE), or the space is gone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MergeClusters(self, request, context):
+        """Merges clusters in a new clustering that becomes the latest: all get the smallest of their numbers, the other numbers are empty from then on, all other clusters stay as they are. Idempotent. NOT_FOUND; FAILED_PRECONDITION when one of them has changed since (CLUSTER_CHANGED), or the space is gone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SeparateGroups(self, request, context):
+        """Lays all images out so that two groups of them are as far apart as a plane shows, in pieces. Idempotent. NOT_FOUND also for a row that has no vector; FAILED_PRECONDITION when the space has no vectors.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IndexServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -179,6 +227,26 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     servicer.GetMap,
                     request_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.GetMapRequest.FromString,
                     response_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.GetMapResponse.SerializeToString,
+            ),
+            'GetAssignment': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetAssignment,
+                    request_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.GetAssignmentRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.GetAssignmentResponse.SerializeToString,
+            ),
+            'SplitCluster': grpc.unary_unary_rpc_method_handler(
+                    servicer.SplitCluster,
+                    request_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SplitClusterRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SplitClusterResponse.SerializeToString,
+            ),
+            'MergeClusters': grpc.unary_unary_rpc_method_handler(
+                    servicer.MergeClusters,
+                    request_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.MergeClustersRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.MergeClustersResponse.SerializeToString,
+            ),
+            'SeparateGroups': grpc.unary_stream_rpc_method_handler(
+                    servicer.SeparateGroups,
+                    request_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SeparateGroupsRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SeparateGroupsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -398,6 +466,114 @@ class IndexService:
             '/hundredfold.api.index.v1.IndexService/GetMap',
             hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.GetMapRequest.SerializeToString,
             hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.GetMapResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAssignment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hundredfold.api.index.v1.IndexService/GetAssignment',
+            hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.GetAssignmentRequest.SerializeToString,
+            hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.GetAssignmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SplitCluster(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.index.v1.IndexService/SplitCluster',
+            hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SplitClusterRequest.SerializeToString,
+            hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SplitClusterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MergeClusters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.index.v1.IndexService/MergeClusters',
+            hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.MergeClustersRequest.SerializeToString,
+            hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.MergeClustersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SeparateGroups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hundredfold.api.index.v1.IndexService/SeparateGroups',
+            hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SeparateGroupsRequest.SerializeToString,
+            hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SeparateGroupsResponse.FromString,
             options,
             channel_credentials,
             insecure,

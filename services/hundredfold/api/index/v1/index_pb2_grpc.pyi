@@ -49,6 +49,14 @@ class IndexServiceStub:
     """Starts a run that lays the images out on a plane, look-alikes near each other. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
     GetMap: _grpc.UnaryStreamMultiCallable[_index_pb2.GetMapRequest, _index_pb2.GetMapResponse]
     """Sends the map in pieces. Idempotent. NOT_FOUND when there is none."""
+    GetAssignment: _grpc.UnaryStreamMultiCallable[_index_pb2.GetAssignmentRequest, _index_pb2.GetAssignmentResponse]
+    """Tells in which cluster each image is, in pieces. Idempotent. NOT_FOUND."""
+    SplitCluster: _grpc.UnaryUnaryMultiCallable[_index_pb2.SplitClusterRequest, _index_pb2.SplitClusterResponse]
+    """Splits a cluster by k-means of its own vectors, in a new clustering that becomes the latest: the largest part keeps the number, the others get numbers after the last, all other clusters stay as they are. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the cluster has changed since (CLUSTER_CHANGED), has fewer images than there would be parts (CLUSTER_TOO_SMALL), more than 100,000 (CLUSTER_TOO_LARGE) or images that are all alike (CLUSTER_TOO_ALIKE), or the space is gone."""
+    MergeClusters: _grpc.UnaryUnaryMultiCallable[_index_pb2.MergeClustersRequest, _index_pb2.MergeClustersResponse]
+    """Merges clusters in a new clustering that becomes the latest: all get the smallest of their numbers, the other numbers are empty from then on, all other clusters stay as they are. Idempotent. NOT_FOUND; FAILED_PRECONDITION when one of them has changed since (CLUSTER_CHANGED), or the space is gone."""
+    SeparateGroups: _grpc.UnaryStreamMultiCallable[_index_pb2.SeparateGroupsRequest, _index_pb2.SeparateGroupsResponse]
+    """Lays all images out so that two groups of them are as far apart as a plane shows, in pieces. Idempotent. NOT_FOUND also for a row that has no vector; FAILED_PRECONDITION when the space has no vectors."""
 
 @_typing.type_check_only
 class IndexServiceAsyncStub(IndexServiceStub):
@@ -71,6 +79,14 @@ class IndexServiceAsyncStub(IndexServiceStub):
     """Starts a run that lays the images out on a plane, look-alikes near each other. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
     GetMap: _aio.UnaryStreamMultiCallable[_index_pb2.GetMapRequest, _index_pb2.GetMapResponse]  # type: ignore[assignment]
     """Sends the map in pieces. Idempotent. NOT_FOUND when there is none."""
+    GetAssignment: _aio.UnaryStreamMultiCallable[_index_pb2.GetAssignmentRequest, _index_pb2.GetAssignmentResponse]  # type: ignore[assignment]
+    """Tells in which cluster each image is, in pieces. Idempotent. NOT_FOUND."""
+    SplitCluster: _aio.UnaryUnaryMultiCallable[_index_pb2.SplitClusterRequest, _index_pb2.SplitClusterResponse]  # type: ignore[assignment]
+    """Splits a cluster by k-means of its own vectors, in a new clustering that becomes the latest: the largest part keeps the number, the others get numbers after the last, all other clusters stay as they are. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the cluster has changed since (CLUSTER_CHANGED), has fewer images than there would be parts (CLUSTER_TOO_SMALL), more than 100,000 (CLUSTER_TOO_LARGE) or images that are all alike (CLUSTER_TOO_ALIKE), or the space is gone."""
+    MergeClusters: _aio.UnaryUnaryMultiCallable[_index_pb2.MergeClustersRequest, _index_pb2.MergeClustersResponse]  # type: ignore[assignment]
+    """Merges clusters in a new clustering that becomes the latest: all get the smallest of their numbers, the other numbers are empty from then on, all other clusters stay as they are. Idempotent. NOT_FOUND; FAILED_PRECONDITION when one of them has changed since (CLUSTER_CHANGED), or the space is gone."""
+    SeparateGroups: _aio.UnaryStreamMultiCallable[_index_pb2.SeparateGroupsRequest, _index_pb2.SeparateGroupsResponse]  # type: ignore[assignment]
+    """Lays all images out so that two groups of them are as far apart as a plane shows, in pieces. Idempotent. NOT_FOUND also for a row that has no vector; FAILED_PRECONDITION when the space has no vectors."""
 
 class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
     """Owns vector indexes, clusterings and maps."""
@@ -138,5 +154,37 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_index_pb2.GetMapResponse], _abc.AsyncIterator[_index_pb2.GetMapResponse]]:
         """Sends the map in pieces. Idempotent. NOT_FOUND when there is none."""
+
+    @_abc_1.abstractmethod
+    def GetAssignment(
+        self,
+        request: _index_pb2.GetAssignmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_index_pb2.GetAssignmentResponse], _abc.AsyncIterator[_index_pb2.GetAssignmentResponse]]:
+        """Tells in which cluster each image is, in pieces. Idempotent. NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def SplitCluster(
+        self,
+        request: _index_pb2.SplitClusterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.SplitClusterResponse, _abc.Awaitable[_index_pb2.SplitClusterResponse]]:
+        """Splits a cluster by k-means of its own vectors, in a new clustering that becomes the latest: the largest part keeps the number, the others get numbers after the last, all other clusters stay as they are. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the cluster has changed since (CLUSTER_CHANGED), has fewer images than there would be parts (CLUSTER_TOO_SMALL), more than 100,000 (CLUSTER_TOO_LARGE) or images that are all alike (CLUSTER_TOO_ALIKE), or the space is gone."""
+
+    @_abc_1.abstractmethod
+    def MergeClusters(
+        self,
+        request: _index_pb2.MergeClustersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.MergeClustersResponse, _abc.Awaitable[_index_pb2.MergeClustersResponse]]:
+        """Merges clusters in a new clustering that becomes the latest: all get the smallest of their numbers, the other numbers are empty from then on, all other clusters stay as they are. Idempotent. NOT_FOUND; FAILED_PRECONDITION when one of them has changed since (CLUSTER_CHANGED), or the space is gone."""
+
+    @_abc_1.abstractmethod
+    def SeparateGroups(
+        self,
+        request: _index_pb2.SeparateGroupsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_index_pb2.SeparateGroupsResponse], _abc.AsyncIterator[_index_pb2.SeparateGroupsResponse]]:
+        """Lays all images out so that two groups of them are as far apart as a plane shows, in pieces. Idempotent. NOT_FOUND also for a row that has no vector; FAILED_PRECONDITION when the space has no vectors."""
 
 def add_IndexServiceServicer_to_server(servicer: IndexServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -70,6 +70,12 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """A random sample was drawn for an audit; gives no label."""
     EVENT_KIND_CERTIFICATE: _EventKind.ValueType  # 6
     """An audit proved its bound. What the model said of the images that nobody labelled are labels from then on, if that was wanted."""
+    EVENT_KIND_UNDO_MANY: _EventKind.ValueType  # 7
+    """Some earlier events no longer count; can itself be undone, and they count again."""
+    EVENT_KIND_FLAG: _EventKind.ValueType  # 8
+    """A note for a reviewer on some images; gives no label."""
+    EVENT_KIND_UNFLAG: _EventKind.ValueType  # 9
+    """Flags are done with; gives no label."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What the ledger holds."""
@@ -88,6 +94,12 @@ EVENT_KIND_AUDIT: EventKind.ValueType  # 5
 """A random sample was drawn for an audit; gives no label."""
 EVENT_KIND_CERTIFICATE: EventKind.ValueType  # 6
 """An audit proved its bound. What the model said of the images that nobody labelled are labels from then on, if that was wanted."""
+EVENT_KIND_UNDO_MANY: EventKind.ValueType  # 7
+"""Some earlier events no longer count; can itself be undone, and they count again."""
+EVENT_KIND_FLAG: EventKind.ValueType  # 8
+"""A note for a reviewer on some images; gives no label."""
+EVENT_KIND_UNFLAG: EventKind.ValueType  # 9
+"""Flags are done with; gives no label."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 class _AuditState:
@@ -243,6 +255,12 @@ class Event(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     IMAGES_FIELD_NUMBER: _builtins.int
     AUDIT_ID_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    UNDONE_EVENTS_FIELD_NUMBER: _builtins.int
+    SELECTION_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    FLAGGED_ROWS_FIELD_NUMBER: _builtins.int
+    FLAG_SEQS_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """Its place in the ledger of its collection, from 1, without gaps."""
     kind: Global___EventKind.ValueType
@@ -261,6 +279,12 @@ class Event(_message.Message):
     """DECISION, IMPORT and CERTIFICATE: how many images were judged, judgements that were left out included."""
     audit_id: _builtins.str
     """AUDIT and CERTIFICATE: the audit."""
+    counts: _builtins.bool
+    """From ListDecisions: whether it counts: it was not taken back, and no clear came after it. Never of an UNDO."""
+    undone_events: _builtins.int
+    """UNDO_MANY: how many events no longer count by it."""
+    comment: _builtins.str
+    """FLAG and UNFLAG: what was written to it."""
     @_builtins.property
     def page(self) -> _page_pb2.Page:
         """DECISION: the page answered, as it was shown; `planted` only for reviewers and above."""
@@ -268,6 +292,18 @@ class Event(_message.Message):
     @_builtins.property
     def judgements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Judgement]:
         """DECISION, IMPORT and CERTIFICATE: what was said; left out of one of the others of more than 65,536 images, whose labels GetLabels sends."""
+
+    @_builtins.property
+    def selection(self) -> Global___Selection:
+        """UNDO_MANY: what was asked, without seqs."""
+
+    @_builtins.property
+    def flagged_rows(self) -> _tensor_pb2.Tensor:
+        """FLAG: the images: int64 [n]."""
+
+    @_builtins.property
+    def flag_seqs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """UNFLAG: the flags that are done with."""
 
     def __init__(
         self,
@@ -283,14 +319,576 @@ class Event(_message.Message):
         request_id: _builtins.str = ...,
         images: _builtins.int = ...,
         audit_id: _builtins.str = ...,
+        counts: _builtins.bool = ...,
+        undone_events: _builtins.int = ...,
+        selection: Global___Selection | None = ...,
+        comment: _builtins.str = ...,
+        flagged_rows: _tensor_pb2.Tensor | None = ...,
+        flag_seqs: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["flagged_rows", b"flagged_rows", "page", b"page", "selection", b"selection"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "audit_id", b"audit_id", "created_at", b"created_at", "images", b"images", "judgements", b"judgements", "kind", b"kind", "page", b"page", "request_id", b"request_id", "seconds", b"seconds", "seq", b"seq", "undone_seq", b"undone_seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "audit_id", b"audit_id", "comment", b"comment", "counts", b"counts", "created_at", b"created_at", "flag_seqs", b"flag_seqs", "flagged_rows", b"flagged_rows", "images", b"images", "judgements", b"judgements", "kind", b"kind", "page", b"page", "request_id", b"request_id", "seconds", b"seconds", "selection", b"selection", "seq", b"seq", "undone_events", b"undone_events", "undone_seq", b"undone_seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Event: _TypeAlias = Event  # noqa: Y015
+
+@_typing.final
+class Selection(_message.Message):
+    """Which events: either `seqs`, or all that count and meet every criterion that is set, of which one must be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQS_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    HEAD_SEQ_FIELD_NUMBER: _builtins.int
+    actor: _builtins.str
+    """Of this actor."""
+    since: _builtins.float
+    """From this moment on, Unix seconds; 0 = from the beginning."""
+    until: _builtins.float
+    """Before this moment, Unix seconds; 0 = without end."""
+    head_seq: _builtins.int
+    """Up to this event, such as the `head_seq` of a preview; 0 = up to the newest. Also with `seqs`; no criterion by itself."""
+    @_builtins.property
+    def seqs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """These; at most 10,000, only decisions, imports and certificates. One that does not count any more is passed over."""
+
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___EventKind.ValueType]:
+        """Of these kinds, of DECISION, IMPORT and CERTIFICATE; empty = all three."""
+
+    def __init__(
+        self,
+        *,
+        seqs: _abc.Iterable[_builtins.int] | None = ...,
+        actor: _builtins.str = ...,
+        since: _builtins.float = ...,
+        until: _builtins.float = ...,
+        kinds: _abc.Iterable[Global___EventKind.ValueType] | None = ...,
+        head_seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "head_seq", b"head_seq", "kinds", b"kinds", "seqs", b"seqs", "since", b"since", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Selection: _TypeAlias = Selection  # noqa: Y015
+
+@_typing.final
+class LeaseRowsRequest(_message.Message):
+    """Asks for images that a person picked himself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    ANNOTATOR_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    CLASS_ID_FIELD_NUMBER: _builtins.int
+    RELABEL_FIELD_NUMBER: _builtins.int
+    TTL_SECONDS_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """In which collection."""
+    annotator: _builtins.str
+    """Who asks; as in LeasePages."""
+    request_id: _builtins.str
+    """A UUID; the same again returns the same lease as long as it holds."""
+    class_id: _builtins.int
+    """The class that they are thought to be of; 0 = none."""
+    relabel: _builtins.bool
+    """Look at labels again: lease those of the images that have the label `class_id` instead, as a page of kind REVIEW; where an image may be of several classes also those of which it is known whether they are of the class."""
+    ttl_seconds: _builtins.int
+    """Seconds until the lease ends: 5 to 3600; 0 = 300."""
+    @_builtins.property
+    def rows(self) -> _tensor_pb2.Tensor:
+        """Which images, each once, in the order they are shown: int64 [n], 1 to 1024. Copies stand for their representatives."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        annotator: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        rows: _tensor_pb2.Tensor | None = ...,
+        class_id: _builtins.int = ...,
+        relabel: _builtins.bool = ...,
+        ttl_seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "class_id", b"class_id", "collection", b"collection", "relabel", b"relabel", "request_id", b"request_id", "rows", b"rows", "ttl_seconds", b"ttl_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeaseRowsRequest: _TypeAlias = LeaseRowsRequest  # noqa: Y015
+
+@_typing.final
+class LeaseRowsResponse(_message.Message):
+    """The right to answer for them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEASE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lease(self) -> Global___Lease:
+        """A page of kind PICKED, with class_id; answered with SubmitDecision. Unset when no image is left."""
+
+    def __init__(
+        self,
+        *,
+        lease: Global___Lease | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeaseRowsResponse: _TypeAlias = LeaseRowsResponse  # noqa: Y015
+
+@_typing.final
+class UndoManyRequest(_message.Message):
+    """Asks to take many events back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ANNOTATOR_FIELD_NUMBER: _builtins.int
+    SELECTION_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """In which collection."""
+    request_id: _builtins.str
+    """A UUID; the same again returns the same answer."""
+    annotator: _builtins.str
+    """Who asks; as in Undo."""
+    @_builtins.property
+    def selection(self) -> Global___Selection:
+        """Which; at most 1,000,000."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        annotator: _builtins.str = ...,
+        selection: Global___Selection | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["selection", b"selection"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "collection", b"collection", "request_id", b"request_id", "selection", b"selection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoManyRequest: _TypeAlias = UndoManyRequest  # noqa: Y015
+
+@_typing.final
+class UndoManyResponse(_message.Message):
+    """They no longer count."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The UNDO_MANY event; Undo takes it back."""
+    events: _builtins.int
+    """Events that count no longer."""
+    replayed: _builtins.bool
+    """Whether this request_id had been taken before."""
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+        events: _builtins.int = ...,
+        replayed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "replayed", b"replayed", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoManyResponse: _TypeAlias = UndoManyResponse  # noqa: Y015
+
+@_typing.final
+class PreviewUndoRequest(_message.Message):
+    """Asks what taking many events back would do."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    SELECTION_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """In which collection."""
+    @_builtins.property
+    def selection(self) -> Global___Selection:
+        """Which; at most 1,000,000."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        selection: Global___Selection | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["selection", b"selection"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "selection", b"selection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewUndoRequest: _TypeAlias = PreviewUndoRequest  # noqa: Y015
+
+@_typing.final
+class PreviewUndoResponse(_message.Message):
+    """What it would do. Classes as they are by now; copies are not counted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsGoneEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class LabelsBackEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    HEAD_SEQ_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    IMAGES_FIELD_NUMBER: _builtins.int
+    LABELS_GONE_FIELD_NUMBER: _builtins.int
+    LABELS_BACK_FIELD_NUMBER: _builtins.int
+    NEGATIVES_GONE_FIELD_NUMBER: _builtins.int
+    NEGATIVES_BACK_FIELD_NUMBER: _builtins.int
+    UNSURE_GONE_FIELD_NUMBER: _builtins.int
+    UNSURE_BACK_FIELD_NUMBER: _builtins.int
+    head_seq: _builtins.int
+    """The newest event that it looked at: put it into the selection, and just this is undone."""
+    events: _builtins.int
+    """Events that would count no longer."""
+    images: _builtins.int
+    """Images that were judged in them."""
+    negatives_gone: _builtins.int
+    """Pairs of an image and a class that it is known not to be of, which would not be known any more."""
+    negatives_back: _builtins.int
+    """Such pairs that would be known again."""
+    unsure_gone: _builtins.int
+    """Images set aside that would not be any more."""
+    unsure_back: _builtins.int
+    """Images that would be set aside again."""
+    @_builtins.property
+    def labels_gone(self) -> _containers.ScalarMap[_builtins.int, _builtins.int]:
+        """Labels that would go, by class: the image has none then, or another one."""
+
+    @_builtins.property
+    def labels_back(self) -> _containers.ScalarMap[_builtins.int, _builtins.int]:
+        """Labels that would come back, by class: earlier ones that would count again."""
+
+    def __init__(
+        self,
+        *,
+        head_seq: _builtins.int = ...,
+        events: _builtins.int = ...,
+        images: _builtins.int = ...,
+        labels_gone: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
+        labels_back: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
+        negatives_gone: _builtins.int = ...,
+        negatives_back: _builtins.int = ...,
+        unsure_gone: _builtins.int = ...,
+        unsure_back: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "head_seq", b"head_seq", "images", b"images", "labels_back", b"labels_back", "labels_gone", b"labels_gone", "negatives_back", b"negatives_back", "negatives_gone", b"negatives_gone", "unsure_back", b"unsure_back", "unsure_gone", b"unsure_gone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewUndoResponse: _TypeAlias = PreviewUndoResponse  # noqa: Y015
+
+@_typing.final
+class Flag(_message.Message):
+    """A note for a reviewer on some images."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    RESOLVED_SEQ_FIELD_NUMBER: _builtins.int
+    RESOLVED_BY_FIELD_NUMBER: _builtins.int
+    RESOLVED_AT_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The FLAG event."""
+    actor: _builtins.str
+    """Who wrote it."""
+    created_at: _builtins.float
+    """Unix seconds."""
+    comment: _builtins.str
+    """What was written: plain text, never markup."""
+    resolved_seq: _builtins.int
+    """The UNFLAG event, 0 while it is open."""
+    resolved_by: _builtins.str
+    """Who wrote that."""
+    resolved_at: _builtins.float
+    """Unix seconds; 0 while it is open."""
+    answer: _builtins.str
+    """What was answered."""
+    @_builtins.property
+    def rows(self) -> _tensor_pb2.Tensor:
+        """Which images: int64 [n]."""
+
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+        actor: _builtins.str = ...,
+        created_at: _builtins.float = ...,
+        rows: _tensor_pb2.Tensor | None = ...,
+        comment: _builtins.str = ...,
+        resolved_seq: _builtins.int = ...,
+        resolved_by: _builtins.str = ...,
+        resolved_at: _builtins.float = ...,
+        answer: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "answer", b"answer", "comment", b"comment", "created_at", b"created_at", "resolved_at", b"resolved_at", "resolved_by", b"resolved_by", "resolved_seq", b"resolved_seq", "rows", b"rows", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Flag: _TypeAlias = Flag  # noqa: Y015
+
+@_typing.final
+class FlagImagesRequest(_message.Message):
+    """Asks a reviewer to look at images."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ANNOTATOR_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """In which collection."""
+    request_id: _builtins.str
+    """A UUID; the same again returns the same answer."""
+    annotator: _builtins.str
+    """Who asks; as in LeasePages."""
+    comment: _builtins.str
+    """Why: plain text of at most 1000 characters; may be empty."""
+    @_builtins.property
+    def rows(self) -> _tensor_pb2.Tensor:
+        """Which images, each once: int64 [n], 1 to 1024."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        annotator: _builtins.str = ...,
+        rows: _tensor_pb2.Tensor | None = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "collection", b"collection", "comment", b"comment", "request_id", b"request_id", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlagImagesRequest: _TypeAlias = FlagImagesRequest  # noqa: Y015
+
+@_typing.final
+class FlagImagesResponse(_message.Message):
+    """It is in the ledger."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The FLAG event."""
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlagImagesResponse: _TypeAlias = FlagImagesResponse  # noqa: Y015
+
+@_typing.final
+class ResolveFlagsRequest(_message.Message):
+    """Says that flags are done with."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ANNOTATOR_FIELD_NUMBER: _builtins.int
+    SEQS_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """In which collection."""
+    request_id: _builtins.str
+    """A UUID; the same again returns the same answer."""
+    annotator: _builtins.str
+    """Who asks; as in Undo. Anybody may resolve his own flags; those of others take the role reviewer."""
+    comment: _builtins.str
+    """An answer: plain text of at most 1000 characters; may be empty."""
+    @_builtins.property
+    def seqs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The FLAG events: 1 to 1000; one that is done with is passed over."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        annotator: _builtins.str = ...,
+        seqs: _abc.Iterable[_builtins.int] | None = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "collection", b"collection", "comment", b"comment", "request_id", b"request_id", "seqs", b"seqs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveFlagsRequest: _TypeAlias = ResolveFlagsRequest  # noqa: Y015
+
+@_typing.final
+class ResolveFlagsResponse(_message.Message):
+    """They are done with."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The UNFLAG event."""
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveFlagsResponse: _TypeAlias = ResolveFlagsResponse  # noqa: Y015
+
+@_typing.final
+class ListFlagsRequest(_message.Message):
+    """Asks for flags."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    OPEN_ONLY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    open_only: _builtins.bool
+    """Only those that are not done with."""
+    page_size: _builtins.int
+    """At most this many; 0 = 100, more than 1000 is taken as 1000, negative is INVALID_ARGUMENT."""
+    page_token: _builtins.str
+    """`next_page_token` of the call before."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        open_only: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "open_only", b"open_only", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFlagsRequest: _TypeAlias = ListFlagsRequest  # noqa: Y015
+
+@_typing.final
+class ListFlagsResponse(_message.Message):
+    """Some flags."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FLAGS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty at the end."""
+    open: _builtins.int
+    """Flags that are not done with, in all."""
+    @_builtins.property
+    def flags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Flag]:
+        """Newest first."""
+
+    def __init__(
+        self,
+        *,
+        flags: _abc.Iterable[Global___Flag] | None = ...,
+        next_page_token: _builtins.str = ...,
+        open: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flags", b"flags", "next_page_token", b"next_page_token", "open", b"open"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFlagsResponse: _TypeAlias = ListFlagsResponse  # noqa: Y015
 
 @_typing.final
 class LeasePagesRequest(_message.Message):
@@ -604,6 +1202,10 @@ class ListDecisionsRequest(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    NEWEST_FIRST_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """Of which collection."""
     after_seq: _builtins.int
@@ -614,6 +1216,16 @@ class ListDecisionsRequest(_message.Message):
     """At most this many; 0 = 100, more than 1000 is taken as 1000, negative is INVALID_ARGUMENT."""
     page_token: _builtins.str
     """`next_page_token` of the call before."""
+    since: _builtins.float
+    """Only those from this moment on, Unix seconds; 0 = all."""
+    until: _builtins.float
+    """Only those before this moment, Unix seconds; 0 = all."""
+    newest_first: _builtins.bool
+    """The newest first."""
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___EventKind.ValueType]:
+        """Only events of these kinds; empty = all."""
+
     def __init__(
         self,
         *,
@@ -622,10 +1234,14 @@ class ListDecisionsRequest(_message.Message):
         actor: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        kinds: _abc.Iterable[Global___EventKind.ValueType] | None = ...,
+        since: _builtins.float = ...,
+        until: _builtins.float = ...,
+        newest_first: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "after_seq", b"after_seq", "collection", b"collection", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "after_seq", b"after_seq", "collection", b"collection", "kinds", b"kinds", "newest_first", b"newest_first", "page_size", b"page_size", "page_token", b"page_token", "since", b"since", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -643,7 +1259,7 @@ class ListDecisionsResponse(_message.Message):
     """Empty at the end."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
-        """By seq."""
+        """By seq, the newest first if that was asked for."""
 
     def __init__(
         self,

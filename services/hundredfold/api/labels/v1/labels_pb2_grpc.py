@@ -60,6 +60,36 @@ class LabelsServiceStub:
                 request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.UndoRequest.SerializeToString,
                 response_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.UndoResponse.FromString,
                 _registered_method=True)
+        self.LeaseRows = channel.unary_unary(
+                '/hundredfold.api.labels.v1.LabelsService/LeaseRows',
+                request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.LeaseRowsRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.LeaseRowsResponse.FromString,
+                _registered_method=True)
+        self.UndoMany = channel.unary_unary(
+                '/hundredfold.api.labels.v1.LabelsService/UndoMany',
+                request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.UndoManyRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.UndoManyResponse.FromString,
+                _registered_method=True)
+        self.PreviewUndo = channel.unary_unary(
+                '/hundredfold.api.labels.v1.LabelsService/PreviewUndo',
+                request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.PreviewUndoRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.PreviewUndoResponse.FromString,
+                _registered_method=True)
+        self.FlagImages = channel.unary_unary(
+                '/hundredfold.api.labels.v1.LabelsService/FlagImages',
+                request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.FlagImagesRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.FlagImagesResponse.FromString,
+                _registered_method=True)
+        self.ResolveFlags = channel.unary_unary(
+                '/hundredfold.api.labels.v1.LabelsService/ResolveFlags',
+                request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ResolveFlagsRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ResolveFlagsResponse.FromString,
+                _registered_method=True)
+        self.ListFlags = channel.unary_unary(
+                '/hundredfold.api.labels.v1.LabelsService/ListFlags',
+                request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListFlagsRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListFlagsResponse.FromString,
+                _registered_method=True)
         self.StartAudit = channel.unary_unary(
                 '/hundredfold.api.labels.v1.LabelsService/StartAudit',
                 request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.StartAuditRequest.SerializeToString,
@@ -165,7 +195,49 @@ class LabelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Undo(self, request, context):
-        """Takes a decision, an import, a clear, an audit or a certificate back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision.
+        """Takes a decision, an import, a clear, an audit, a certificate or an UndoMany back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo, a flag or an event that does not count any more, PERMISSION_DENIED for another's decision.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LeaseRows(self, request, context):
+        """Leases images that a person picked himself as one page that never was in the queue and never goes there. Those that people labelled, that are in a lease or wait for an answer of an open audit are left out; what a model labelled under a certificate is not. Idempotent by request_id as long as the lease holds. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection, a class that is not in the schema, or `relabel` without a class. Works while the queue is away.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndoMany(self, request, context):
+        """Takes many decisions, imports and certificates back by one event. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND when nothing of them counts; INVALID_ARGUMENT for a selection without a criterion, with one besides seqs, or of too many events, and for a seq of another kind; PERMISSION_DENIED when one is another's and the caller is no reviewer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewUndo(self, request, context):
+        """Says what UndoMany would do. Idempotent, writes nothing. NOT_FOUND and INVALID_ARGUMENT as UndoMany.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FlagImages(self, request, context):
+        """Writes a note for a reviewer on some images. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection or a comment that is too long.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveFlags(self, request, context):
+        """Says that flags are done with. Idempotent by request_id, as FlagImages. NOT_FOUND for a seq that is no flag, PERMISSION_DENIED for another's flag.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFlags(self, request, context):
+        """Lists flags, newest first. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -207,7 +279,7 @@ class LabelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListDecisions(self, request, context):
-        """Lists events by seq. Idempotent.
+        """Lists events by seq, all or those that meet every filter. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -296,6 +368,36 @@ def add_LabelsServiceServicer_to_server(servicer, server):
                     servicer.Undo,
                     request_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.UndoRequest.FromString,
                     response_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.UndoResponse.SerializeToString,
+            ),
+            'LeaseRows': grpc.unary_unary_rpc_method_handler(
+                    servicer.LeaseRows,
+                    request_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.LeaseRowsRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.LeaseRowsResponse.SerializeToString,
+            ),
+            'UndoMany': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndoMany,
+                    request_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.UndoManyRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.UndoManyResponse.SerializeToString,
+            ),
+            'PreviewUndo': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewUndo,
+                    request_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.PreviewUndoRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.PreviewUndoResponse.SerializeToString,
+            ),
+            'FlagImages': grpc.unary_unary_rpc_method_handler(
+                    servicer.FlagImages,
+                    request_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.FlagImagesRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.FlagImagesResponse.SerializeToString,
+            ),
+            'ResolveFlags': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveFlags,
+                    request_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ResolveFlagsRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ResolveFlagsResponse.SerializeToString,
+            ),
+            'ListFlags': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFlags,
+                    request_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListFlagsRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListFlagsResponse.SerializeToString,
             ),
             'StartAudit': grpc.unary_unary_rpc_method_handler(
                     servicer.StartAudit,
@@ -504,6 +606,168 @@ class LabelsService:
             '/hundredfold.api.labels.v1.LabelsService/Undo',
             hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.UndoRequest.SerializeToString,
             hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.UndoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LeaseRows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.labels.v1.LabelsService/LeaseRows',
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.LeaseRowsRequest.SerializeToString,
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.LeaseRowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndoMany(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.labels.v1.LabelsService/UndoMany',
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.UndoManyRequest.SerializeToString,
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.UndoManyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewUndo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.labels.v1.LabelsService/PreviewUndo',
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.PreviewUndoRequest.SerializeToString,
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.PreviewUndoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FlagImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.labels.v1.LabelsService/FlagImages',
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.FlagImagesRequest.SerializeToString,
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.FlagImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveFlags(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.labels.v1.LabelsService/ResolveFlags',
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ResolveFlagsRequest.SerializeToString,
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ResolveFlagsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFlags(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.labels.v1.LabelsService/ListFlags',
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListFlagsRequest.SerializeToString,
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListFlagsResponse.FromString,
             options,
             channel_credentials,
             insecure,

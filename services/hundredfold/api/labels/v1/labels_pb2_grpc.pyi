@@ -42,7 +42,19 @@ class LabelsServiceStub:
     SubmitDecision: _grpc.UnaryUnaryMultiCallable[_labels_pb2.SubmitDecisionRequest, _labels_pb2.SubmitDecisionResponse]
     """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
     Undo: _grpc.UnaryUnaryMultiCallable[_labels_pb2.UndoRequest, _labels_pb2.UndoResponse]
-    """Takes a decision, an import, a clear, an audit or a certificate back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision."""
+    """Takes a decision, an import, a clear, an audit, a certificate or an UndoMany back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo, a flag or an event that does not count any more, PERMISSION_DENIED for another's decision."""
+    LeaseRows: _grpc.UnaryUnaryMultiCallable[_labels_pb2.LeaseRowsRequest, _labels_pb2.LeaseRowsResponse]
+    """Leases images that a person picked himself as one page that never was in the queue and never goes there. Those that people labelled, that are in a lease or wait for an answer of an open audit are left out; what a model labelled under a certificate is not. Idempotent by request_id as long as the lease holds. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection, a class that is not in the schema, or `relabel` without a class. Works while the queue is away."""
+    UndoMany: _grpc.UnaryUnaryMultiCallable[_labels_pb2.UndoManyRequest, _labels_pb2.UndoManyResponse]
+    """Takes many decisions, imports and certificates back by one event. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND when nothing of them counts; INVALID_ARGUMENT for a selection without a criterion, with one besides seqs, or of too many events, and for a seq of another kind; PERMISSION_DENIED when one is another's and the caller is no reviewer."""
+    PreviewUndo: _grpc.UnaryUnaryMultiCallable[_labels_pb2.PreviewUndoRequest, _labels_pb2.PreviewUndoResponse]
+    """Says what UndoMany would do. Idempotent, writes nothing. NOT_FOUND and INVALID_ARGUMENT as UndoMany."""
+    FlagImages: _grpc.UnaryUnaryMultiCallable[_labels_pb2.FlagImagesRequest, _labels_pb2.FlagImagesResponse]
+    """Writes a note for a reviewer on some images. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection or a comment that is too long."""
+    ResolveFlags: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ResolveFlagsRequest, _labels_pb2.ResolveFlagsResponse]
+    """Says that flags are done with. Idempotent by request_id, as FlagImages. NOT_FOUND for a seq that is no flag, PERMISSION_DENIED for another's flag."""
+    ListFlags: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ListFlagsRequest, _labels_pb2.ListFlagsResponse]
+    """Lists flags, newest first. Idempotent."""
     StartAudit: _grpc.UnaryUnaryMultiCallable[_labels_pb2.StartAuditRequest, _labels_pb2.StartAuditResponse]
     """Draws a random sample of the images that no person labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. INVALID_ARGUMENT unless either a head or a cluster with a class of the schema is named. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION when every image is labelled (NOTHING_TO_AUDIT). Where an image may be of several classes an audit is of one class, and those of clusters, by class and for a threshold are FAILED_PRECONDITION (SEVERAL_CLASSES). ABORTED while others start audits of the collection."""
     GetAudit: _grpc.UnaryUnaryMultiCallable[_labels_pb2.GetAuditRequest, _labels_pb2.GetAuditResponse]
@@ -54,7 +66,7 @@ class LabelsServiceStub:
     ListAnnotators: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ListAnnotatorsRequest, _labels_pb2.ListAnnotatorsResponse]
     """Lists those who answer pages in a collection, with their pace and how many odd images they miss. Idempotent."""
     ListDecisions: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ListDecisionsRequest, _labels_pb2.ListDecisionsResponse]
-    """Lists events by seq. Idempotent."""
+    """Lists events by seq, all or those that meet every filter. Idempotent."""
     WatchDecisions: _grpc.UnaryStreamMultiCallable[_labels_pb2.WatchDecisionsRequest, _labels_pb2.WatchDecisionsResponse]
     """Sends the newest seq at once, then events as they come, without gaps, until the caller ends it."""
     GetLabels: _grpc.UnaryStreamMultiCallable[_labels_pb2.GetLabelsRequest, _labels_pb2.GetLabelsResponse]
@@ -86,7 +98,19 @@ class LabelsServiceAsyncStub(LabelsServiceStub):
     SubmitDecision: _aio.UnaryUnaryMultiCallable[_labels_pb2.SubmitDecisionRequest, _labels_pb2.SubmitDecisionResponse]  # type: ignore[assignment]
     """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
     Undo: _aio.UnaryUnaryMultiCallable[_labels_pb2.UndoRequest, _labels_pb2.UndoResponse]  # type: ignore[assignment]
-    """Takes a decision, an import, a clear, an audit or a certificate back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision."""
+    """Takes a decision, an import, a clear, an audit, a certificate or an UndoMany back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo, a flag or an event that does not count any more, PERMISSION_DENIED for another's decision."""
+    LeaseRows: _aio.UnaryUnaryMultiCallable[_labels_pb2.LeaseRowsRequest, _labels_pb2.LeaseRowsResponse]  # type: ignore[assignment]
+    """Leases images that a person picked himself as one page that never was in the queue and never goes there. Those that people labelled, that are in a lease or wait for an answer of an open audit are left out; what a model labelled under a certificate is not. Idempotent by request_id as long as the lease holds. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection, a class that is not in the schema, or `relabel` without a class. Works while the queue is away."""
+    UndoMany: _aio.UnaryUnaryMultiCallable[_labels_pb2.UndoManyRequest, _labels_pb2.UndoManyResponse]  # type: ignore[assignment]
+    """Takes many decisions, imports and certificates back by one event. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND when nothing of them counts; INVALID_ARGUMENT for a selection without a criterion, with one besides seqs, or of too many events, and for a seq of another kind; PERMISSION_DENIED when one is another's and the caller is no reviewer."""
+    PreviewUndo: _aio.UnaryUnaryMultiCallable[_labels_pb2.PreviewUndoRequest, _labels_pb2.PreviewUndoResponse]  # type: ignore[assignment]
+    """Says what UndoMany would do. Idempotent, writes nothing. NOT_FOUND and INVALID_ARGUMENT as UndoMany."""
+    FlagImages: _aio.UnaryUnaryMultiCallable[_labels_pb2.FlagImagesRequest, _labels_pb2.FlagImagesResponse]  # type: ignore[assignment]
+    """Writes a note for a reviewer on some images. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection or a comment that is too long."""
+    ResolveFlags: _aio.UnaryUnaryMultiCallable[_labels_pb2.ResolveFlagsRequest, _labels_pb2.ResolveFlagsResponse]  # type: ignore[assignment]
+    """Says that flags are done with. Idempotent by request_id, as FlagImages. NOT_FOUND for a seq that is no flag, PERMISSION_DENIED for another's flag."""
+    ListFlags: _aio.UnaryUnaryMultiCallable[_labels_pb2.ListFlagsRequest, _labels_pb2.ListFlagsResponse]  # type: ignore[assignment]
+    """Lists flags, newest first. Idempotent."""
     StartAudit: _aio.UnaryUnaryMultiCallable[_labels_pb2.StartAuditRequest, _labels_pb2.StartAuditResponse]  # type: ignore[assignment]
     """Draws a random sample of the images that no person labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. INVALID_ARGUMENT unless either a head or a cluster with a class of the schema is named. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION when every image is labelled (NOTHING_TO_AUDIT). Where an image may be of several classes an audit is of one class, and those of clusters, by class and for a threshold are FAILED_PRECONDITION (SEVERAL_CLASSES). ABORTED while others start audits of the collection."""
     GetAudit: _aio.UnaryUnaryMultiCallable[_labels_pb2.GetAuditRequest, _labels_pb2.GetAuditResponse]  # type: ignore[assignment]
@@ -98,7 +122,7 @@ class LabelsServiceAsyncStub(LabelsServiceStub):
     ListAnnotators: _aio.UnaryUnaryMultiCallable[_labels_pb2.ListAnnotatorsRequest, _labels_pb2.ListAnnotatorsResponse]  # type: ignore[assignment]
     """Lists those who answer pages in a collection, with their pace and how many odd images they miss. Idempotent."""
     ListDecisions: _aio.UnaryUnaryMultiCallable[_labels_pb2.ListDecisionsRequest, _labels_pb2.ListDecisionsResponse]  # type: ignore[assignment]
-    """Lists events by seq. Idempotent."""
+    """Lists events by seq, all or those that meet every filter. Idempotent."""
     WatchDecisions: _aio.UnaryStreamMultiCallable[_labels_pb2.WatchDecisionsRequest, _labels_pb2.WatchDecisionsResponse]  # type: ignore[assignment]
     """Sends the newest seq at once, then events as they come, without gaps, until the caller ends it."""
     GetLabels: _aio.UnaryStreamMultiCallable[_labels_pb2.GetLabelsRequest, _labels_pb2.GetLabelsResponse]  # type: ignore[assignment]
@@ -157,7 +181,55 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.UndoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.UndoResponse, _abc.Awaitable[_labels_pb2.UndoResponse]]:
-        """Takes a decision, an import, a clear, an audit or a certificate back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo or an event that does not count any more, PERMISSION_DENIED for another's decision."""
+        """Takes a decision, an import, a clear, an audit, a certificate or an UndoMany back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo, a flag or an event that does not count any more, PERMISSION_DENIED for another's decision."""
+
+    @_abc_1.abstractmethod
+    def LeaseRows(
+        self,
+        request: _labels_pb2.LeaseRowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labels_pb2.LeaseRowsResponse, _abc.Awaitable[_labels_pb2.LeaseRowsResponse]]:
+        """Leases images that a person picked himself as one page that never was in the queue and never goes there. Those that people labelled, that are in a lease or wait for an answer of an open audit are left out; what a model labelled under a certificate is not. Idempotent by request_id as long as the lease holds. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection, a class that is not in the schema, or `relabel` without a class. Works while the queue is away."""
+
+    @_abc_1.abstractmethod
+    def UndoMany(
+        self,
+        request: _labels_pb2.UndoManyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labels_pb2.UndoManyResponse, _abc.Awaitable[_labels_pb2.UndoManyResponse]]:
+        """Takes many decisions, imports and certificates back by one event. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND when nothing of them counts; INVALID_ARGUMENT for a selection without a criterion, with one besides seqs, or of too many events, and for a seq of another kind; PERMISSION_DENIED when one is another's and the caller is no reviewer."""
+
+    @_abc_1.abstractmethod
+    def PreviewUndo(
+        self,
+        request: _labels_pb2.PreviewUndoRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labels_pb2.PreviewUndoResponse, _abc.Awaitable[_labels_pb2.PreviewUndoResponse]]:
+        """Says what UndoMany would do. Idempotent, writes nothing. NOT_FOUND and INVALID_ARGUMENT as UndoMany."""
+
+    @_abc_1.abstractmethod
+    def FlagImages(
+        self,
+        request: _labels_pb2.FlagImagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labels_pb2.FlagImagesResponse, _abc.Awaitable[_labels_pb2.FlagImagesResponse]]:
+        """Writes a note for a reviewer on some images. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection or a comment that is too long."""
+
+    @_abc_1.abstractmethod
+    def ResolveFlags(
+        self,
+        request: _labels_pb2.ResolveFlagsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labels_pb2.ResolveFlagsResponse, _abc.Awaitable[_labels_pb2.ResolveFlagsResponse]]:
+        """Says that flags are done with. Idempotent by request_id, as FlagImages. NOT_FOUND for a seq that is no flag, PERMISSION_DENIED for another's flag."""
+
+    @_abc_1.abstractmethod
+    def ListFlags(
+        self,
+        request: _labels_pb2.ListFlagsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labels_pb2.ListFlagsResponse, _abc.Awaitable[_labels_pb2.ListFlagsResponse]]:
+        """Lists flags, newest first. Idempotent."""
 
     @_abc_1.abstractmethod
     def StartAudit(
@@ -205,7 +277,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.ListDecisionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.ListDecisionsResponse, _abc.Awaitable[_labels_pb2.ListDecisionsResponse]]:
-        """Lists events by seq. Idempotent."""
+        """Lists events by seq, all or those that meet every filter. Idempotent."""
 
     @_abc_1.abstractmethod
     def WatchDecisions(

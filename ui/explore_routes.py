@@ -1,0 +1,312 @@
+"""The HTTP routes of Explore: the map, what its points are coloured by, search, clusters, labels for what was picked.
+
+Arrays go to the browser packed: first what they are, as JSON, then each with its length before it (`wire.packed`);
+rows as uint32, points as float32, values as int32, all little-endian.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Mount
+
+from hundredfold.chassis.errors import Conflict, InvalidArgument, NotFound, ServiceError
+from hundredfold.client.types import Found, Rows, Run
+from ui import wire
+from ui.backend import client
+from ui.people import Role
+from ui.web import Answer, Body, Modules, bytes_of, get, post
+from ui.words import say
+
+EXPLORE_MODULES = "/explorer"
+"""Where the browser finds the modules of Explore; the view itself has the address /explore."""
+
+MOST_NEIGHBOURS = 1000
+MOST_PICKED = 10_000
+_PER_MILLE = 1000
+_BINARY = "application/octet-stream"
+
+Values = tuple[Rows, NDArray[np.int32]]
+
+
+def explore_routes() -> list[BaseRoute]:
+    """All routes of Explore."""
+    at = "/api/collections/{collection}"
+    modules = Path(__file__).parent / "components" / "explore" / "modules"
+    return [
+        get(f"{at}/explore", overview),
+        bytes_of(f"{at}/map", _BINARY, points),
+        bytes_of(f"{at}/map/colours", _BINARY, colours),
+        get(f"{at}/map/run", map_run),
+        post(f"{at}/map/run", lay_out, least=Role.REVIEWER),
+        post(f"{at}/map/separate", separate, least=Role.VIEWER),
+        get(f"{at}/neighbours", neighbours),
+        post(f"{at}/search", search, least=Role.VIEWER),
+        get(f"{at}/clusters", clusters),
+        get(f"{at}/clusters/{{run}}/{{number:int}}/rows", cluster_rows),
+        post(f"{at}/clusters/split", split),
+        post(f"{at}/clusters/merge", merge, least=Role.REVIEWER),
+        Mount(EXPLORE_MODULES, Modules(directory=modules)),
+    ]
+
+
+def overview(request: Request) -> Answer:
+    """The classes, how many images there are, and whether there are vectors to search in."""
+    collection = request.path_params["collection"]
+    known = client().catalog.get(collection)
+    with suppress(NotFound):
+        return _overview(collection, known.images, space_of(collection))
+    return _overview(collection, known.images, "")
+
+
+def _overview(collection: str, images: int, space: str) -> Answer:
+    schema = wire.schema(client().catalog.schema(collection))
+    return {"schema": schema, "images": images, "space": space}
+
+
+def space_of(collection: str) -> str:
+    """The space that people see: that of the loop, else the one that was worked on last.
+
+    Raises:
+        NotFound: the collection has no vectors yet.
+    """
+    with suppress(NotFound):
+        return client().selection.get(collection).space
+    for run in client().index.runs.recent(collection, limit=20):
+        if "space" in run.parameters:
+            return str(run.parameters["space"])
+    raise NotFound(say("explore.no_vectors"), field="collection")
+
+
+# --- the map ----------------------------------------------------------------------------------------
+
+
+def points(request: Request) -> bytes:
+    """The map: rows, points [n, 2]; nothing when there is none."""
+    try:
+        found = client().index.map(request.path_params["collection"])
+    except NotFound:
+        return b""
+    return packed({"points": len(found.rows)}, found.rows, found.points)
+
+
+def colours(request: Request) -> bytes:
+    """What is known of each image: rows and a value each. `by` is one of COLOURS."""
+    by = request.query_params.get("by", "")
+    if by not in COLOURS:
+        raise InvalidArgument(f"by must be one of {', '.join(COLOURS)}", field="by")
+    about, rows, values = COLOURS[by](request.path_params["collection"])
+    return packed({"by": by, **about}, rows, values)
+
+
+Coloured = tuple[dict[str, Any], Rows, NDArray[np.int32]]
+
+
+def _labels(collection: str) -> Coloured:
+    """Class ids."""
+    found = client().labels.labels(collection)
+    return {"seq": found.seq}, found.rows, found.class_ids
+
+
+def _predictions(collection: str) -> Coloured:
+    """Class ids of the head in use; nothing before there is one."""
+    model, rows, class_ids, _ = _likeliest(collection)
+    return {"model": model}, rows, class_ids
+
+
+def _uncertainty(collection: str) -> Coloured:
+    """How unsure the head in use is, in thousandths: 0 = sure."""
+    model, rows, _, probability = _likeliest(collection)
+    unsure = np.rint((1 - probability) * _PER_MILLE).astype(np.int32)
+    return {"model": model}, rows, unsure
+
+
+def _likeliest(collection: str) -> tuple[str, Rows, NDArray[np.int32], NDArray[np.float32]]:
+    """The model, and of each image its likeliest class with the probability."""
+    try:
+        found = client().training.predictions(collection)
+    except (NotFound, Conflict):
+        nothing = np.empty(0, np.int64)
+        return "", nothing, nothing.astype(np.int32), nothing.astype(np.float32)
+    # Where an image may be of several classes each of them is in a line of its own.
+    order = np.lexsort((-found.probabilities, found.rows))
+    rows, first = np.unique(found.rows[order], return_index=True)
+    chosen = order[first]
+    return found.model, rows, found.class_ids[chosen], found.probabilities[chosen]
+
+
+def _clusters(collection: str) -> Coloured:
+    """Numbers in the latest clustering; nothing before there is one."""
+    try:
+        found = client().index.assignment(collection)
+    except NotFound:
+        return {"run": ""}, np.empty(0, np.int64), np.empty(0, np.int32)
+    return {"run": found.run}, found.rows, found.numbers
+
+
+COLOURS: Mapping[str, Callable[[str], Coloured]] = {
+    "label": _labels,
+    "prediction": _predictions,
+    "uncertainty": _uncertainty,
+    "cluster": _clusters,
+}
+"""What points can be coloured by."""
+
+
+def map_run(request: Request) -> Answer:
+    """How far the newest making of the map is; `state` is empty when there was none."""
+    runs = client().index.runs.recent(request.path_params["collection"], limit=50)
+    return _run(next((each for each in runs if each.kind == "project"), None))
+
+
+def lay_out(collection: str, body: Body) -> Answer:
+    """Start to make the map."""
+    started = client().index.project(
+        collection, space_of(collection), request_id=wire.to_id(body["request_id"])
+    )
+    return _run(started)
+
+
+def _run(run: Run | None) -> Answer:
+    if run is None:
+        return {"state": "", "done": 0, "total": 0, "error": ""}
+    return {"state": run.state, "done": run.done, "total": run.total, "error": run.error}
+
+
+def separate(collection: str, body: Body) -> Answer:
+    """The view that best separates two picked groups: rows and points as base64 of the packed arrays."""
+    groups = [_picked(body[name], name) for name in ("a", "b")]
+    found = client().index.separate(collection, space_of(collection), *groups)
+    data = packed({"points": len(found.rows)}, found.rows, found.points)
+    return {"packed": base64.b64encode(data).decode()}
+
+
+# --- search -----------------------------------------------------------------------------------------
+
+
+def neighbours(request: Request) -> Answer:
+    """The images most like one or several, nearest first, those left out; distance = 1 - cosine."""
+    collection = request.path_params["collection"]
+    rows = np.array(
+        [int(each) for each in request.query_params.get("row", "").split(",")], np.int64
+    )
+    limit = _limit(request.query_params.get("limit", "48"))
+    found = client().index.neighbours(collection, space_of(collection), rows, limit=limit)
+    return _found(found, limit, without=rows)
+
+
+def search(collection: str, body: Body) -> Answer:
+    """The images most like one that was sent, as base64; nearest first."""
+    limit = _limit(body.get("limit", 48))
+    try:
+        image = base64.b64decode(str(body["image"]), validate=True)
+    except binascii.Error as error:
+        raise InvalidArgument("image is not base64", field="image") from error
+    space = space_of(collection)
+    vectors = client().embedding.embed([image], model=space)
+    return _found(client().index.search(collection, space, vectors, limit=limit), limit)
+
+
+def _limit(given: object) -> int:
+    limit = int(str(given))
+    if not 1 <= limit <= MOST_NEIGHBOURS:
+        raise InvalidArgument(f"limit must be 1 to {MOST_NEIGHBOURS}", field="limit")
+    return limit
+
+
+def _found(found: Found, limit: int, without: Rows | None = None) -> Answer:
+    """Each image once, with its greatest likeness to any of those asked for."""
+    order = np.argsort(-found.similarities, axis=None, kind="stable")
+    rows, similarities = found.rows.ravel()[order], found.similarities.ravel()[order]
+    kept = rows >= 0
+    if without is not None:
+        kept &= ~np.isin(rows, without)
+    rows, similarities = rows[kept], similarities[kept]
+    first = np.sort(np.unique(rows, return_index=True)[1])[:limit]
+    distances = np.round(1 - similarities[first].astype(np.float64), 4)
+    return {"rows": rows[first].tolist(), "distances": distances.tolist()}
+
+
+# --- clusters ---------------------------------------------------------------------------------------
+
+
+def clusters(request: Request) -> Answer:
+    """The clusters of the latest clustering that have images; `run` is empty when there is none."""
+    collection = request.path_params["collection"]
+    try:
+        run = client().index.assignment(collection).run
+        found = client().index.clusters(collection, run)
+    except NotFound:
+        return {"run": "", "clusters": []}
+    listed = [
+        {
+            "number": each.number,
+            "size": each.size,
+            "medoid": each.medoid,
+            "spread": round(each.spread, 4),
+        }
+        for each in found
+        if each.size
+    ]
+    return {"run": run, "clusters": listed}
+
+
+def cluster_rows(request: Request) -> Answer:
+    """The images of a cluster, nearest to its centre first, at most MOST_PICKED."""
+    at = request.path_params
+    rows = client().index.cluster_rows(
+        at["collection"], at["number"], run=at["run"], limit=MOST_PICKED
+    )
+    return {"rows": rows.tolist()}
+
+
+def split(collection: str, body: Body) -> Answer:
+    """Split a cluster; the pages in `tokens`, if any, are given back first."""
+    tokens = wire.to_tokens(body.get("tokens", []))
+    run = client().index.split_cluster(
+        collection,
+        str(body["cluster"]),
+        wire.whole(body.get("into", 2)),
+        request_id=str(body.get("request_id", "")),
+    )
+    if tokens:
+        with suppress(ServiceError):
+            client().labels.release(collection, tokens)
+    return {"cluster_run": run}
+
+
+def merge(collection: str, body: Body) -> Answer:
+    """Merge clusters."""
+    named = body["clusters"]
+    if not isinstance(named, list):
+        raise InvalidArgument("clusters must be a list", field="clusters")
+    run = client().index.merge_clusters(
+        collection, [str(each) for each in named], request_id=str(body.get("request_id", ""))
+    )
+    return {"cluster_run": run}
+
+
+# --- arrays -----------------------------------------------------------------------------------------
+
+
+def packed(about: Mapping[str, Any], rows: Rows, values: NDArray[Any]) -> bytes:
+    """What is sent of rows and their points or values."""
+    head = json.dumps(about).encode()
+    kind = "<f4" if values.dtype.kind == "f" else "<i4"
+    # The browser reads the arrays in place, which begin at multiples of four bytes.
+    head += b" " * (-len(head) % 4)
+    return wire.packed([head, rows.astype("<u4").tobytes(), values.astype(kind).tobytes()])
+
+
+def _picked(given: Any, field: str) -> Rows:
+    rows = wire.to_rows(given)
+    if not 1 <= len(rows) <= MOST_PICKED:
+        raise InvalidArgument(f"pick 1 to {MOST_PICKED:,} images", field=field)
+    return rows
