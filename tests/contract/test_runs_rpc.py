@@ -14,7 +14,13 @@ import pytest
 from hundredfold.api.runs.v1 import runs_pb2 as pb
 from hundredfold.api.runs.v1.runs_pb2_grpc import RunsServiceStub
 from hundredfold.chassis.engine import LocalEngine
-from hundredfold.chassis.errors import Conflict, InvalidArgument, NotFound, Unavailable
+from hundredfold.chassis.errors import (
+    Conflict,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    Unavailable,
+)
 from hundredfold.chassis.runs import RunContext, Runs
 from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.storage.store import ArtifactStore
@@ -230,6 +236,44 @@ def test_nothing_else_of_the_machine_is_sent(
 def test_no_path_leads_out_of_the_store(service: Service, tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument):
         read(service, service.wrote(f"{tmp_path}/x/../../secret", below=""))
+
+
+def send(service: Service, name: str, *pieces: bytes) -> pb.TakeFileResponse:
+    first, *others = pieces
+    requests = [pb.TakeFileRequest(name=name, data=first)]
+    requests += [pb.TakeFileRequest(data=each) for each in others]
+    return service.stub.TakeFile(iter(requests))
+
+
+def test_a_file_is_kept_for_a_run_to_read(service: Service) -> None:
+    kept = send(service, "labels.csv", b"key,label\n", b"1,owl\n")
+    assert kept.bytes == 16
+    assert Path(kept.uri).read_bytes() == b"key,label\n1,owl\n"
+    assert kept.uri.startswith(f"{service.store.root}/uploads/test/")
+    assert kept.uri.endswith("-labels.csv")
+    assert send(service, "labels.csv", b"").uri != kept.uri
+
+
+@pytest.mark.parametrize("name", ["", "../x.csv", ".hidden", "a/b", "a" * 101, "x\n.csv"])
+def test_a_file_is_kept_under_a_plain_name_only(service: Service, name: str) -> None:
+    with pytest.raises(InvalidArgument):
+        send(service, name, b"x")
+    assert not service.store.list("uploads/test")
+
+
+def test_a_file_that_is_too_large_leaves_nothing(service: Service) -> None:
+    piece = bytes(1 << 20)
+    with pytest.raises(ResourceExhausted) as refused:
+        send(service, "large.csv", *[piece] * 257)
+    assert refused.value.reason == "TOO_LARGE"
+    assert not service.store.list("uploads/test")
+
+
+def test_files_of_yesterday_go_when_another_comes(service: Service) -> None:
+    old = f"uploads/test/1000-{'0' * 32}-labels.csv"
+    service.store.write_bytes(old, b"old")
+    send(service, "labels.csv", b"new")
+    assert not service.store.exists(old)
 
 
 def test_a_file_of_a_run_at_work_or_of_none_is_not_sent(service: Service) -> None:

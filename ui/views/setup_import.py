@@ -1,5 +1,8 @@
 """Import: labels of a file, counted first, then taken as one event that can be taken back."""
 
+import re
+from typing import Any
+
 import streamlit as st
 
 from hundredfold.chassis.errors import ServiceError
@@ -14,6 +17,7 @@ _AGAIN_SECONDS = 1.0
 _RUN = "import at work"
 _FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 _MOST_NAMED = 10
+_MOST_MEGABYTES = 200
 
 
 def show(choice: Choice) -> None:
@@ -29,9 +33,28 @@ def show(choice: Choice) -> None:
             max_chars=4_096,
             help=say("setup.import_help"),
         )
-        if deed.form_submit_button(say("setup.preview"), key="preview import", width="stretch"):
-            _start(choice.collection, source.strip(), preview=True)
+        asked = deed.form_submit_button(say("setup.preview"), key="preview import", width="stretch")
+        sent = st.file_uploader(
+            say("setup.import_upload"),
+            type=["csv", "jsonl", "ndjson", "parquet"],
+            key="import upload",
+            max_upload_size=_MOST_MEGABYTES,
+        )
+    if asked:
+        _preview(choice.collection, source.strip(), sent)
     _outcome(choice.collection)
+
+
+def _preview(collection: str, source: str, sent: Any) -> None:
+    """Count what a file of this computer, or else one that the services may read, would give."""
+    if sent is not None:
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", sent.name).lstrip("._-")[-60:].lstrip("._-")
+        try:
+            source = client().labels.runs.take_file(name, sent.getvalue())
+        except ServiceError as error:
+            st.error(in_words(error))
+            return
+    _start(collection, source, preview=True)
 
 
 def format_of(source: str) -> str:

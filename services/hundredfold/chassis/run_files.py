@@ -10,6 +10,7 @@ from pathlib import Path
 from hundredfold.chassis.errors import Conflict, NotFound
 from hundredfold.chassis.run_book import Run, State
 from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.chassis.uploads import root_of
 
 PIECE_BYTES = 1 << 20
 _OLDEST = (1980, 1, 1, 0, 0, 0)
@@ -100,10 +101,7 @@ def _path(run: Run, store: ArtifactStore) -> str:
     destination = str(run.result.get("destination", ""))
     if not destination:
         raise Conflict(f"a run of the kind {run.kind} writes no file", reason="NO_FILE")
-    root = store.root.removeprefix("file://")
-    if "://" not in root:
-        root = str(Path(root).absolute())
-    below = f"{root.rstrip('/')}/"
+    below = f"{root_of(store)}/"
     if not destination.startswith(below):
         raise Conflict(
             f"it was written to {destination}, not into the store", reason="NOT_IN_STORE"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 
 import grpc
 
@@ -107,3 +108,12 @@ class RunsServicer(runs_pb2_grpc.RunsServiceServicer):
         if not request.only_facts:
             for piece in pieces(file, store):
                 yield runs_pb2.ReadFileResponse(data=piece)
+
+    def TakeFile(
+        self, request_iterator: Iterator[runs_pb2.TakeFileRequest], context: grpc.ServicerContext
+    ) -> runs_pb2.TakeFileResponse:
+        """See runs.proto."""
+        first = next(request_iterator, runs_pb2.TakeFileRequest())
+        pieces = (each.data for each in chain([first], request_iterator))
+        kept = self._runs.take_file(first.name, pieces)
+        return runs_pb2.TakeFileResponse(uri=kept.uri, bytes=kept.size)

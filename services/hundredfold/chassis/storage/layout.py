@@ -363,6 +363,11 @@ def loop(collection_: str) -> str:
     return f"{collection(collection_)}/loop/loop.json"
 
 
+def uploads(service: str) -> str:
+    """The folder of files that somebody sent for runs of a service to read, each `<Unix seconds>-<random>-<name>`."""
+    return f"uploads/{_checked(_RUN, service, 'service')}"
+
+
 def runs(service: str) -> str:
     """The folder of a service's runs, a JSON each."""
     return f"runs/{_checked(_RUN, service, 'service')}"

@@ -60,6 +60,11 @@ class RunsServiceStub:
                 request_serializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.ReadFileRequest.SerializeToString,
                 response_deserializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.ReadFileResponse.FromString,
                 _registered_method=True)
+        self.TakeFile = channel.stream_unary(
+                '/hundredfold.api.runs.v1.RunsService/TakeFile',
+                request_serializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.TakeFileRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.TakeFileResponse.FromString,
+                _registered_method=True)
 
 
 class RunsServiceServicer:
@@ -101,6 +106,13 @@ class RunsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TakeFile(self, request_iterator, context):
+        """Keeps a file in the store for a run of this service to read, for a day at least. Not idempotent: each call makes another one. INVALID_ARGUMENT for a name that is none; RESOURCE_EXHAUSTED (TOO_LARGE) beyond 256 MiB.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RunsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +140,11 @@ def add_RunsServiceServicer_to_server(servicer, server):
                     servicer.ReadFile,
                     request_deserializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.ReadFileRequest.FromString,
                     response_serializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.ReadFileResponse.SerializeToString,
+            ),
+            'TakeFile': grpc.stream_unary_rpc_method_handler(
+                    servicer.TakeFile,
+                    request_deserializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.TakeFileRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.TakeFileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +283,33 @@ class RunsService:
             '/hundredfold.api.runs.v1.RunsService/ReadFile',
             hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.ReadFileRequest.SerializeToString,
             hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.ReadFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TakeFile(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/hundredfold.api.runs.v1.RunsService/TakeFile',
+            hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.TakeFileRequest.SerializeToString,
+            hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.TakeFileResponse.FromString,
             options,
             channel_credentials,
             insecure,
