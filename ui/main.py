@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from ui.people import Role, person
+from ui import sign_in
+from ui.people import person
 from ui.views import choice, explore, label, progress, setup
 from ui.words import say
 
@@ -16,7 +17,8 @@ _HERE = Path(__file__).parent
 st.set_page_config(page_title="hundredfold", page_icon="▦", layout="wide")
 st.logo(str(_HERE / "logo.svg"), size="medium")
 st.html(_HERE / "frame.css")
-chosen = choice.bar()
+passed = sign_in.passed()
+chosen = choice.bar() if passed else None
 # Each page may be linked to from another: what is drawn first is known only when all are made.
 known: dict[str, Any] = {}
 setup_page = st.Page(
@@ -52,8 +54,8 @@ pages = [
         icon=":material/monitoring:",
         url_path="progress",
     ),
+    setup_page,
 ]
 known["label"] = label_page
-if person().role >= Role.ADMIN:
-    pages.append(setup_page)
-st.navigation(pages, position="top").run()
+if passed:
+    st.navigation(sign_in.open_to(person(), pages), position="top").run()

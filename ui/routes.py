@@ -133,12 +133,18 @@ def release(collection: str, leased: Answer) -> None:
 
 def renewals(collection: str, body: Body) -> Answer:
     """Prolong leases."""
-    return {"tokens": sorted(client().labels.renew(collection, wire.to_tokens(body["tokens"])))}
+    return {
+        "tokens": sorted(
+            client().labels.renew(
+                collection, wire.to_tokens(body["tokens"]), annotator=person().name
+            )
+        )
+    }
 
 
 def releases(collection: str, body: Body) -> Answer:
     """Give pages back."""
-    client().labels.release(collection, wire.to_tokens(body["tokens"]))
+    client().labels.release(collection, wire.to_tokens(body["tokens"]), annotator=person().name)
     return {}
 
 
@@ -173,6 +179,7 @@ def _submit(collection: str, answer: Body, request_id: str) -> int:
         [wire.to_judgement(each) for each in answer["judgements"]],
         seconds=float(answer["seconds"]),
         request_id=request_id,
+        annotator=person().name,
     )
 
 
@@ -183,6 +190,7 @@ def undo(collection: str, body: Body) -> Answer:
         person().named(body["annotator"]),
         seq=wire.whole(body["seq"]),
         lease_again=True,
+        only_own=person().role < Role.REVIEWER,
         request_id=wire.to_id(body["request_id"]),
     )
     return {

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,16 +13,15 @@ from hundredfold.client.types import Judgement, LabelClass, Verdict
 from tests.unit.ui.house import (
     BROKEN,
     COLLECTION,
-    IMAGES,
     Browser,
     Services,
     client_of,
     served,
     services,
 )
-from ui import people
-from ui.people import Person, Role
 from ui.routes import routes
+from ui.views.setup_classes import names_in, wrong_with
+from ui.views.setup_images import wrong_with as wrong_with_source
 
 AT = f"/api/collections/{COLLECTION}"
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -60,8 +58,13 @@ def shown(name: str) -> Any:
     return app
 
 
-def as_(role: Role) -> Any:
-    return people._present.set(Person("ada", role))
+def set_up_as(role: str) -> None:
+    from ui.people import Person, Role, as_person  # noqa: PLC0415 - AppTest runs the body alone
+    from ui.views import setup  # noqa: PLC0415
+    from ui.views.choice import Choice  # noqa: PLC0415
+
+    with as_person(Person("ada", Role[role])):
+        setup.show(Choice("birds", "ada"))
 
 
 # --- routes -------------------------------------------------------------------------------------
@@ -107,47 +110,43 @@ def test_a_thumbnail_is_a_jpeg(browser: Browser) -> None:
     assert browser.get(f"{AT}/thumbnails/{BROKEN}").status == 404
 
 
-def test_a_folder_comes_as_a_zip(house: Services, tmp_path: Any) -> None:
-    uri = house.client.labels.runs.take_file("labels.csv", b"key,label\n00.png,owl\n")
-    run = house.client.labels.import_(COLLECTION, uri, "csv", preview=True)
-    assert house.client.labels.runs.wait(run.run_id).result["labels"] == 1
-    with pytest.raises(Exception, match="writes no file"):
-        house.client.labels.runs.file(run.run_id)
+def test_labels_of_a_sent_file_are_counted_and_not_taken(house: Services) -> None:
+    labels = house.client.labels
+    uri = labels.runs.take_file("labels.csv", b"key,label\n07.png,owl\n")
+    run = labels.import_(COLLECTION, uri, "csv", preview=True)
+    assert labels.runs.wait(run.run_id).result["labels"] == 1
+    assert labels.progress(COLLECTION).labelled == 4
 
 
 # --- sections -----------------------------------------------------------------------------------
 
 
-def test_images_tells_how_far_they_are_and_which_are_broken(house: Services) -> None:
+def test_images_says_that_a_service_is_away(house: Services) -> None:
     app = shown("setup_images")
-    words = " ".join(each.value for each in app.markdown) + " ".join(
-        each.value for each in app.warning
-    )
     assert app.subheader[0].value == "Images of birds"
-    assert words
+    assert "does not answer" in app.warning[0].value
 
 
 def test_a_wrong_source_or_name_is_told_in_words() -> None:
-    from ui.views.setup_images import wrong_with  # noqa: PLC0415
-
-    assert wrong_with("", "birds") == "Say where the images are."
-    assert wrong_with("photos", "birds").startswith("Give a whole path")
-    assert wrong_with("/photos", "Birds").startswith("This can't be a name")
-    assert wrong_with("s3://bucket/photos", "birds-2") == ""
+    assert wrong_with_source("", "birds") == "Say where the images are."
+    assert wrong_with_source("photos", "birds").startswith("Give a whole path")
+    assert wrong_with_source("/photos", "Birds").startswith("This can't be a name")
+    assert wrong_with_source("s3://bucket/photos", "birds-2") == ""
 
 
-def test_classes_are_pasted_once_each(house: Services) -> None:
-    app = shown("setup_classes")
-    app.text_area(key="names of classes").set_value("  wren \nowl\n\nwren\nblue\ttit")
-    app.button(key="FormSubmitter:add classes-add classes now").click() if False else None
-    from ui.views.setup_classes import names_in  # noqa: PLC0415
-
+def test_pasted_names_are_taken_once_each() -> None:
     assert names_in("  wren \nowl\n\nwren\nblue\ttit") == ["wren", "owl", "blue tit"]
 
 
-def test_what_is_wrong_with_a_changed_class_is_told_before_it_is_sent(house: Services) -> None:
-    from ui.views.setup_classes import wrong_with  # noqa: PLC0415
+def test_classes_are_listed_with_their_labels(house: Services) -> None:
+    app = shown("setup_classes")
+    (listed,) = app.dataframe
+    assert listed.value["Name"].tolist()[:3] == ["owl", HOSTILE, "tit"]
+    assert listed.value["Labelled"].tolist()[:3] == [4, 0, 0]
+    assert not [each for each in app.get("html") if HOSTILE in each.proto.body]
 
+
+def test_what_is_wrong_with_a_changed_class_is_told_before_it_is_sent(house: Services) -> None:
     schema = house.client.catalog.schema(COLLECTION)
     house.client.catalog.update_class(COLLECTION, LabelClass("owl", 1, key="o"))
     schema = house.client.catalog.schema(COLLECTION)
@@ -175,13 +174,9 @@ def test_models_says_that_there_is_none_before_the_images_are_ready(house: Servi
     assert "no model before" in shown("setup_models").info[0].value
 
 
-def test_only_an_administrator_sees_set_up(house: Services) -> None:
-    token = as_(Role.REVIEWER)
-    try:
-        app = shown("setup")
-    finally:
-        people._present.reset(token)
-    assert app.subheader or app.warning
-
-
-__all__ = ["IMAGES", "zipfile"]
+@pytest.mark.parametrize("role", ["VIEWER", "LABELER", "REVIEWER"])
+def test_only_an_administrator_sees_set_up(house: Services, role: str) -> None:
+    app = AppTest.from_function(set_up_as, kwargs={"role": role}, default_timeout=60).run()
+    assert not app.exception
+    assert "administrator" in app.warning[0].value
+    assert not app.subheader

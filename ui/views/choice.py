@@ -9,6 +9,7 @@ import streamlit as st
 from hundredfold.chassis.errors import ServiceError
 from ui.backend import client, in_words
 from ui.people import Role, person
+from ui.sign_in import name_in_bar
 from ui.words import say
 
 _ANONYMOUS = "labeler"
@@ -32,6 +33,9 @@ def bar() -> Choice | None:
         names = names if wanted in names else sorted([*names, wanted])
         st.session_state["collection"] = wanted
     if not names:
+        if person().name:
+            with st.container(key="bar", horizontal=True, gap="small"):
+                _annotator()
         return None
     with st.container(key="bar", horizontal=True, gap="small"):
         collection = st.selectbox(
@@ -41,15 +45,25 @@ def bar() -> Choice | None:
             bind="query-params",
             label_visibility="collapsed",
         )
-        annotator = st.text_input(
-            say("frame.your_name"),
-            key="annotator",
-            bind="query-params",
-            max_chars=60,
-            label_visibility="collapsed",
-            placeholder=say("frame.your_name"),
-        )
-    return Choice(str(collection), str(annotator).strip() or _ANONYMOUS)
+        annotator = _annotator()
+    return Choice(str(collection), annotator)
+
+
+def _annotator() -> str:
+    """Who is signed in; where nobody need be, the name that somebody gives himself."""
+    who = person()
+    if who.name:
+        name_in_bar(who)
+        return who.name
+    typed = st.text_input(
+        say("people.yours"),
+        key="annotator",
+        bind="query-params",
+        max_chars=60,
+        label_visibility="collapsed",
+        placeholder=say("people.yours"),
+    )
+    return str(typed).strip() or _ANONYMOUS
 
 
 def go_to(collection: str) -> None:

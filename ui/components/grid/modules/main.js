@@ -17,6 +17,7 @@ let shown = null;           // {root, session, view}
 export function mount({ parentElement, data: { collection, annotator } }) {
   const root = parentElement.querySelector(".hf");
   const session = sessionOf(collection, annotator);
+  outbox.annotator = annotator;
   if (shown?.root !== root || shown.session !== session) {
     shown?.view.leave();
     if (shown && shown.session !== session) shown.session.stop(); // the same one keeps its pages and keys

@@ -1,5 +1,7 @@
 // Talking to the routes beside Streamlit.
 
+import { post, refusalOf } from "./http.js";
+import { signedIn } from "./signing_in.js";
 import { say } from "./words.js";
 
 // The server took the request and said no: sending it again is of no use.
@@ -8,6 +10,8 @@ export class Refused extends Error {}
 export class Denied extends Refused {}
 // Nobody answered, or somebody behind the server is away: the same request may be taken later.
 export class Away extends Error {}
+// It was given by somebody else than the one who is signed in: it may be taken when he is again.
+export class Anothers extends Away {}
 
 const RETRY_MS = [250, 500, 1000, 2000, 5000];
 const PICTURES = 100;
@@ -18,8 +22,10 @@ export function patience(failures) {
 }
 
 export class Server {
-  constructor(collection) {
+  // With an `annotator` everything is refused while another is signed in.
+  constructor(collection, annotator = "") {
     this.base = `/api/collections/${encodeURIComponent(collection)}`;
+    this.annotator = annotator;
   }
 
   image(row) {
@@ -28,7 +34,7 @@ export class Server {
 
   // GET without a body, POST with one; the JSON that comes back.
   async call(path, body) {
-    const answer = await this.#ask(path, body === undefined ? {} : post(body));
+    const answer = await this.#ask(path, body === undefined ? {} : post(body, this.annotator));
     try {
       return await answer.json();
     } catch {
@@ -51,33 +57,25 @@ export class Server {
     if (tokens.length) fetch(`${this.base}/releases`, { ...post({ tokens }), keepalive: true }).catch(() => {});
   }
 
+  // What is asked while nobody is signed in waits until somebody is, and is asked then.
   async #ask(path, options = {}) {
-    let answer;
-    try {
-      answer = await fetch(`${this.base}/${path}`, options);
-    } catch {
-      throw new Away(say("label.unreachable"));
+    for (;;) {
+      const answer = await this.#fetch(path, options);
+      if (answer.ok) return answer;
+      const { reason, message } = await refusalOf(answer);
+      if (answer.status === 401) await signedIn();
+      else if (reason === "ANOTHERS") throw new Anothers(message);
+      else if (answer.status === 403) throw new Denied(message);
+      else throw answer.status >= 500 || answer.status === 429 ? new Away(message) : new Refused(message);
     }
-    if (answer.ok) return answer;
-    const message = await reason(answer);
-    if (answer.status === 403) throw new Denied(message);
-    throw answer.status >= 500 || [401, 429].includes(answer.status) ? new Away(message) : new Refused(message);
   }
-}
 
-function post(body) {
-  return {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-Hundredfold": "1" },
-    body: JSON.stringify(body),
-  };
-}
-
-async function reason(answer) {
-  try {
-    return (await answer.json()).message;
-  } catch {
-    return say("label.status", { status: String(answer.status) });
+  async #fetch(path, options) {
+    try {
+      return await fetch(`${this.base}/${path}`, options);
+    } catch {
+      throw new Away(say("sign_in.away"));
+    }
   }
 }
 
