@@ -13,10 +13,10 @@ from playwright.sync_api import expect, sync_playwright
 from hundredfold.chassis import people
 from hundredfold.chassis.people import User
 from hundredfold.chassis.testing import free_ports, wait_for
+from tests.e2e.desk import ARGUMENTS
 from tests.e2e.oidc_provider import Provider, provider
 from tests.e2e.people import Seat
 from tests.e2e.system import ROOT
-from tests.e2e.test_browser import ARGUMENTS
 
 pytestmark = pytest.mark.e2e
 BUTTON = "Sign in with your organisation"

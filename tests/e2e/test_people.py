@@ -11,11 +11,11 @@ from playwright.sync_api import Browser, Route, expect, sync_playwright
 
 from hundredfold.chassis.testing import wait_for
 from hundredfold.client.types import Judgement, LabelClass, Rows, Verdict
+from tests.e2e.desk import ARGUMENTS
 from tests.e2e.digits import write_digits
 from tests.e2e.pages import Offered
 from tests.e2e.people import Seat, end_login, register
 from tests.e2e.system import System, running
-from tests.e2e.test_browser import ARGUMENTS
 
 pytestmark = pytest.mark.e2e
 
