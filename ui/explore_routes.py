@@ -294,7 +294,7 @@ def split(collection: str, body: Body) -> Answer:
     )
     if tokens:
         with suppress(ServiceError):
-            client().labels.release(collection, tokens)
+            client().labels.release(collection, tokens, annotator=person().name)
     return {"cluster_run": run}
 
 

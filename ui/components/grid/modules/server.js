@@ -79,7 +79,7 @@ export class Server {
     try {
       return await fetch(`${this.base}/${path}`, options);
     } catch {
-      throw new Away(say("sign_in.away"));
+      throw new Away(say("label.unreachable"));
     }
   }
 }

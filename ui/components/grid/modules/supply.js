@@ -111,6 +111,7 @@ export class Supply {
     const { leases, progress } = await session.server.call("leases", { annotator: session.annotator, limit });
     session.answered(progress);
     const pages = leases.map((lease) => this.hold(lease));
+    if (pages.length) this.#keep();
     if (!this.open) {
       this.clear();
       return 0;
@@ -126,6 +127,23 @@ export class Supply {
       }
     }
     return pages.length;
+  }
+
+  // A lease is short until it is renewed for the first time: one that never arrives is soon free again.
+  async #keep() {
+    this.fresh = true;
+    if (this.keeping) return;
+    this.keeping = true;
+    for (let failures = 0; this.fresh && this.open; ) {
+      this.fresh = false;
+      try {
+        await this.session.renew();
+      } catch {
+        this.fresh = true;
+        await pause(patience(failures++));
+      }
+    }
+    this.keeping = false;
   }
 
   hold(lease) {
@@ -145,16 +163,11 @@ export class Supply {
     }
   }
 
-  // Prolong what is held; returns whether the page on the screen went to somebody else.
+  // Prolong what is held; returns whether the page on the screen went to somebody else. Throws while away.
   async renew() {
     const asked = [...this.held.keys()].slice(0, MOST_TOKENS);
     if (!asked.length) return false;
-    let kept;
-    try {
-      kept = new Set((await this.session.server.call("renewals", { tokens: asked })).tokens);
-    } catch {
-      return false; // away: the next time
-    }
+    const kept = new Set((await this.session.server.call("renewals", { tokens: asked })).tokens);
     const lost = new Set(asked.filter((token) => !kept.has(token) && this.held.has(token)));
     if (!lost.size) return false;
     const shown = this.pages[0];
