@@ -134,7 +134,7 @@ export class Model extends EventTarget {
     this.#filtered();
     this.clearPicked(); // nothing out of sight stays picked
     this.#tell("shown");
-    this.#relist();
+    this.relist();
   }
 
   #filtered() {
@@ -205,10 +205,11 @@ export class Model extends EventTarget {
   #setList(list) {
     this.wanted = list;
     this.clearPicked();
-    this.#relist();
+    this.relist();
   }
 
-  #relist() {
+  // List anew what the filters leave.
+  relist() {
     const { from } = this.wanted;
     const all = from ?? Uint32Array.from({ length: this.rows.length }, (_, place) => place);
     this.list = { ...this.wanted, places: all.filter((place) => this.shown(place)) };

@@ -6,7 +6,7 @@ import { LISTED } from "./colours.js";
 import { STATUSES } from "./model.js";
 
 const SHOWN = 60;
-const COUNTED = { label: "explore.filter_label", prediction: "explore.filter_prediction" };
+const COUNTED = { label: "explore.filter_label", prediction: "explore.filter_prediction", cluster: "explore.filter_cluster" };
 
 export class Rail {
   constructor(model, map) {
@@ -14,13 +14,13 @@ export class Rail {
     this.map = map;
     this.box = element("div", "filters");
     this.chips = element("div", "chips", { hidden: true });
-    this.open = { label: true, prediction: false };
+    this.open = { label: true, prediction: false, cluster: false };
   }
 
   draw() {
     const parts = [this.#section(say("explore.filter_status"), this.#statuses())];
     for (const [kind, title] of Object.entries(COUNTED)) {
-      const rows = this.#classes(kind);
+      const rows = kind === "cluster" ? this.#clusters() : this.#classes(kind);
       if (rows.length) parts.push(this.#folding(kind, say(title), rows));
     }
     const { scrollTop } = this.box;
@@ -59,6 +59,13 @@ export class Rail {
       .map((each) => this.#row(kind, each.class_id, each.name, each.count, each.colour));
   }
 
+  #clusters() {
+    const counts = this.model.counts("cluster");
+    const listed = this.model.clusters.filter((each) => counts.has(each.number) || this.model.has("cluster", each.number));
+    return listed.map((each) => [each.number, counts.get(each.number) ?? 0]).sort((one, other) => other[1] - one[1]).slice(0, SHOWN)
+      .map(([number, count]) => this.#row("cluster", number, say("explore.cluster", { number: String(number) }), count));
+  }
+
   #row(kind, value, name, count, colour = "") {
     const row = element("button", "filter", { type: "button" });
     const on = this.model.has(kind, value);
@@ -90,12 +97,8 @@ export class Rail {
     const chip = element("span", "filter-chip");
     const off = element("button", "", { type: "button", textContent: "×", ariaLabel: say("explore.remove_filter", { name: words }) });
     off.addEventListener("click", () => this.model.toggle(kind, value));
-    chip.append(text("span", "name", words), text("b", "number", (this.model.counts(kind).get(value) ?? this.#statusCount(kind, value)).toLocaleString()), off);
+    chip.append(text("span", "name", words), text("b", "number", (this.model.counts(kind).get(value) ?? 0).toLocaleString()), off);
     return chip;
-  }
-
-  #statusCount(kind, value) {
-    return kind === "status" ? this.model.counts(kind).get(value) ?? 0 : 0;
   }
 
   words(kind, value) {

@@ -137,7 +137,7 @@ export class View {
     this.toolButtons = Object.fromEntries([["lasso", "Q"], ["rectangle", "R"], ["move", "M"]].map(([tool, key]) => [tool, action(say(`explore.tool_${tool}`), key, () => this.#tool(tool))]));
     const tools = element("div", "group", { role: "group" });
     tools.append(...Object.values(this.toolButtons));
-    this.fit = action(say("explore.fit"), "0", () => this.map.fit());
+    this.fit = action(say("explore.fit"), "0", () => this.map.fit(), "fit");
     this.file = element("input", "", { type: "file", accept: "image/*", hidden: true });
     this.file.addEventListener("change", () => { if (this.file.files[0]) this.acts.byImage(this.file.files[0]); this.file.value = ""; });
     this.search = action(say("explore.by_image"), "", () => this.file.click());
@@ -350,6 +350,8 @@ export class View {
     this.model.clearPicked();
     await this.labelling.label(places, classId);
     await this.model.readLabels().catch(() => {}); // read again soon
+    // What was labelled does not stay in the way of what is to be.
+    if (this.model.filters.get("status").size && !this.model.pickedCount) this.model.relist();
   }
 
   // Answer what is picked as a page: all of one class but those that are clicked.
