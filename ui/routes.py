@@ -14,6 +14,8 @@ from ui import wire
 from ui.backend import client, in_words
 from ui.explore_routes import explore_routes
 from ui.people import Role, person
+from ui.review_routes import review_routes
+from ui.setup_routes import setup_routes
 from ui.web import Answer, Body, Modules, bytes_of, get, is_away, post
 from ui.words import catalogue, language, say
 
@@ -56,7 +58,9 @@ def routes() -> list[BaseRoute]:
         bytes_of(f"{at}/images/{{row:int}}", "image/jpeg", image),
         Route("/words", words),
         Mount(MODULES, Modules(directory=modules)),
+        *review_routes(),
         *explore_routes(),
+        *setup_routes(),
     ]
 
 

@@ -301,13 +301,15 @@ class LabelsClient(ReviewingClient):
         source: str,
         format: str,  # noqa: A002 - the word of the command line
         *,
+        preview: bool = False,
         request_id: str = "",
     ) -> Run:
-        """Start to read labels from a file as one event; `format` is csv, jsonl or parquet."""
+        """Start to read labels from a file as one event, or with `preview` only to count them; `format` is csv, jsonl or parquet."""
         request = labels_pb2.ImportRequest(
             collection=collection,
             source=source,
             format=labels_pb2.Format.Value(f"FORMAT_{format.upper()}"),
+            preview=preview,
             request_id=request_id or str(uuid.uuid4()),
         )
         return wire.run("labels", self._stub.Import(request).run)

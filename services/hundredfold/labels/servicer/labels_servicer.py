@@ -220,6 +220,7 @@ class LabelsServicer(ReviewServicer):
             request.source,
             check_request_id(request.request_id),
             actor=asker().name,
+            preview=request.preview,
         )
         return labels_pb2.ImportResponse(run=run_message(run))
 

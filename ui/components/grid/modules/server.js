@@ -52,6 +52,11 @@ export class Server {
     return found;
   }
 
+  // What a route sends that is not JSON: an ArrayBuffer.
+  async bytes(path) {
+    return (await this.#ask(path)).arrayBuffer();
+  }
+
   // Sent even while the window closes: nobody waits for the answer.
   release(tokens) {
     if (tokens.length) fetch(`${this.base}/releases`, { ...post({ tokens }), keepalive: true }).catch(() => {});
@@ -74,7 +79,7 @@ export class Server {
     try {
       return await fetch(`${this.base}/${path}`, options);
     } catch {
-      throw new Away(say("sign_in.away"));
+      throw new Away(say("label.unreachable"));
     }
   }
 }

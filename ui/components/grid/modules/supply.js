@@ -2,6 +2,7 @@
 
 import { pause } from "./dom.js";
 import { Page } from "./page.js";
+import { takeOver } from "./picked.js";
 import { pictures } from "./pictures.js";
 import { Denied, patience } from "./server.js";
 
@@ -22,7 +23,17 @@ export class Supply {
 
   start() {
     this.open = true;
+    const lease = takeOver(this.session.collection);
+    if (lease) this.#begin(this.hold(lease));
     this.fetchAhead();
+  }
+
+  // The page that was put together in Explore comes before all others.
+  async #begin(page) {
+    await this.load(page);
+    if (!this.open || !this.held.has(page.token)) return;
+    this.pages.unshift(page);
+    this.session.arrived(page);
   }
 
   // Give all pages back.

@@ -2345,6 +2345,7 @@ class ImportRequest(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """Into which collection."""
     source: _builtins.str
@@ -2353,6 +2354,8 @@ class ImportRequest(_message.Message):
     """The format."""
     request_id: _builtins.str
     """A UUID; the same again returns the same run."""
+    preview: _builtins.bool
+    """Only read and count what would be taken; `seq` is 0 then."""
     def __init__(
         self,
         *,
@@ -2360,10 +2363,11 @@ class ImportRequest(_message.Message):
         source: _builtins.str = ...,
         format: Global___Format.ValueType = ...,
         request_id: _builtins.str = ...,
+        preview: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "format", b"format", "request_id", b"request_id", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "format", b"format", "preview", b"preview", "request_id", b"request_id", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
