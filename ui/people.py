@@ -1,47 +1,40 @@
 """Who is at the screen, and what he may do.
 
 As long as nobody is registered everybody who reaches the UI is the administrator of this machine, under the
-name that he gives himself.
+name that he gives himself. As soon as somebody is, nobody gets in without signing in.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from enum import IntEnum
 
-from hundredfold.chassis.errors import PermissionDenied
-from ui.words import say
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from ui.registered import ANYBODY, COOKIE, NOBODY, Person, Role, registry
 
-class Role(IntEnum):
-    """What a person may do; each also what those before it may (as `access.proto` has it)."""
+__all__ = ["ANYBODY", "NOBODY", "Person", "Role", "as_person", "person"]
 
-    VIEWER = 1
-    LABELER = 2
-    REVIEWER = 3
-    ADMIN = 4
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody at a screen; `name` is empty where anybody may give himself one."""
-
-    name: str
-    role: Role
-
-    def need(self, least: Role) -> None:
-        """Raise PermissionDenied unless he may do what this role may."""
-        if self.role < least:
-            raise PermissionDenied(say("people.needs", role=say(f"people.{least.name.lower()}")))
-
-    def named(self, given: object) -> str:
-        """The name under which he answers: his own, or where he has none the one given."""
-        return self.name or str(given)
-
-
-ANYBODY = Person("", Role.ADMIN)
-_present: ContextVar[Person] = ContextVar("person", default=ANYBODY)
+_present: ContextVar[Person | None] = ContextVar("person", default=None)
 
 
 def person() -> Person:
-    """Who asks, while a route or a view is at work."""
-    return _present.get()
+    """Who asks, while a route or a view is at work.
+
+    In a view, also in one of its fragments, it is asked anew at each call: who is signed out meanwhile is nobody.
+    """
+    present = _present.get()
+    if present is not None:
+        return present
+    in_view = get_script_run_ctx(suppress_warning=True) is not None
+    return registry().person(st.context.cookies.get(COOKIE, "") if in_view else "")
+
+
+@contextmanager
+def as_person(who: Person) -> Iterator[None]:
+    """A request of this person is at work meanwhile."""
+    token = _present.set(who)
+    try:
+        yield
+    finally:
+        _present.reset(token)

@@ -15,6 +15,7 @@ from ui.backend import client, in_words
 from ui.explore_routes import explore_routes
 from ui.people import Role, person
 from ui.review_routes import review_routes
+from ui.setup_routes import setup_routes
 from ui.web import Answer, Body, Modules, bytes_of, get, is_away, post
 from ui.words import catalogue, language, say
 
@@ -33,6 +34,9 @@ _STEPS = {
 _MOST_ANSWERS = 64
 _MOST_PICTURES = 256
 _USUAL_ERROR = 0.05
+_FIRST_SECONDS = (
+    45  # a lease that never arrives, as this process was killed, is free again after it
+)
 
 
 def routes() -> list[BaseRoute]:
@@ -56,6 +60,7 @@ def routes() -> list[BaseRoute]:
         Mount(MODULES, Modules(directory=modules)),
         *review_routes(),
         *explore_routes(),
+        *setup_routes(),
     ]
 
 
@@ -117,11 +122,14 @@ def _in_words(run: Run) -> str:
 
 
 def leases(collection: str, body: Body) -> Answer:
-    """Lease pages."""
+    """Lease pages for so long that the browser can renew them, which it does at once."""
     # First what may fail: a lease that never arrives is lost until its time is over.
     progress = client().labels.progress(collection)
     found = client().labels.lease(
-        collection, person().named(body["annotator"]), limit=wire.whole(body["limit"])
+        collection,
+        person().named(body["annotator"]),
+        limit=wire.whole(body["limit"]),
+        ttl_seconds=_FIRST_SECONDS,
     )
     return {"leases": [wire.lease(each) for each in found], "progress": wire.progress(progress)}
 
@@ -133,12 +141,18 @@ def release(collection: str, leased: Answer) -> None:
 
 def renewals(collection: str, body: Body) -> Answer:
     """Prolong leases."""
-    return {"tokens": sorted(client().labels.renew(collection, wire.to_tokens(body["tokens"])))}
+    return {
+        "tokens": sorted(
+            client().labels.renew(
+                collection, wire.to_tokens(body["tokens"]), annotator=person().name
+            )
+        )
+    }
 
 
 def releases(collection: str, body: Body) -> Answer:
     """Give pages back."""
-    client().labels.release(collection, wire.to_tokens(body["tokens"]))
+    client().labels.release(collection, wire.to_tokens(body["tokens"]), annotator=person().name)
     return {}
 
 
@@ -173,6 +187,7 @@ def _submit(collection: str, answer: Body, request_id: str) -> int:
         [wire.to_judgement(each) for each in answer["judgements"]],
         seconds=float(answer["seconds"]),
         request_id=request_id,
+        annotator=person().name,
     )
 
 
@@ -183,6 +198,7 @@ def undo(collection: str, body: Body) -> Answer:
         person().named(body["annotator"]),
         seq=wire.whole(body["seq"]),
         lease_again=True,
+        only_own=person().role < Role.REVIEWER,
         request_id=wire.to_id(body["request_id"]),
     )
     return {

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -15,6 +15,7 @@ from starlette.types import Scope
 from hundredfold.chassis.errors import InvalidArgument, PermissionDenied, ServiceError
 from ui.backend import in_words
 from ui.people import Role, person
+from ui.words import say
 
 MOST_BYTES = 1 << 20
 """The largest body that is read."""
@@ -34,7 +35,9 @@ _STATUS = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 503,
 }
-_FAILURES = (ServiceError, LookupError, TypeError, ValueError, OverflowError)
+FAILURES = (ServiceError, LookupError, TypeError, ValueError, OverflowError)
+"""What a request may fail with that is its own fault, or that of a service."""
+
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -45,6 +48,10 @@ _HEADERS = {
 
 class TooLarge(InvalidArgument):
     """The body is larger than MOST_BYTES, or does not say how large it is."""
+
+
+class Anothers(PermissionDenied):
+    """It was done by somebody else than the one who is signed in now."""
 
 
 class NotJson(InvalidArgument):
@@ -60,9 +67,9 @@ def get(path: str, call: Callable[[Request], Answer], least: Role = Role.VIEWER)
     async def endpoint(request: Request) -> Response:
         try:
             person().need(least)
-            return JSONResponse(await run_in_threadpool(call, request), headers=_HEADERS)
-        except _FAILURES as error:
-            return _failure(error)
+            return answered(await run_in_threadpool(call, request))
+        except FAILURES as error:
+            return failure(error)
 
     return Route(path, endpoint)
 
@@ -89,16 +96,16 @@ def post(
         collection = request.path_params["collection"]
         try:
             person().need(least)
-            body = await _body(request)
+            body = await body_of(request)
         except ServiceError as error:
             return refusal(error)
         try:
             answer = await run_in_threadpool(call, collection, body)
             if unheard and await request.is_disconnected():
                 await run_in_threadpool(unheard, collection, answer)
-        except _FAILURES as error:
-            return _failure(error)
-        return JSONResponse(answer, headers=_HEADERS)
+        except FAILURES as error:
+            return failure(error)
+        return answered(answer)
 
     return Route(path, endpoint, methods=["POST"])
 
@@ -112,8 +119,8 @@ def bytes_of(
         try:
             person().need(least)
             data = await run_in_threadpool(call, request)
-        except _FAILURES as error:
-            return _failure(error)
+        except FAILURES as error:
+            return failure(error)
         return Response(data, 200 if data else 404, headers=_HEADERS, media_type=media_type)
 
     return Route(path, endpoint)
@@ -140,6 +147,11 @@ def is_away(error: ServiceError) -> bool:
     }
 
 
+def answered(answer: Answer) -> Response:
+    """The answer that says what was asked for."""
+    return JSONResponse(answer, headers=_HEADERS)
+
+
 def refusal(error: ServiceError) -> Response:
     """The answer that says why not."""
     status = _STATUS_OF.get(type(error)) or _STATUS.get(error.code, 500)
@@ -147,14 +159,17 @@ def refusal(error: ServiceError) -> Response:
     return JSONResponse(body, status, headers=_HEADERS)
 
 
-def _failure(error: Exception) -> Response:
+def failure(error: Exception) -> Response:
+    """The answer that says why not; anything but a ServiceError is the fault of the request."""
     if isinstance(error, ServiceError):
         return refusal(error)
     return refusal(InvalidArgument(f"the request is not of the right form: {error!r:.200}"))
 
 
-async def _body(request: Request) -> Body:
+async def body_of(request: Request) -> Body:
+    """The JSON object that was sent by the UI itself; raises ServiceError for everything else."""
     _check_same_site(request)
+    _check_same_person(request)
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise NotJson("send application/json")
     length = request.headers.get("content-length", "")
@@ -169,6 +184,13 @@ async def _body(request: Request) -> Body:
     if not isinstance(body, dict):
         raise InvalidArgument("the body is not a JSON object")
     return body
+
+
+def _check_same_person(request: Request) -> None:
+    """What somebody did who is not signed in any more is not taken under another's name."""
+    meant = unquote(request.headers.get("x-hundredfold-person", ""))
+    if meant and person().name and person().name != meant:
+        raise Anothers(say("people.another", name=meant), reason="ANOTHERS")
 
 
 def _check_same_site(request: Request) -> None:

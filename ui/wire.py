@@ -8,7 +8,7 @@ import numpy as np
 
 from hundredfold.client.groups import at_most
 from hundredfold.client.types import Audit, Judgement, Lease, Progress, Rows, Schema, Verdict
-from ui.words import say
+from ui.words import number, say
 
 Json = dict[str, Any]
 
@@ -39,6 +39,8 @@ def schema(given: Schema) -> Json:
                 "key": each.key,
                 "color": each.color,
                 "guideline": each.guideline,
+                "guidelines": each.guideline,
+                "examples": list(each.examples),
                 "parent_id": each.parent_id,
             }
             for each in given.in_use
@@ -83,10 +85,13 @@ def progress(given: Progress) -> Json:
 
 def proved(share: float) -> str:
     """A proved share in words, rounded so that they promise no more; empty when nothing is proved."""
+    return say("label.proved_share", share=proved_share(share)) if share else ""
+
+
+def proved_share(share: float) -> str:
+    """The same without the words."""
     # A ten thousandth of a percent is lost where a share is sent as a float.
-    return (
-        say("label.proved_share", share=f"{int(1000 * share + 1e-3) / 10:.4g} %") if share else ""
-    )
+    return say("common.percent", amount=number(int(1000 * share + 1e-3) / 10, ".4g"))
 
 
 def judgement(given: Judgement) -> Json:

@@ -398,6 +398,32 @@ def test_classes_are_added_renamed_and_merged(catalog: Stub, collection: str) ->
     assert catalog.GetSchema(pb.GetSchemaRequest(collection=collection)).schema == merged
 
 
+def test_an_example_is_a_row_of_the_collection(
+    service: Service, catalog: Stub, collection: str
+) -> None:
+    service.ingest(collection)
+    add(catalog, collection, "cat")
+    shown = pb.LabelClass(class_id=1, name="cat", examples=[2, 0])
+    changed = catalog.UpdateClass(
+        pb.UpdateClassRequest(collection=collection, label_class=shown, request_id=new_id())
+    )
+    assert changed.schema.classes[0] == shown
+    assert catalog.GetSchema(pb.GetSchemaRequest(collection=collection)).schema == changed.schema
+    wrong = pb.LabelClass(class_id=1, name="cat", examples=[9_999])
+    with pytest.raises(InvalidArgument):
+        catalog.UpdateClass(
+            pb.UpdateClassRequest(collection=collection, label_class=wrong, request_id=new_id())
+        )
+    with pytest.raises(InvalidArgument):
+        catalog.AddClasses(
+            pb.AddClassesRequest(
+                collection=collection,
+                classes=[pb.LabelClass(name="dog", examples=[9_999])],
+                request_id=new_id(),
+            )
+        )
+
+
 def test_the_same_edit_again_gets_the_same_answer(catalog: Stub, collection: str) -> None:
     request = pb.AddClassesRequest(
         collection=collection, classes=[pb.LabelClass(name="cat")], request_id=new_id()

@@ -286,6 +286,14 @@ class TestImport(Files):
             "seq": 4,
         }
 
+    def test_a_preview_counts_and_takes_nothing(self, client: Client) -> None:
+        client.decide(OWL, 8)
+        place = self.result(client, self.export(client, CSV))["destination"]
+        before, seq = client.labels(), client.progress().head_seq
+        result = self.result(client, self.take(client, CSV, place, preview=True))
+        assert (result["labels"], result["seq"]) == (1, 0)
+        assert (client.labels(), client.progress().head_seq) == (before, seq)
+
     def test_it_goes_over_a_remote_store_too(self, client: Client) -> None:
         client.decide(OWL, 8)
         client.decide(TIT, 9)

@@ -1,7 +1,9 @@
 """RunsService on a real server: every RPC, and every error that its comments name."""
 
+import io
 import json
 import threading
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from time import monotonic
@@ -12,7 +14,13 @@ import pytest
 from hundredfold.api.runs.v1 import runs_pb2 as pb
 from hundredfold.api.runs.v1.runs_pb2_grpc import RunsServiceStub
 from hundredfold.chassis.engine import LocalEngine
-from hundredfold.chassis.errors import Conflict, InvalidArgument, NotFound, Unavailable
+from hundredfold.chassis.errors import (
+    Conflict,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    Unavailable,
+)
 from hundredfold.chassis.runs import RunContext, Runs
 from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.storage.store import ArtifactStore
@@ -28,6 +36,8 @@ class Service:
         self.leave = threading.Event()
         jobs = {"quick": self._quick, "endless": self._endless, "broken": self._broken}
         jobs["quoting"] = self._quoting
+        jobs["writing"] = self._writing
+        self.store = store
         self.runs = Runs(store, "test", jobs, engine=LocalEngine(workers=1))
         self.stub: RunsServiceStub
 
@@ -48,6 +58,16 @@ class Service:
 
     def _broken(self, _: RunContext) -> Mapping[str, Any]:
         raise Conflict("there is no space")
+
+    def wrote(self, path: str, *, below: str | None = "store") -> str:
+        """The run whose result names a file; below the store unless told otherwise."""
+        whole = f"{self.store.root}/{path}" if below else path
+        run = self.runs.start("writing", "birds", {"path": whole}, request_id=f"w {path}")
+        self.runs.wait(run.run_id, 10)
+        return run.run_id
+
+    def _writing(self, context: RunContext) -> Mapping[str, Any]:
+        return {"destination": context.run.parameters["path"]}
 
     def _quoting(self, context: RunContext) -> Mapping[str, Any]:
         context.progress(1, message="at \udcff")
@@ -173,3 +193,96 @@ def test_what_a_run_quotes_of_a_file_does_not_break_the_answers(service: Service
     assert run.error.startswith("no column ?x")
     assert len(run.error) < 5000
     assert [each.run_id for each in service.stub.ListRuns(pb.ListRunsRequest()).runs] == [run_id]
+
+
+def read(service: Service, run_id: str, **asked: bool) -> tuple[pb.ReadFileResponse, bytes]:
+    first, *others = service.stub.ReadFile(pb.ReadFileRequest(run_id=run_id, **asked))
+    return first, b"".join(each.data for each in others)
+
+
+def test_a_file_that_a_run_has_written_is_sent_in_pieces(service: Service) -> None:
+    content = bytes(range(256)) * 10_000
+    service.store.write_bytes("exports/labels.csv", content)
+    run_id = service.wrote("exports/labels.csv")
+    first, data = read(service, run_id)
+    assert (first.name, first.bytes, first.files) == ("birds-labels.csv", len(content), 1)
+    assert data == content
+    assert read(service, run_id, only_facts=True) == (first, b"")
+
+
+def test_a_folder_that_a_run_has_written_is_sent_as_a_zip(service: Service) -> None:
+    written = {"owl/1.jpg": b"o" * 3_000_000, "tit/2.jpg": b"t", "tit/3.jpg": b""}
+    for name, data in written.items():
+        service.store.write_bytes(f"exports/images/{name}", data)
+    first, data = read(service, service.wrote("exports/images"))
+    assert (first.name, first.bytes, first.files) == ("birds-images.zip", 3_000_001, 3)
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        assert packed.testzip() is None
+        assert {name: packed.read(name) for name in packed.namelist()} == written
+
+
+@pytest.mark.parametrize(
+    ("destination", "reason"),
+    [("", "NO_FILE"), ("/etc/passwd", "NOT_IN_STORE"), ("s3://bucket/labels.csv", "NOT_IN_STORE")],
+)
+def test_nothing_else_of_the_machine_is_sent(
+    service: Service, destination: str, reason: str
+) -> None:
+    with pytest.raises(Conflict) as refused:
+        read(service, service.wrote(destination, below="" if destination else None))
+    assert refused.value.reason == reason
+
+
+def test_no_path_leads_out_of_the_store(service: Service, tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument):
+        read(service, service.wrote(f"{tmp_path}/x/../../secret", below=""))
+
+
+def send(service: Service, name: str, *pieces: bytes) -> pb.TakeFileResponse:
+    first, *others = pieces
+    requests = [pb.TakeFileRequest(name=name, data=first)]
+    requests += [pb.TakeFileRequest(data=each) for each in others]
+    return service.stub.TakeFile(iter(requests))
+
+
+def test_a_file_is_kept_for_a_run_to_read(service: Service) -> None:
+    kept = send(service, "labels.csv", b"key,label\n", b"1,owl\n")
+    assert kept.bytes == 16
+    assert Path(kept.uri).read_bytes() == b"key,label\n1,owl\n"
+    assert kept.uri.startswith(f"{service.store.root}/uploads/test/")
+    assert kept.uri.endswith("-labels.csv")
+    assert send(service, "labels.csv", b"").uri != kept.uri
+
+
+@pytest.mark.parametrize("name", ["", "../x.csv", ".hidden", "a/b", "a" * 101, "x\n.csv"])
+def test_a_file_is_kept_under_a_plain_name_only(service: Service, name: str) -> None:
+    with pytest.raises(InvalidArgument):
+        send(service, name, b"x")
+    assert not service.store.list("uploads/test")
+
+
+def test_a_file_that_is_too_large_leaves_nothing(service: Service) -> None:
+    piece = bytes(1 << 20)
+    with pytest.raises(ResourceExhausted) as refused:
+        send(service, "large.csv", *[piece] * 257)
+    assert refused.value.reason == "TOO_LARGE"
+    assert not service.store.list("uploads/test")
+
+
+def test_files_of_yesterday_go_when_another_comes(service: Service) -> None:
+    old = f"uploads/test/1000-{'0' * 32}-labels.csv"
+    service.store.write_bytes(old, b"old")
+    send(service, "labels.csv", b"new")
+    assert not service.store.exists(old)
+
+
+def test_a_file_of_a_run_at_work_or_of_none_is_not_sent(service: Service) -> None:
+    with pytest.raises(NotFound):
+        read(service, "nobody")
+    with pytest.raises(NotFound, match="is gone"):
+        read(service, service.wrote("exports/gone.csv"))
+    run_id = service.start("endless")
+    with pytest.raises(Conflict) as refused:
+        read(service, run_id)
+    assert refused.value.reason == "RUN_NOT_DONE"
+    service.leave.set()

@@ -403,7 +403,8 @@ def test_a_head_that_was_rolled_back_stays_so_until_there_is_something_new(serve
         served.label([place, COUNT - 1 - place])
         served.fit()
     served.call("Rollback")
-    assert not served.fit().promoted
+    again = served.fit()
+    assert (again.model, again.promoted) == (f"head-{COLLECTION}@1", True)
     assert served.in_use() == f"head-{COLLECTION}@1"
     served.label([5])
     assert served.fit().promoted

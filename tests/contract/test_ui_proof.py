@@ -164,7 +164,7 @@ def test_networks_are_told_with_what_they_were_worth_or_why_not() -> None:
     app = AppTest.from_function(tell_networks, kwargs={"loop": loop}).run()
     assert not app.exception
     words = " ".join(each.proto.body for each in app.get("html"))
-    assert "86.0%" in words
+    assert "86.0 %" in words
     assert "in use from then on" in words
     assert "not used: &lt;b&gt;it diverged" in words
     assert "is being trained" in app.caption[0].value

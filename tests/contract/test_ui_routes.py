@@ -120,7 +120,14 @@ class TestState:
         self, ui: Browser, class_id: int
     ) -> None:
         state = ui.get(f"{AT}/state").json
-        empty = {"key": "", "color": "", "guideline": "", "parent_id": 0}
+        empty = {
+            "key": "",
+            "color": "",
+            "guideline": "",
+            "guidelines": "",
+            "examples": [],
+            "parent_id": 0,
+        }
         owl = {"class_id": class_id, "name": "owl", **empty}
         assert owl in state["schema"]["classes"]
         assert state["progress"]["total"] == IMAGES

@@ -48,12 +48,15 @@ def test_progress_counts_labels_by_class_and_escapes_names(house: Services) -> N
     judgement = Judgement(schema["<b>tit"], Verdict.IS, lease.page.rows)
     house.client.labels.submit(COLLECTION, lease.token, [judgement])
     with client_of(house.environ):
-        app = AppTest.from_function(progress_of, kwargs={"collection": COLLECTION}).run()
+        app = AppTest.from_function(
+            progress_of, kwargs={"collection": COLLECTION}, default_timeout=30
+        ).run()
     assert not app.exception
     words = " ".join(each.proto.body for each in app.get("html"))
     assert "&lt;b&gt;tit" in words
     assert "<b>tit" not in words
     assert app.metric[0].label == "Labels a minute"
+    assert app.metric[1].value == str(IMAGES - 3)
     assert f"3 of {IMAGES} images labelled" in str(app.get("progress")[0].proto)
     assert "hundredfold bootstrap" in app.warning[0].value
 
@@ -93,7 +96,9 @@ def test_progress_of_several_classes_an_image_counts_pairs(
         (lease,) = house.client.labels.lease(COLLECTION, "ada")
         judgement = Judgement(schema["hat"], Verdict.IS, lease.page.rows)
         house.client.labels.submit(COLLECTION, lease.token, [judgement])
-        app = AppTest.from_function(progress_of, kwargs={"collection": COLLECTION}).run()
+        app = AppTest.from_function(
+            progress_of, kwargs={"collection": COLLECTION}, default_timeout=30
+        ).run()
     assert not app.exception
     heading = str(app.get("progress")[0].proto)
     assert f"3 of {2 * IMAGES} pairs of an image and a class known" in heading

@@ -5,12 +5,13 @@ import streamlit as st
 from hundredfold.chassis.errors import ServiceError
 from hundredfold.client.types import Annotator, BackboneRound, Loop
 from ui.backend import client
-from ui.views.tables import duration, table
+from ui.views.tables import between, duration, rounded, table
+from ui.words import number, say
 
 _STEPS = {
-    "TRAINING": "A network is being trained on the labels so far. Go on meanwhile.",
-    "EMBEDDING": "The newly trained network is looking at the images. Go on meanwhile.",
-    "CLUSTERING": "The newly trained network was better: its look-alikes are being grouped.",
+    "TRAINING": "progress.step_training",
+    "EMBEDDING": "progress.step_embedding",
+    "CLUSTERING": "progress.step_clustering",
 }
 _NEWEST = 5
 
@@ -20,28 +21,39 @@ def networks(loop: Loop) -> None:
     step = _STEPS.get(loop.backbone_step, "")
     if not step and not loop.backbone_rounds:
         return
-    st.subheader("Networks trained on these labels")
+    st.subheader(say("progress.networks"))
     if step:
-        st.caption(f":material/progress_activity: {step}")
+        st.caption(f":material/progress_activity: {say(step)}")
     if loop.backbone_rounds:
-        columns = ["labels", "right before", "after", "pure before", "after", "on", "took", ""]
+        before_after = (say("progress.right_before"), say("progress.after"))
+        pure = (say("progress.pure_before"), say("progress.after"))
+        columns = [say("progress.labels"), *before_after, *pure]
+        columns += [say("progress.on"), say("progress.took"), ""]
         newest = loop.backbone_rounds[::-1][:_NEWEST]
         table(columns, [_network(each) for each in newest])
 
 
 def _network(tried: BackboneRound) -> list[str]:
+    held_out = say("progress.held_out", images=tried.images)
     return [
-        f"{tried.labels:,}",
+        number(tried.labels),
         *_shares(tried, tried.accuracy_before, tried.accuracy_after),
         *_shares(tried, tried.purity_before, tried.purity_after),
-        f"{tried.images:,} held out" if tried.images else "-",
+        held_out if tried.images else say("common.none"),
         duration(tried.seconds),
-        "in use from then on" if tried.promoted else f"not used: {tried.reason}",
+        verdict(tried),
     ]
 
 
+def verdict(tried: BackboneRound) -> str:
+    """What became of a network."""
+    if tried.promoted:
+        return say("progress.in_use_since")
+    return say("progress.not_used", why=tried.reason)
+
+
 def _shares(tried: BackboneRound, *shares: float) -> list[str]:
-    return [f"{each:.1%}" if tried.images else "-" for each in shares]
+    return [rounded(each) if tried.images else say("common.none") for each in shares]
 
 
 def people(collection: str) -> None:
@@ -51,8 +63,9 @@ def people(collection: str) -> None:
     except ServiceError:
         return
     if found:
-        st.subheader("People")
-        columns = ["", "answers", "images", "spent", "images a minute", "odd images missed"]
+        st.subheader(say("progress.people"))
+        columns = ["", say("progress.answers"), say("progress.images"), say("progress.spent")]
+        columns += [say("progress.images_a_minute"), say("progress.odd_missed")]
         table(columns, [_person(each) for each in found])
 
 
@@ -60,16 +73,17 @@ def _person(who: Annotator) -> list[str]:
     pace = 60 * who.images / who.seconds if who.seconds else 0.0
     return [
         who.name,
-        f"{who.decisions:,}",
-        f"{who.images:,}",
+        number(who.decisions),
+        number(who.images),
         duration(who.seconds),
-        f"{pace:,.0f}",
+        number(pace, ",.0f"),
         _missed(who),
     ]
 
 
 def _missed(who: Annotator) -> str:
+    share = rounded(who.miss_rate)
     if not who.planted:
-        return f"{who.miss_rate:.1%} assumed: none was planted yet"
-    between = f"{who.miss_rate_low:.1%} to {who.miss_rate_high:.1%}"
-    return f"{who.miss_rate:.1%} ({between}): {who.found:,} of {who.planted:,} planted ones found"
+        return say("progress.assumed", share=share)
+    ends = between(rounded(who.miss_rate_low), rounded(who.miss_rate_high))
+    return say("progress.missed", share=share, between=ends, found=who.found, planted=who.planted)

@@ -2,14 +2,19 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
 from hundredfold.chassis.errors import ServiceError
 from ui.backend import client, in_words
+from ui.people import Role, person
+from ui.sign_in import name_in_bar
+from ui.words import say
 
 _ANONYMOUS = "labeler"
 _ASK_AGAIN_SECONDS = 2.0
+_NEXT = "collection to go to"
 
 
 @dataclass(frozen=True)
@@ -21,28 +26,49 @@ class Choice:
 
 
 def bar() -> Choice | None:
-    """Draw the choices; None, and what to do instead, when there is nothing to choose from."""
+    """Draw the choices; None when there is nothing to choose from."""
     names = _names()
+    wanted = st.session_state.pop(_NEXT, "")
+    if wanted:
+        names = names if wanted in names else sorted([*names, wanted])
+        st.session_state["collection"] = wanted
     if not names:
-        _nothing_yet()
+        if person().name:
+            with st.container(key="bar", horizontal=True, gap="small"):
+                _annotator()
         return None
     with st.container(key="bar", horizontal=True, gap="small"):
         collection = st.selectbox(
-            "Collection",
+            say("frame.collection"),
             names,
             key="collection",
             bind="query-params",
             label_visibility="collapsed",
         )
-        annotator = st.text_input(
-            "Your name",
-            key="annotator",
-            bind="query-params",
-            max_chars=60,
-            label_visibility="collapsed",
-            placeholder="Your name",
-        )
-    return Choice(str(collection), str(annotator).strip() or _ANONYMOUS)
+        annotator = _annotator()
+    return Choice(str(collection), annotator)
+
+
+def _annotator() -> str:
+    """Who is signed in; where nobody need be, the name that somebody gives himself."""
+    who = person()
+    if who.name:
+        name_in_bar(who)
+        return who.name
+    typed = st.text_input(
+        say("people.yours"),
+        key="annotator",
+        bind="query-params",
+        max_chars=60,
+        label_visibility="collapsed",
+        placeholder=say("people.yours"),
+    )
+    return str(typed).strip() or _ANONYMOUS
+
+
+def go_to(collection: str) -> None:
+    """Let a collection be the chosen one from the next run on."""
+    st.session_state[_NEXT] = collection
 
 
 def _names() -> list[str]:
@@ -54,15 +80,24 @@ def _names() -> list[str]:
 
 
 @st.fragment(run_every=_ASK_AGAIN_SECONDS)
-def _nothing_yet() -> None:
-    """Say what to do, and go on by itself as soon as it is done."""
+def nothing_yet(setup: Any) -> None:
+    """Say what to do, and go on by itself as soon as it is done.
+
+    Args:
+        setup: the page where an administrator does it.
+    """
     try:
         if client().catalog.collections():
             st.rerun(scope="app")
     except ServiceError as error:
-        st.error(f"The collections can't be listed. {in_words(error)}.")
+        st.error(say("frame.not_listed", why=in_words(error)))
         return
-    st.header("Bring in your images")
-    st.write("There is no collection yet. In a terminal, beside the running services:")
+    st.header(say("frame.nothing_yet"))
+    if person().role < Role.ADMIN:
+        st.write(say("frame.nothing_yet_others"))
+        return
+    st.write(say("frame.nothing_yet_admin"))
+    with st.container(key="next"):
+        st.page_link(setup, label=say("frame.go_to_setup"), icon=":material/add_photo_alternate:")
+    st.caption(say("frame.in_a_terminal"))
     st.code("hundredfold bootstrap FOLDER --collection NAME", language=None)
-    st.write("The first page to label appears here by itself.")

@@ -1,17 +1,15 @@
 """The Progress view: how far the work is, how fast it goes, what is left."""
 
-from collections.abc import Mapping
-from html import escape
-
 import streamlit as st
 
 from hundredfold.chassis.errors import ServiceError
 from hundredfold.client.types import Forecast, Loop, Progress, Schema
 from ui import wire
 from ui.backend import client, in_words
-from ui.views import behind, groups, proof
+from ui.views import behind, by_class, groups, jobs, over_time, proof
 from ui.views.choice import Choice
-from ui.views.tables import duration, percent
+from ui.views.tables import between, duration, percent, rounded
+from ui.words import number, say
 
 _AGAIN_SECONDS = 3.0
 _USUAL_TARGET = 0.95
@@ -26,23 +24,30 @@ def show(choice: Choice) -> None:
     try:
         st.session_state[kept] = _ask(collection)
     except ServiceError as error:
-        trouble = f"{in_words(error)}. "
-        trouble += "These are the last numbers." if kept in st.session_state else ""
+        trouble = say("common.no_answer", why=in_words(error))
+        if kept in st.session_state:
+            trouble = f"{trouble} {say('progress.last_numbers')}"
     numbers: tuple[Progress, Schema] | None = st.session_state.get(kept)
     loop, hint = _loop(collection)
-    if numbers:
-        progress, schema = numbers
-        _heading(progress, loop, several=schema.several)
-        _tiles(progress, loop, _forecast(loop) if loop else None)
-        if loop:
-            proof.show(choice, loop, progress, several=schema.several)
-        groups.show(choice, schema)
-        _by_class(progress.labels_by_class, schema)
-        if loop:
-            behind.networks(loop)
-        behind.people(collection)
     if trouble or hint:
         st.warning(trouble or hint)
+    if numbers:
+        _numbers(choice, *numbers, loop)
+    jobs.show()
+
+
+def _numbers(choice: Choice, progress: Progress, schema: Schema, loop: Loop | None) -> None:
+    tallies = by_class.tallies(choice.collection, progress.head_seq)
+    _heading(progress, loop, several=schema.several)
+    _tiles(progress, loop, _forecast(loop) if loop else None, by_class.by_model(tallies))
+    if loop:
+        proof.show(choice, loop, progress, several=schema.several)
+    groups.show(choice, schema)
+    by_class.show(choice.collection, progress, schema, tallies)
+    over_time.show(choice.collection, progress.head_seq)
+    if loop:
+        behind.networks(loop)
+    behind.people(choice.collection)
 
 
 def _ask(collection: str) -> tuple[Progress, Schema]:
@@ -55,12 +60,9 @@ def _loop(collection: str) -> tuple[Loop | None, str]:
         loop = client().selection.get(collection)
     except ServiceError as error:
         if error.code == "NOT_FOUND":
-            return None, (
-                "No pages are being made for this collection. Open the loop with "
-                f"`hundredfold bootstrap FOLDER --collection {collection}`."
-            )
-        return None, f"What is expected is not known now. {in_words(error)}."
-    trouble = f"The loop waits and tries again by itself: {loop.trouble}" if loop.trouble else ""
+            return None, say("progress.no_loop", collection=collection)
+        return None, say("progress.loop_unknown", why=in_words(error))
+    trouble = say("progress.loop_waits", why=loop.trouble) if loop.trouble else ""
     return loop, trouble
 
 
@@ -77,102 +79,95 @@ def _target(loop: Loop | None) -> float:
 
 def _heading(progress: Progress, loop: Loop | None, *, several: bool) -> None:
     share = min(progress.labelled / progress.total, 1.0) if progress.total else 0.0
-    what = "images labelled"
-    if several:
-        what = (
-            "pairs of an image and a class known; of "
-            f"{progress.images_labelled:,} of {progress.images:,} images every class"
-        )
-    st.progress(share, f"**{progress.labelled:,} of {progress.total:,} {what}**")
+    what = say(
+        "progress.pairs_known" if several else "progress.images_labelled",
+        labelled=progress.labelled,
+        total=progress.total,
+        whole=progress.images_labelled,
+        images=progress.images,
+    )
+    st.progress(share, f"**{what}**")
+    on_screen = "progress.pairs_on_screen" if several else "progress.on_screen"
     words = [
-        f"{progress.decisions:,} answers in {duration(progress.human_seconds)} of looking",
-        f"{progress.ready_pages:,} pages wait",
-        f"{progress.leased:,} {'pairs' if several else 'images'} are on a screen",
+        say(
+            "progress.answers_in",
+            count=progress.decisions,
+            time=duration(progress.human_seconds),
+        ),
+        say("progress.pages_wait", count=progress.ready_pages),
+        say(on_screen, count=progress.leased),
     ]
     if loop:
-        words.insert(0, f"{_PHASES.get(loop.phase, loop.phase)}, round {loop.rounds:,}")
+        phase = say(_PHASES[loop.phase]) if loop.phase in _PHASES else loop.phase
+        words.insert(0, say("progress.phase_round", phase=phase, round=loop.rounds))
     st.caption(" · ".join(words))
 
 
 _PHASES = {
-    "PREPARING": "Preparing",
-    "SEED": "Naming clusters",
-    "VERIFY": "Confirming what the model says",
-    "LEFTOVERS": "One by one",
-    "AUDIT": "Checking at random",
-    "DONE": "Done",
+    "PREPARING": "progress.phase_preparing",
+    "SEED": "progress.phase_seed",
+    "VERIFY": "progress.phase_verify",
+    "LEFTOVERS": "progress.phase_leftovers",
+    "AUDIT": "progress.phase_audit",
+    "DONE": "progress.phase_done",
 }
 
 
-def _tiles(progress: Progress, loop: Loop | None, forecast: Forecast | None) -> None:
-    tiles = st.columns(5)
-    tiles[0].metric(
-        "Labels a minute", f"{progress.labels_per_minute:,.0f}", border=True, height="stretch"
+def _tiles(progress: Progress, loop: Loop | None, forecast: Forecast | None, by_model: int) -> None:
+    tiles = iter(st.columns(6, gap="small"))
+
+    def tile(name: str, value: str, below: str | None = None, about: str | None = None) -> None:
+        next(tiles).metric(
+            name,
+            value,
+            below,
+            delta_color="off",
+            delta_arrow="off",
+            help=about,
+            border=True,
+            height="stretch",
+        )
+
+    tile(say("progress.rate"), number(progress.labels_per_minute, ",.0f"))
+    left = progress.total - progress.labelled - progress.unsure
+    share = percent(round(left / progress.total, 3)) if progress.total else say("common.none")
+    tile(
+        say("progress.left"),
+        number(left),
+        say("progress.left_of", share=share, total=progress.total),
+        say("progress.with_copies", count=progress.labelled_with_copies),
     )
-    tiles[1].metric(
-        "Labelled with copies", f"{progress.labelled_with_copies:,}", border=True, height="stretch"
+    tile(say("progress.set_aside"), number(progress.unsure))
+    proved = loop.proved_accuracy if loop else 0.0
+    tile(
+        say("progress.certified"),
+        f"≥ {wire.proved_share(proved)}" if proved else say("common.none"),
+        say("progress.certified_by_model", count=by_model)
+        if by_model
+        else say("progress.certified_none"),
+        say("progress.certified_help"),
     )
-    tiles[2].metric("Set aside", f"{progress.unsure:,}", border=True, height="stretch")
-    expected, measured = _right(loop)
-    tiles[3].metric(
-        "Right if stopped now",
-        expected,
-        measured,
-        delta_color="off",
-        delta_arrow="off",
-        help="What the model expects, were it to label the rest. Below, how often it was right about images "
-        "that nobody chose and that it did not learn from.",
-        border=True,
-        height="stretch",
-    )
-    left, interval = _left(forecast)
-    tiles[4].metric(
-        f"Left until {percent(_target(loop))}",
-        left,
-        interval,
-        delta_color="off",
-        delta_arrow="off",
-        help="Expected time of one person until it is proved, from the pace so far; below, what it is in "
-        "four of five cases. Known after the first model.",
-        border=True,
-        height="stretch",
-    )
+    tile(say("progress.right_now"), *_right(loop), say("progress.right_help"))
+    until = say("progress.time_until", target=percent(_target(loop)))
+    tile(until, *_left(forecast), say("progress.time_help"))
 
 
 def _right(loop: Loop | None) -> tuple[str, str | None]:
-    """The accuracy that is proved, else expected, and the one measured on the random stream."""
+    """The accuracy that is expected, and the one measured on the random stream."""
     if not loop:
-        return "-", None
-    if loop.proved_accuracy:
-        return wire.proved(loop.proved_accuracy).replace("at least", "≥"), None
-    measured = f"measured {loop.measured_accuracy:.1%} of {loop.measured_images:,}"
-    return (
-        f"{loop.expected_accuracy:.1%}" if loop.expected_accuracy else "-",
-        measured if loop.measured_accuracy else None,
-    )
+        return say("common.none"), None
+    expected = rounded(loop.expected_accuracy) if loop.expected_accuracy else say("common.none")
+    if not loop.measured_accuracy:
+        return expected, None
+    share = rounded(loop.measured_accuracy)
+    return expected, say("progress.measured", share=share, images=loop.measured_images)
 
 
 def _left(forecast: Forecast | None) -> tuple[str, str | None]:
     """The seconds that are left, and their interval."""
     if not forecast:
-        return "-", None
+        return say("common.none"), None
     if not forecast.seconds:
-        return "reached", None
-    return (
-        duration(forecast.seconds),
-        f"{duration(forecast.seconds_low)} to {duration(forecast.seconds_high)}",
-    )
-
-
-def _by_class(counts: Mapping[int, int], schema: Schema) -> None:
-    if not schema.in_use:
-        st.caption("There are no classes yet: name the first page in the Label view.")
-        return
-    st.subheader("Labels by class")
-    most = max([1, *counts.values()])
-    lines = [
-        f"<span>{escape(each.name)}</span><i><b style='width:{counts.get(each.class_id, 0) / most:.1%}'>"
-        f"</b></i><span>{counts.get(each.class_id, 0):,}</span>"
-        for each in sorted(schema.in_use, key=lambda each: -counts.get(each.class_id, 0))
-    ]
-    st.html(f"<div class='by-class'>{''.join(lines)}</div>")
+        return say("progress.reached"), None
+    ends = between(duration(forecast.seconds_low), duration(forecast.seconds_high))
+    return duration(forecast.seconds), ends

@@ -6,12 +6,13 @@ from hundredfold.chassis.errors import ServiceError
 from hundredfold.client.types import Audit, Loop, Progress
 from ui import wire
 from ui.backend import client, in_words
+from ui.people import Role, person
 from ui.views.choice import Choice
 from ui.views.tables import percent
+from ui.words import say
 
 _USUAL_TARGET = 95.0
 _BEGUN = "targets set"
-_LABELLED = "every image is labelled"
 
 
 def show(choice: Choice, loop: Loop, progress: Progress, *, several: bool = False) -> None:
@@ -22,9 +23,9 @@ def show(choice: Choice, loop: Loop, progress: Progress, *, several: bool = Fals
         with words, st.container(gap="xxsmall"):
             _tell(loop, audit, progress, several=several)
             if several:
-                st.caption(
-                    "An image may be of several classes here: each class is checked and proved by itself."
-                )
+                st.caption(say("progress.each_class_proved"))
+        if person().role < Role.REVIEWER:
+            return
         with deeds:
             if loop.proved_accuracy and audit and audit.certificate_seq:
                 _take_back(choice, audit)
@@ -45,56 +46,48 @@ def _tell(loop: Loop, audit: Audit | None, progress: Progress, *, several: bool 
     if loop.proved_accuracy:
         _tell_proved(loop, audit, progress)
     elif not loop.target_accuracy:
-        until = "no class is likely any more where it is unknown" if several else _LABELLED
-        st.markdown(f"**No target is set.** People go on until {until}.")
-        st.caption(
-            "With a target the system checks random images by itself, and stops as soon as it is proved "
-            "that so many are right."
-        )
+        until = say("progress.until_unlikely") if several else say("progress.until_labelled")
+        st.markdown(f"**{say('progress.no_target')}** {until}")
+        st.caption(say("progress.what_a_target_does"))
     elif audit and audit.state == "OPEN":
-        st.markdown(f"**Random check {audit.look}** on the way to {target}")
+        check = say("progress.check_number", number=audit.look)
+        st.markdown(f"**{check}** {say('progress.on_the_way', target=target)}")
         st.progress(audit.answered / max(1, audit.sample))
         st.caption(_found(audit))
     elif audit and audit.state == "FAILED":
-        st.markdown(f"**Not proved yet: {target} right**")
-        st.caption(
-            f"{_found(audit)} That is not enough. People go on; the next check comes by itself."
-        )
+        st.markdown(f"**{say('progress.not_proved', target=target)}**")
+        st.caption(say("progress.not_enough", found=_found(audit)))
     elif loop.phase == "DONE":
-        nothing = "No class is likely any more where it is unknown"
-        st.markdown(f"**{nothing if several else 'Every image is labelled or set aside'}.**")
+        done = say("progress.all_unlikely") if several else say("progress.all_labelled")
+        st.markdown(f"**{done}**")
         if audit and audit.state == "CERTIFIED":
-            then = wire.proved(1 - audit.bound)
-            st.caption(f"Before the last answers {then} were proved to be right. {_found(audit)}")
+            share = wire.proved(1 - audit.bound)
+            st.caption(say("progress.proved_before", share=share, found=_found(audit)))
     else:
-        st.markdown(f"**Target: {target} of all images right**")
-        st.caption("A random check begins by itself as soon as a proof is likely.")
+        st.markdown(f"**{say('progress.target_is', target=target)}**")
+        st.caption(say("progress.check_comes"))
 
 
 def _tell_proved(loop: Loop, audit: Audit | None, progress: Progress) -> None:
-    st.markdown(
-        f"**:green[✓ Proved: {wire.proved(loop.proved_accuracy)} of all images are right]**"
-    )
-    words = [f"Certain to {percent(loop.confidence or 0.95)}."]
+    share = wire.proved(loop.proved_accuracy)
+    st.markdown(f"**:green[✓ {say('progress.proved', share=share)}]**")
+    words = [say("progress.certain_to", share=percent(loop.confidence or 0.95))]
     if audit:
         words.insert(0, _found(audit))
     if not progress.pool + progress.ready + progress.leased:
-        words.append("Every image has a label now.")
+        words.append(say("progress.all_have_labels"))
     st.caption(" ".join(words))
 
 
 def _found(audit: Audit) -> str:
-    if audit.state == "OPEN":
-        return f"{audit.answered:,} of {audit.sample:,} images answered, {audit.errors:,} wrong so far."
-    return f"Of {audit.sample:,} images drawn at random {audit.errors:,} were wrong."
+    key = "progress.found_open" if audit.state == "OPEN" else "progress.found"
+    return say(key, answered=audit.answered, sample=audit.sample, errors=audit.errors)
 
 
 def _take_back(choice: Choice, audit: Audit) -> None:
-    with st.popover("Take back", icon=":material/undo:", width="stretch"):
-        st.write(
-            "The certificate no longer counts, nor do the labels that the model gave under it. What people said stays."
-        )
-        if st.button("Take the certificate back", key="take back", type="primary"):
+    with st.popover(say("progress.take_back"), icon=":material/undo:", width="stretch"):
+        st.write(say("progress.what_taking_back_does"))
+        if st.button(say("progress.take_certificate_back"), key="take back", type="primary"):
             try:
                 client().labels.undo(choice.collection, choice.annotator, seq=audit.certificate_seq)
             except ServiceError as error:
@@ -104,11 +97,11 @@ def _take_back(choice: Choice, audit: Audit) -> None:
 
 
 def _set_target(loop: Loop) -> None:
-    name = "Change target" if loop.target_accuracy else "Set a target"
+    name = say("progress.change_target") if loop.target_accuracy else say("progress.set_target")
     begun = st.session_state.get(_BEGUN, 0)  # with another key it is another one, and closed
     with st.popover(name, icon=":material/verified:", width="stretch", key=f"set target {begun}"):
         share = st.number_input(
-            "Share of all images that must be right, in %",
+            say("progress.target_share"),
             50.0,
             99.9,
             100 * loop.target_accuracy or _USUAL_TARGET,
@@ -116,10 +109,8 @@ def _set_target(loop: Loop) -> None:
             format="%.1f",
             key="target",
         )
-        label_rest = st.checkbox(
-            "Let the model label the rest as soon as it is proved", True, key="label the rest"
-        )
-        if st.button("Begin", key="begin", type="primary"):
+        label_rest = st.checkbox(say("progress.label_the_rest"), True, key="label the rest")
+        if st.button(say("progress.begin"), key="begin", type="primary"):
             _begin(loop, share / 100, label_rest=label_rest)
 
 
@@ -129,6 +120,7 @@ def _begin(loop: Loop, target: float, *, label_rest: bool) -> None:
             loop.collection,
             space=loop.space,
             expected_classes=loop.expected_classes,
+            page_size=loop.page_size,
             policy=loop.policy,
             without=loop.without,
             target_accuracy=target,

@@ -42,7 +42,7 @@ def catalogue() -> Mapping[str, Text]:
 
 def languages() -> list[str]:
     """The languages there are."""
-    return sorted(each.name for each in _HERE.iterdir() if (each / "label.json").is_file())
+    return sorted(each.name for each in _HERE.iterdir() if any(each.glob("*.json")))
 
 
 def say(key: str, **values: object) -> str:
@@ -57,9 +57,15 @@ def say(key: str, **values: object) -> str:
     return text.format_map({name: _written(value) for name, value in values.items()})
 
 
+def number(value: float, form: str = ",") -> str:
+    """A number as the language writes it; `form` is of Python, such as `,.1f`."""
+    thousands, decimal = str(catalogue()["common.thousands"]), str(catalogue()["common.decimal"])
+    return format(value, form).translate({ord(","): thousands, ord("."): decimal})
+
+
 def _written(value: object) -> str:
     whole = isinstance(value, int) and not isinstance(value, bool)
-    return f"{value:,}" if whole else str(value)
+    return number(value) if whole else str(value)  # type: ignore[arg-type]  # it is an int
 
 
 def _read(language: str) -> dict[str, Text]:

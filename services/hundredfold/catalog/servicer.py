@@ -135,6 +135,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         call = _call(request.request_id)
         # Their ids and merges are not looked at, so that they don't tell one request from another.
         wanted = [_label_class(each, class_id=0) for each in request.classes]
+        self._check_examples(request.collection, wanted)
         after = self._store.edit(
             request.collection, lambda before: schemas.add(before, call, wanted)
         )
@@ -146,6 +147,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         """See catalog.proto."""
         call = _call(request.request_id)
         wanted = _label_class(request.label_class, class_id=request.label_class.class_id)
+        self._check_examples(request.collection, [wanted])
         after = self._store.edit(
             request.collection, lambda before: schemas.update(before, call, wanted)
         )
@@ -172,6 +174,11 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
             lambda before: schemas.set_several(before, call, several=request.several),
         )
         return catalog_pb2.SetSeveralResponse(schema=_schema(after))
+
+    def _check_examples(self, collection: str, classes: Iterable[schemas.LabelClass]) -> None:
+        rows = [row for each in classes for row in each.examples]
+        if rows:
+            self._store.check_rows(collection, rows)
 
 
 def catalog_mount(servicer: CatalogServicer) -> Mount:
@@ -221,6 +228,7 @@ def _label_class(message: catalog_pb2.LabelClass, *, class_id: int) -> schemas.L
         color=message.color,
         parent_id=message.parent_id,
         guideline=message.guideline,
+        examples=message.examples,
     )
 
 
@@ -269,6 +277,7 @@ def _class_message(label_class: schemas.LabelClass) -> catalog_pb2.LabelClass:
         parent_id=label_class.parent_id,
         merged_into=label_class.merged_into,
         guideline=label_class.guideline,
+        examples=label_class.examples,
     )
 
 

@@ -177,6 +177,10 @@ class CatalogStore:
                     stack.callback(opened[part].close)
                 yield opened[part].read(row - part * layout.PART_ROWS)
 
+    def check_rows(self, collection: str, rows: Sequence[int]) -> None:
+        """InvalidArgument for a row that is not there."""
+        self._holding(collection, rows)
+
     def _parts(self, collection: str) -> list[PartInfo]:
         require_collection(self._store, collection)
         return parts(self._store, collection)

@@ -31,8 +31,10 @@ from hundredfold.chassis.errors import (
 )
 from hundredfold.chassis.requests import check_request_id
 from hundredfold.chassis.run_book import JSON, Record, Run, RunBook, State
+from hundredfold.chassis.run_files import RunFile, file_of
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.chassis.uploads import Upload, keep
 
 __all__ = ["JSON", "Cancelled", "Job", "Run", "RunContext", "Runs", "State"]
 
@@ -125,6 +127,7 @@ class Runs:
         at_once: int = 2,
     ) -> None:
         self._service = service
+        self._store = store
         self._jobs = dict(jobs)
         self._engine = engine or LocalEngine()
         self._book = RunBook(store, service)
@@ -185,6 +188,14 @@ class Runs:
                 raise InvalidArgument("there is no such run to go on behind", field="page_token")
             runs = runs[ids.index(after) + 1 :]
         return [run for run in runs if collection in ("", run.collection)][:limit]
+
+    def file(self, run_id: str) -> tuple[RunFile, ArtifactStore]:
+        """What a run has written, and the store it is in; see `run_files.file_of` for the errors."""
+        return file_of(self.get(run_id), self._store), self._store
+
+    def take_file(self, name: str, pieces: Iterable[bytes]) -> Upload:
+        """Keep a file for a run to read; see `uploads.keep` for the errors."""
+        return keep(self._store, self._service, name, pieces)
 
     def cancel(self, run_id: str) -> Run:
         """Ask a run to end; one that waits ends now, one at work at its next check.

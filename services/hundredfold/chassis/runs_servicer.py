@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 
 import grpc
 
@@ -9,6 +10,7 @@ from hundredfold.api.runs.v1 import runs_pb2, runs_pb2_grpc
 from hundredfold.chassis.context import stopping
 from hundredfold.chassis.errors import Unavailable
 from hundredfold.chassis.paging import decode_token, encode_token, page_size
+from hundredfold.chassis.run_files import pieces
 from hundredfold.chassis.runs import Run, Runs
 from hundredfold.chassis.server import Mount
 
@@ -96,3 +98,22 @@ class RunsServicer(runs_pb2_grpc.RunsServiceServicer):
                 return
             seen = version
             self._runs.wait(request.run_id, _PAUSE_SECONDS)  # ends sooner with the run
+
+    def ReadFile(
+        self, request: runs_pb2.ReadFileRequest, context: grpc.ServicerContext
+    ) -> Iterator[runs_pb2.ReadFileResponse]:
+        """See runs.proto."""
+        file, store = self._runs.file(request.run_id)
+        yield runs_pb2.ReadFileResponse(name=file.name, bytes=file.size, files=file.files)
+        if not request.only_facts:
+            for piece in pieces(file, store):
+                yield runs_pb2.ReadFileResponse(data=piece)
+
+    def TakeFile(
+        self, request_iterator: Iterator[runs_pb2.TakeFileRequest], context: grpc.ServicerContext
+    ) -> runs_pb2.TakeFileResponse:
+        """See runs.proto."""
+        first = next(request_iterator, runs_pb2.TakeFileRequest())
+        pieces = (each.data for each in chain([first], request_iterator))
+        kept = self._runs.take_file(first.name, pieces)
+        return runs_pb2.TakeFileResponse(uri=kept.uri, bytes=kept.size)

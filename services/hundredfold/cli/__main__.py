@@ -6,7 +6,7 @@ import click
 
 from hundredfold import __version__
 from hundredfold.chassis.errors import InvalidArgument, ServiceError, Unavailable
-from hundredfold.cli import bench, certify, collections, search, serve, simulate, status, up
+from hundredfold.cli import bench, certify, collections, search, serve, simulate, status, up, users
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -30,6 +30,7 @@ for _command in (
     search.search,
     simulate.simulate,
     bench.bench,
+    users.users,
 ):
     hundredfold.add_command(_command)
 

@@ -1,7 +1,6 @@
 """`hundredfold up`: every service and the UI on this machine."""
 
 import os
-import re
 import signal
 import sys
 import tempfile
@@ -208,6 +207,4 @@ def _wait_for_first_page(client: Client, collection: str) -> None:
 
 def collection_name(source: Path) -> str:
     """A collection's name for a source: that of its folder or file, in allowed characters."""
-    named = source.parent if source.name.lower() in {"images", "img"} else source
-    name = re.sub(r"[^a-z0-9_-]+", "-", named.name.split(".")[0].lower()).strip("-_")
-    return name[:63] or "images"
+    return pipeline.named_after(source.as_posix())

@@ -118,7 +118,7 @@ class CatalogClient:
         return wire.schema(self._stub.AddClasses(request).schema)
 
     def update_class(self, collection: str, label_class: LabelClass) -> Schema:
-        """Rename a class or change its key, colour, parent or guideline."""
+        """Rename a class or change its key, colour, parent, guideline or examples."""
         request = catalog_pb2.UpdateClassRequest(
             collection=collection,
             label_class=wire.label_class_message(label_class),

@@ -45,17 +45,21 @@ class LabelsClient(ReviewingClient):
         )
         return list(map(wire.lease, self._stub.LeasePages(request).leases))
 
-    def renew(self, collection: str, tokens: Sequence[int], *, ttl_seconds: int = 0) -> set[int]:
-        """Prolong leases; returns those that still hold."""
+    def renew(
+        self, collection: str, tokens: Sequence[int], *, annotator: str = "", ttl_seconds: int = 0
+    ) -> set[int]:
+        """Prolong leases; returns those that still hold, and are the annotator's if one is named."""
         request = labels_pb2.RenewLeasesRequest(
-            collection=collection, tokens=tokens, ttl_seconds=ttl_seconds
+            collection=collection, tokens=tokens, ttl_seconds=ttl_seconds, annotator=annotator
         )
         return set(self._stub.RenewLeases(request).tokens)
 
-    def release(self, collection: str, tokens: Sequence[int]) -> None:
-        """Give pages back unanswered."""
+    def release(self, collection: str, tokens: Sequence[int], *, annotator: str = "") -> None:
+        """Give pages back unanswered: the annotator's only, if one is named."""
         self._stub.ReleaseLeases(
-            labels_pb2.ReleaseLeasesRequest(collection=collection, tokens=tokens)
+            labels_pb2.ReleaseLeasesRequest(
+                collection=collection, tokens=tokens, annotator=annotator
+            )
         )
 
     def submit(
@@ -66,12 +70,14 @@ class LabelsClient(ReviewingClient):
         *,
         seconds: float = 0.0,
         request_id: str = "",
+        annotator: str = "",
     ) -> int:
         """Answer a page and return the seq of the decision: it is on disk then.
 
         Give a `request_id` of your own to be able to send the same answer again.
 
         Raises:
+            PermissionDenied: an `annotator` is named, and the lease is another's.
             Conflict: the lease was lost to another (LEASE_FENCED).
             AlreadyExists: the request_id was used for another answer.
             InvalidArgument: an image that is not on the page, a class that is not in the schema.
@@ -82,6 +88,7 @@ class LabelsClient(ReviewingClient):
             judgements=map(wire.judgement_message, judgements),
             seconds=seconds,
             request_id=request_id or str(uuid.uuid4()),
+            annotator=annotator,
         )
         return self._stub.SubmitDecision(request).seq
 
@@ -92,14 +99,20 @@ class LabelsClient(ReviewingClient):
         *,
         seq: int = 0,
         lease_again: bool = False,
+        only_own: bool = False,
         request_id: str = "",
     ) -> Undone:
-        """Take back an event (0 = the annotator's last decision that still counts)."""
+        """Take back an event (0 = the annotator's last decision that still counts).
+
+        Raises:
+            PermissionDenied: it must be the annotator's own, and is not.
+        """
         request = labels_pb2.UndoRequest(
             collection=collection,
             annotator=annotator,
             seq=seq,
             lease_again=lease_again,
+            only_own=only_own,
             request_id=request_id or str(uuid.uuid4()),
         )
         answer = self._stub.Undo(request)
@@ -288,13 +301,15 @@ class LabelsClient(ReviewingClient):
         source: str,
         format: str,  # noqa: A002 - the word of the command line
         *,
+        preview: bool = False,
         request_id: str = "",
     ) -> Run:
-        """Start to read labels from a file as one event; `format` is csv, jsonl or parquet."""
+        """Start to read labels from a file as one event, or with `preview` only to count them; `format` is csv, jsonl or parquet."""
         request = labels_pb2.ImportRequest(
             collection=collection,
             source=source,
             format=labels_pb2.Format.Value(f"FORMAT_{format.upper()}"),
+            preview=preview,
             request_id=request_id or str(uuid.uuid4()),
         )
         return wire.run("labels", self._stub.Import(request).run)

@@ -3,9 +3,11 @@
 Each step is idempotent: running the pipeline again continues where it ended, or takes in what is new.
 """
 
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from hundredfold.chassis.errors import Conflict, NotFound
 from hundredfold.client.client import SERVICES, Client
@@ -59,17 +61,28 @@ def bootstrap(
     collection: str,
     options: Options,
     on_progress: OnProgress = lambda _: None,
+    *,
+    begun: Run | None = None,
 ) -> Bootstrapped:
     """Run the whole pipeline and start the loop; one that was started before goes on as it is.
 
     A service that goes away and comes back within five minutes does not end it.
+
+    Args:
+        client: of all services.
+        source: where images are.
+        collection: its name.
+        options: what is done.
+        on_progress: is told of each change of each run.
+        begun: the first step, where `begin` began it already.
 
     Raises:
         Conflict: NO_IMAGES, the collection has no image that can be used; or a run failed.
         Unavailable: a service does not answer at the start, or stayed away.
     """
     client.require(*SERVICES)
-    runs = list(_steps(client, source, collection, options, on_progress))
+    begun = begun or begin(client, source, collection, options)
+    runs = list(_steps(client, source, begun, options, on_progress))
     space = next(run.result["space"] for run in runs if run.service == "embedding")
     if options.classes:
         patiently(lambda: client.catalog.add_classes(collection, options.classes))
@@ -121,19 +134,49 @@ def ingest(
 ) -> Run:
     """The first step alone; Conflict where `several` comes too late: the collection has classes."""
     client.require("catalog")
+    run = begin(client, source, collection, options)
+    return client.catalog.runs.wait(run.run_id, on_progress)
+
+
+def begin(client: Client, source: str, collection: str, options: Options) -> Run:
+    """Begin the first step; what is wrong with the source or the name is told at once.
+
+    Raises:
+        InvalidArgument: the name or the source is none.
+        PermissionDenied: the services may not read the source.
+        NotFound: it is not there.
+        Aborted: other images are being taken in.
+        Conflict: `several` comes too late: the collection has classes.
+    """
     request_id = str(uuid.uuid4())
     run = patiently(
         lambda: client.catalog.ingest(collection, source, request_id=request_id, **options.columns)
     )
     if options.several:
         patiently(lambda: client.catalog.set_several(collection))
-    return client.catalog.runs.wait(run.run_id, on_progress)
+    return run
+
+
+def options_of(ingest: Run) -> tuple[str, Options]:
+    """The source and the options of an earlier ingest, to go on with them."""
+    asked = dict(ingest.parameters)
+    source = str(asked.pop("source"))
+    return source, Options(columns={name: value for name, value in asked.items() if value})
+
+
+def named_after(source: str) -> str:
+    """A collection's name for a source: that of its folder or file, in allowed characters."""
+    path = PurePosixPath(source.partition("://")[2] or source)
+    named = path.parent if path.name.lower() in {"images", "img"} else path
+    name = re.sub(r"[^a-z0-9_-]+", "-", named.name.split(".")[0].lower()).strip("-_")
+    return name[:63] or "images"
 
 
 def _steps(
-    client: Client, source: str, collection: str, options: Options, on_progress: OnProgress
+    client: Client, source: str, begun: Run, options: Options, on_progress: OnProgress
 ) -> Iterator[Run]:
-    yield ingest(client, source, collection, options, on_progress)
+    collection = begun.collection
+    yield client.catalog.runs.wait(begun.run_id, on_progress)
     _check_usable(client, source, collection)
     duplicates = ""
     if options.find_copies:

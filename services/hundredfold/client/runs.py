@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import grpc
 
@@ -9,7 +10,12 @@ from hundredfold.api.runs.v1 import runs_pb2, runs_pb2_grpc
 from hundredfold.chassis.errors import Conflict, DeadlineExceeded, Unavailable
 from hundredfold.chassis.run_book import State
 from hundredfold.client import wire
-from hundredfold.client.types import Run
+from hundredfold.client.types import Run, RunFile
+
+_FACTS_SECONDS = 30
+_READ_SECONDS = 6 * 3_600
+_SEND_SECONDS = 600
+_PIECE_BYTES = 1 << 20
 
 OnProgress = Callable[[Run], None]
 
@@ -41,6 +47,39 @@ class RunsClient:
         for answer in self._stub.WatchRun(runs_pb2.WatchRunRequest(run_id=run_id)):
             yield wire.run(self.service, answer.run)
 
+    def file(self, run_id: str) -> RunFile:
+        """What a run has written into the store; takes the role reviewer.
+
+        Raises:
+            NotFound: there is no such run, or its file is gone.
+            Conflict: RUN_NOT_DONE, NO_FILE or NOT_IN_STORE.
+        """
+        request = runs_pb2.ReadFileRequest(run_id=run_id, only_facts=True)
+        (answer,) = self._stub.ReadFile(request, timeout=_FACTS_SECONDS)
+        return RunFile(answer.name, answer.bytes, answer.files)
+
+    def read_file(self, run_id: str) -> tuple[RunFile, Iterator[bytes]]:
+        """The same with its bytes, a folder as a zip; close the iterator to end before its end."""
+        answers = self._stub.ReadFile(
+            runs_pb2.ReadFileRequest(run_id=run_id), timeout=_READ_SECONDS
+        )
+        first = next(iter(answers))
+        return RunFile(first.name, first.bytes, first.files), _pieces(answers)
+
+    def take_file(self, name: str, data: bytes) -> str:
+        """Keep a file for a run of this service to read, for a day; its URI. Takes the role admin.
+
+        Raises:
+            InvalidArgument: the name has other than letters, digits, `.`, `-` and `_`.
+            ResourceExhausted: TOO_LARGE, more than 256 MiB.
+        """
+        begins = range(0, max(1, len(data)), _PIECE_BYTES)
+        requests = (
+            runs_pb2.TakeFileRequest(name="" if at else name, data=data[at : at + _PIECE_BYTES])
+            for at in begins
+        )
+        return self._stub.TakeFile(requests, timeout=_SEND_SECONDS).uri
+
     def wait(
         self, run_id: str, on_progress: OnProgress = lambda _: None, *, patience: float = 300.0
     ) -> Run:
@@ -65,6 +104,14 @@ class RunsClient:
                 if time.monotonic() - heard > patience:
                     raise
             time.sleep(0.5)
+
+
+def _pieces(answers: Any) -> Iterator[bytes]:
+    try:
+        for answer in answers:
+            yield answer.data
+    finally:
+        answers.cancel()
 
 
 def _succeeded(run: Run) -> Run:

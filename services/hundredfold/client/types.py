@@ -36,6 +36,15 @@ class Run:
 
 
 @dataclass(frozen=True)
+class RunFile:
+    """What a run has written: a name to save it under, bytes in all, how many files (more than one come as a zip)."""
+
+    name: str
+    bytes: int
+    files: int
+
+
+@dataclass(frozen=True)
 class Collection:
     """A named set of images; `failed` of its `images` could not be decoded."""
 
@@ -63,7 +72,7 @@ class Image:
 
 @dataclass(frozen=True)
 class LabelClass:
-    """One class of a schema. `merged_into` is 0 while the class is in use."""
+    """One class of a schema. `merged_into` is 0 while the class is in use; `examples` are rows that show it."""
 
     name: str
     class_id: int = 0
@@ -72,6 +81,7 @@ class LabelClass:
     parent_id: int = 0
     merged_into: int = 0
     guideline: str = ""
+    examples: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -383,6 +393,8 @@ class Loop:
     measured_accuracy: float
     measured_images: int
     without: tuple[str, ...]
+    page_size: int = 0
+    auto_label: bool = False
 
 
 @dataclass(frozen=True)

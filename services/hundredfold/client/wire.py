@@ -74,6 +74,7 @@ def _label_class(message: catalog_pb2.LabelClass) -> types.LabelClass:
         parent_id=message.parent_id,
         merged_into=message.merged_into,
         guideline=message.guideline,
+        examples=tuple(message.examples),
     )
 
 
@@ -86,6 +87,7 @@ def label_class_message(label_class: types.LabelClass) -> catalog_pb2.LabelClass
         color=label_class.color,
         parent_id=label_class.parent_id,
         guideline=label_class.guideline,
+        examples=label_class.examples,
     )
 
 
@@ -269,6 +271,8 @@ def loop(message: selection_pb2.Loop) -> types.Loop:
         measured_accuracy=message.measured_accuracy,
         measured_images=message.measured_images,
         without=tuple(message.without),
+        page_size=message.page_size,
+        auto_label=message.auto_label,
     )
 
 

@@ -40,7 +40,7 @@ class Import:
         self._show(context, matcher)
         said = lines.judgements(matcher.found(), self._ledger.copies(run.collection))
         seq = 0
-        if said:
+        if said and not run.parameters.get("preview"):
             actor = str(run.parameters["actor"])
             seq = self._answers.take_labels(run.collection, actor, run.request_id, said)
         return {

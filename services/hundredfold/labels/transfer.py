@@ -53,9 +53,16 @@ class Transfer:
         return self._runs.start(EXPORT, collection, parameters, request_id=request_id)
 
     def start_import(
-        self, collection: str, format_name: str, source: str, request_id: str, *, actor: str
+        self,
+        collection: str,
+        format_name: str,
+        source: str,
+        request_id: str,
+        *,
+        actor: str,
+        preview: bool = False,
     ) -> Run:
-        """Start to read labels.
+        """Start to read labels, or with `preview` only to count what would be taken.
 
         Raises:
             InvalidArgument: the format can't be read.
@@ -67,6 +74,7 @@ class Transfer:
             "format": format_name,
             "source": _allowed(self._readable, source, "source"),
             "actor": actor,
+            "preview": preview,
         }
         return self._runs.start(IMPORT, collection, parameters, request_id=request_id)
 

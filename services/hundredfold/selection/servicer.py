@@ -126,6 +126,8 @@ def _loop(state: LoopState, trouble: str) -> selection_pb2.Loop:
         measured_accuracy=state.measured_accuracy,
         measured_images=state.measured_images,
         without=state.without,
+        page_size=state.page_size,
+        auto_label=state.auto_label,
     )
 
 

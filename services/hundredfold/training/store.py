@@ -169,11 +169,18 @@ class HeadStore:
         return replace(card, promoted=True)
 
     def taken_up(self, card: Card) -> Card:
-        """The newest head, put to use if a crash kept it from that; one that was rolled back stays so."""
+        """The newest head, put to use if a crash kept it from that.
+
+        Where a person has put another one to use since, that one, if it says something of the same vectors.
+        """
         pointer = self._pointer(card.collection)
-        if card.promoted or card.model in (*pointer["before"], pointer["withdrawn"]):
+        if card.promoted:
             return card
-        return self.promote(card.collection, card.model)
+        if card.model not in (*pointer["before"], pointer["withdrawn"]):
+            return self.promote(card.collection, card.model)
+        chosen = self.head(card.collection, "")
+        same = (chosen.space, chosen.vectors_version) == (card.space, card.vectors_version)
+        return chosen if same else card
 
     def promote(self, collection: str, model: str) -> Card:
         """Put a head to use. NotFound."""

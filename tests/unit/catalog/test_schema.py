@@ -1,5 +1,6 @@
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -261,3 +262,17 @@ def test_several_classes_an_image_is_said_before_the_first_class_and_kept_by_eac
     assert grown.at(2).several
     with pytest.raises(Conflict, match="fixed"):
         schemas.set_several(grown, call("other"), several=False)
+
+
+def test_examples_are_kept_and_changed() -> None:
+    schema = schemas.add(Schema(), call("first"), [LabelClass(0, "x", examples=(3, 1))])
+    assert schema.classes[0].examples == [3, 1]
+    changed = replace(schema.classes[0], examples=[2])
+    assert schemas.update(schema, call("second"), changed).classes[0].examples == [2]
+
+
+@pytest.mark.parametrize("rows", [range(25), (1, 1), (-1,)])
+def test_examples_are_few_rows_each_once(rows: Sequence[int]) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        schemas.add(Schema(), call(), [LabelClass(0, "x", examples=rows)])
+    assert refused.value.field == "classes[0].examples"

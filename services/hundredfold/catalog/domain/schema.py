@@ -18,6 +18,7 @@ MAX_CLASSES = 10_000
 MAX_ADDED = 1000
 MAX_NAME = 200
 MAX_GUIDELINE = 10_000
+MAX_EXAMPLES = 24
 _REORDERING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -28,6 +29,7 @@ class LabelClass:
 
     Attributes:
         merged_into: the class in use that this one is read as; 0 while it is in use itself.
+        examples: rows that show what belongs to it.
     """
 
     class_id: int
@@ -37,6 +39,11 @@ class LabelClass:
     parent_id: int = 0
     merged_into: int = 0
     guideline: str = ""
+    examples: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        # A list, as JSON has it: a class that was read equals the one that was written.
+        object.__setattr__(self, "examples", list(self.examples))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,7 @@ def add(schema: Schema, call: Call, wanted: Sequence[LabelClass]) -> Schema:
     """Add classes whose names are not in use; those whose names are stay as they are.
 
     Raises:
-        InvalidArgument: a name, key, colour, parent or guideline is wrong, or there are too many.
+        InvalidArgument: a name, key, colour, parent, guideline or example is wrong, or there are too many.
         AlreadyExists: the request id was used for another edit.
     """
     return _edited(
@@ -118,7 +125,7 @@ def add(schema: Schema, call: Call, wanted: Sequence[LabelClass]) -> Schema:
 
 
 def update(schema: Schema, call: Call, wanted: LabelClass) -> Schema:
-    """Change the name, key, colour, parent and guideline of a class.
+    """Change the name, key, colour, parent, guideline and examples of a class.
 
     Raises:
         NotFound: there is no such class.
@@ -327,7 +334,15 @@ def _checked_fields(wanted: LabelClass, schema: Schema, field: str) -> LabelClas
     if parent and schema.classes[parent - 1].merged_into:
         raise InvalidArgument(f"class {parent} is out of use", field=f"{field}.parent_id")
     guideline = _text(wanted.guideline, MAX_GUIDELINE, f"{field}.guideline", allowed="\n\t")
+    _check_examples(wanted.examples, f"{field}.examples")
     return replace(wanted, name=name, key=key, guideline=guideline)
+
+
+def _check_examples(rows: Sequence[int], field: str) -> None:
+    if len(rows) > MAX_EXAMPLES:
+        raise InvalidArgument(f"at most {MAX_EXAMPLES} examples", field=field)
+    if len(set(rows)) < len(rows) or any(row < 0 for row in rows):
+        raise InvalidArgument("examples are rows of the collection, each once", field=field)
 
 
 def _text(value: str, most: int, field: str, *, allowed: str = "") -> str:

@@ -93,7 +93,7 @@ def collection_record(collection_: str) -> str:
 
 
 def schema(collection_: str) -> str:
-    """JSON: {"version": n, "classes": [{"class_id", "name", "key", "color", "parent_id", "merged_into", "guideline"}], "events": [..], "several": whether an image may be of several of them}."""
+    """JSON: {"version": n, "classes": [{"class_id", "name", "key", "color", "parent_id", "merged_into", "guideline", "examples"}], "events": [..], "several": whether an image may be of several of them}."""
     return f"{collection(collection_)}/schema.json"
 
 
@@ -361,6 +361,11 @@ def export(collection_: str, run: str) -> str:
 def loop(collection_: str) -> str:
     """JSON: the settings and place of the loop."""
     return f"{collection(collection_)}/loop/loop.json"
+
+
+def uploads(service: str) -> str:
+    """The folder of files that somebody sent for runs of a service to read, each `<Unix seconds>-<random>-<name>`."""
+    return f"uploads/{_checked(_RUN, service, 'service')}"
 
 
 def runs(service: str) -> str:

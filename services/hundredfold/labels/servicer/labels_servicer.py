@@ -20,7 +20,7 @@ from hundredfold.labels.leasing import Leasing
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.picking import Picking
 from hundredfold.labels.servicer import messages
-from hundredfold.labels.servicer.asking import asker, may_know_planted
+from hundredfold.labels.servicer.asking import asker, holder, may_know_planted, undoer
 from hundredfold.labels.servicer.review_servicer import ReviewServicer
 from hundredfold.labels.transfer import Transfer
 from hundredfold.labels.undoing import Undoing
@@ -68,7 +68,7 @@ class LabelsServicer(ReviewServicer):
         """See labels.proto."""
         tokens, expires_at = self._leasing.renew(
             self._collection(request.collection),
-            asker(),
+            holder(request.annotator),
             _tokens(request.tokens),
             rules.between(request.ttl_seconds, 5, 3600, 300, "ttl_seconds"),
         )
@@ -79,7 +79,7 @@ class LabelsServicer(ReviewServicer):
     ) -> labels_pb2.ReleaseLeasesResponse:
         """See labels.proto."""
         collection = self._collection(request.collection)
-        self._leasing.release(collection, asker(), _tokens(request.tokens))
+        self._leasing.release(collection, holder(request.annotator), _tokens(request.tokens))
         return labels_pb2.ReleaseLeasesResponse()
 
     def SubmitDecision(
@@ -93,7 +93,7 @@ class LabelsServicer(ReviewServicer):
             rules.seconds(request.seconds),
         )
         collection = self._collection(request.collection)
-        seq, replayed = self._answers.submit(collection, asker(), decision)
+        seq, replayed = self._answers.submit(collection, holder(request.annotator), decision)
         return labels_pb2.SubmitDecisionResponse(seq=seq, replayed=replayed)
 
     def Undo(
@@ -102,7 +102,7 @@ class LabelsServicer(ReviewServicer):
         """See labels.proto."""
         undone = self._answers.undo(
             self._collection(request.collection),
-            asker(request.annotator),
+            undoer(request.annotator, only_own=request.only_own),
             check_request_id(request.request_id),
             rules.not_negative(request.seq, "seq"),
             lease_again=request.lease_again,
@@ -220,6 +220,7 @@ class LabelsServicer(ReviewServicer):
             request.source,
             check_request_id(request.request_id),
             actor=asker().name,
+            preview=request.preview,
         )
         return labels_pb2.ImportResponse(run=run_message(run))
 

@@ -2,7 +2,7 @@
 // Each carries a request id: sending it again is harmless.
 
 import { pause, uuid } from "./dom.js";
-import { patience, Refused, Server } from "./server.js";
+import { Anothers, patience, Refused, Server } from "./server.js";
 
 const PREFIX = "hundredfold:answer:";
 const TAB = "hundredfold:tab";
@@ -14,7 +14,9 @@ export class Outbox extends EventTarget {
   constructor(tab) {
     super();
     this.tab = tab;
-    this.waiting = [];      // entries {collection, path, body, tried, seq, refused}
+    this.annotator = "";    // under whose name answers are given now
+    this.waiting = [];      // entries {collection, path, body, annotator, tried, seq, refused}
+    this.others = [];       // those of people who are not signed in now; they stay in the storage
     this.trouble = "";      // why they can't be sent now
     this.number = 0;
     this.sending = false;
@@ -28,7 +30,7 @@ export class Outbox extends EventTarget {
   // The same for what goes to a route by itself.
   post(collection, path, body) {
     const key = `${PREFIX}${this.tab}:${Date.now()}:${String(this.number++).padStart(8, "0")}`;
-    const entry = { collection, path, body, key, tried: false, seq: 0, refused: "" };
+    const entry = { collection, path, body, annotator: this.annotator, key, tried: false, seq: 0, refused: "" };
     this.waiting.push(entry);
     keep(entry);
     this.#send();
@@ -51,7 +53,7 @@ export class Outbox extends EventTarget {
     open.delete(this.tab);
     const left = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX)
       && !open.has(key.slice(PREFIX.length).split(":")[0])
-      && !this.waiting.some((each) => each.key === key));
+      && !this.waiting.some((each) => each.key === key) && !this.others.some((each) => each.key === key));
     this.waiting.push(...left.sort().map(read).filter(Boolean));
     this.#send();
   }
@@ -83,18 +85,22 @@ export class Outbox extends EventTarget {
   }
 
   #batch(most) {
-    const { collection, path } = this.waiting[0];
+    const { collection, path, annotator } = this.waiting[0];
     if (path !== ANSWERS) return this.waiting.slice(0, 1);
-    const end = this.waiting.findIndex((each) => each.collection !== collection || each.path !== path);
+    const end = this.waiting.findIndex((each) => each.collection !== collection || each.path !== path || each.annotator !== annotator);
     return this.waiting.slice(0, Math.min(most, end < 0 ? most : end));
   }
 
   async #deliver(batch) {
-    const server = new Server(batch[0].collection);
+    const server = new Server(batch[0].collection, batch[0].annotator);
     let outcome;
     try {
       outcome = await send(server, batch);
     } catch (error) {
+      if (error instanceof Anothers) {
+        this.#setAside(batch);
+        return;
+      }
       if (!(error instanceof Refused)) throw error;
       outcome = { answers: batch.map(() => ({ refused: error.message })) };
     }
@@ -106,6 +112,14 @@ export class Outbox extends EventTarget {
     this.waiting = this.waiting.filter((each) => !batch.includes(each));
     this.trouble = "";
     this.#tell({ settled: batch, progress: outcome.progress });
+  }
+
+  // They wait until he is signed in again who gave them.
+  #setAside(batch) {
+    this.waiting = this.waiting.filter((each) => !batch.includes(each));
+    this.others.push(...batch);
+    this.trouble = "";
+    this.#tell();
   }
 
   #tell(detail = { settled: [] }) {
@@ -136,9 +150,9 @@ async function openTabs() {
   return new Set(held.map((each) => each.name));
 }
 
-function keep({ key, collection, path, body }) {
+function keep({ key, collection, path, body, annotator }) {
   try {
-    localStorage.setItem(key, JSON.stringify({ collection, path, body }));
+    localStorage.setItem(key, JSON.stringify({ collection, path, body, annotator }));
   } catch { /* the storage is full: it stays in memory */ }
 }
 
@@ -148,8 +162,8 @@ function forget({ key }) {
 
 function read(key) {
   try {
-    const { collection, path = ANSWERS, body, answer } = JSON.parse(localStorage.getItem(key));
-    return { collection, path, body: body ?? answer, key, tried: true, seq: 0, refused: "" }; // `answer`: of an earlier version
+    const { collection, path = ANSWERS, body, answer, annotator = "" } = JSON.parse(localStorage.getItem(key));
+    return { collection, path, body: body ?? answer, annotator, key, tried: true, seq: 0, refused: "" }; // `answer`: of an earlier version
   } catch {
     localStorage.removeItem(key);
     return null;

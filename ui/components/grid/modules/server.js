@@ -1,5 +1,7 @@
 // Talking to the routes beside Streamlit.
 
+import { post, refusalOf } from "./http.js";
+import { signedIn } from "./signing_in.js";
 import { say } from "./words.js";
 
 // The server took the request and said no: sending it again is of no use.
@@ -8,6 +10,8 @@ export class Refused extends Error {}
 export class Denied extends Refused {}
 // Nobody answered, or somebody behind the server is away: the same request may be taken later.
 export class Away extends Error {}
+// It was given by somebody else than the one who is signed in: it may be taken when he is again.
+export class Anothers extends Away {}
 
 const RETRY_MS = [250, 500, 1000, 2000, 5000];
 const PICTURES = 100;
@@ -18,8 +22,10 @@ export function patience(failures) {
 }
 
 export class Server {
-  constructor(collection) {
+  // With an `annotator` everything is refused while another is signed in.
+  constructor(collection, annotator = "") {
     this.base = `/api/collections/${encodeURIComponent(collection)}`;
+    this.annotator = annotator;
   }
 
   image(row) {
@@ -28,12 +34,7 @@ export class Server {
 
   // GET without a body, POST with one; the JSON that comes back.
   async call(path, body) {
-    const answer = await this.#ask(path, body === undefined ? {} : post(body));
-    try {
-      return await answer.json();
-    } catch {
-      throw new Away(say("label.unreachable")); // half an answer, or somebody else's
-    }
+    return whole((await this.#ask(path, body === undefined ? {} : post(body, this.annotator))).json());
   }
 
   // A Blob for each row; an empty one for an image that can't be shown.
@@ -41,9 +42,14 @@ export class Server {
     const found = [];
     for (let from = 0; from < rows.length; from += PICTURES) {
       const answer = await this.#ask(`thumbnails?rows=${rows.slice(from, from + PICTURES)}`);
-      found.push(...unpacked(await answer.arrayBuffer()));
+      found.push(...unpacked(await whole(answer.arrayBuffer())));
     }
     return found;
+  }
+
+  // What a route sends that is not JSON: an ArrayBuffer.
+  async bytes(path) {
+    return (await this.#ask(path)).arrayBuffer();
   }
 
   // Sent even while the window closes: nobody waits for the answer.
@@ -51,33 +57,34 @@ export class Server {
     if (tokens.length) fetch(`${this.base}/releases`, { ...post({ tokens }), keepalive: true }).catch(() => {});
   }
 
+  // What is asked while nobody is signed in waits until somebody is, and is asked then.
   async #ask(path, options = {}) {
-    let answer;
+    for (;;) {
+      const answer = await this.#fetch(path, options);
+      if (answer.ok) return answer;
+      const { reason, message } = await refusalOf(answer);
+      if (answer.status === 401) await signedIn();
+      else if (reason === "ANOTHERS") throw new Anothers(message);
+      else if (answer.status === 403) throw new Denied(message);
+      else throw answer.status >= 500 || answer.status === 429 ? new Away(message) : new Refused(message);
+    }
+  }
+
+  async #fetch(path, options) {
     try {
-      answer = await fetch(`${this.base}/${path}`, options);
+      return await fetch(`${this.base}/${path}`, options);
     } catch {
       throw new Away(say("label.unreachable"));
     }
-    if (answer.ok) return answer;
-    const message = await reason(answer);
-    if (answer.status === 403) throw new Denied(message);
-    throw answer.status >= 500 || [401, 429].includes(answer.status) ? new Away(message) : new Refused(message);
   }
 }
 
-function post(body) {
-  return {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-Hundredfold": "1" },
-    body: JSON.stringify(body),
-  };
-}
-
-async function reason(answer) {
+// The body that was promised; it is half there when the server ended meanwhile.
+async function whole(body) {
   try {
-    return (await answer.json()).message;
+    return await body;
   } catch {
-    return say("label.status", { status: String(answer.status) });
+    throw new Away(say("label.unreachable"));
   }
 }
 

@@ -156,6 +156,7 @@ class LabelClass(_message.Message):
     PARENT_ID_FIELD_NUMBER: _builtins.int
     MERGED_INTO_FIELD_NUMBER: _builtins.int
     GUIDELINE_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
     class_id: _builtins.int
     """Immutable, from 1, never used again."""
     name: _builtins.str
@@ -170,6 +171,10 @@ class LabelClass(_message.Message):
     """The class this one was merged into; 0 while it is in use."""
     guideline: _builtins.str
     """What belongs to the class, for labelers."""
+    @_builtins.property
+    def examples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Rows that show what belongs to the class, for labelers: at most 24, each once."""
+
     def __init__(
         self,
         *,
@@ -180,10 +185,11 @@ class LabelClass(_message.Message):
         parent_id: _builtins.int = ...,
         merged_into: _builtins.int = ...,
         guideline: _builtins.str = ...,
+        examples: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_id", b"class_id", "color", b"color", "guideline", b"guideline", "key", b"key", "merged_into", b"merged_into", "name", b"name", "parent_id", b"parent_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_id", b"class_id", "color", b"color", "examples", b"examples", "guideline", b"guideline", "key", b"key", "merged_into", b"merged_into", "name", b"name", "parent_id", b"parent_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

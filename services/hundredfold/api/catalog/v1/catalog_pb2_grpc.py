@@ -158,14 +158,14 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AddClasses(self, request, context):
-        """Adds classes; ids are given in order. A labeler may add a class while labelling. Idempotent by name. NOT_FOUND, INVALID_ARGUMENT.
+        """Adds classes; ids are given in order. A labeler may add a class while labelling. Idempotent by name. NOT_FOUND, INVALID_ARGUMENT, also for an example that is no row of the collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateClass(self, request, context):
-        """Renames a class or changes its key, colour, parent or guideline; its id and its labels stay. Idempotent. NOT_FOUND, ALREADY_EXISTS for a name in use.
+        """Renames a class or changes its key, colour, parent, guideline or examples; its id and its labels stay. Idempotent. NOT_FOUND, ALREADY_EXISTS for a name in use, INVALID_ARGUMENT for an example that is no row of the collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -50,9 +50,9 @@ class CatalogServiceStub:
     GetSchema: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.GetSchemaRequest, _catalog_pb2.GetSchemaResponse]
     """Reads the schema. Idempotent. NOT_FOUND."""
     AddClasses: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.AddClassesRequest, _catalog_pb2.AddClassesResponse]
-    """Adds classes; ids are given in order. A labeler may add a class while labelling. Idempotent by name. NOT_FOUND, INVALID_ARGUMENT."""
+    """Adds classes; ids are given in order. A labeler may add a class while labelling. Idempotent by name. NOT_FOUND, INVALID_ARGUMENT, also for an example that is no row of the collection."""
     UpdateClass: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.UpdateClassRequest, _catalog_pb2.UpdateClassResponse]
-    """Renames a class or changes its key, colour, parent or guideline; its id and its labels stay. Idempotent. NOT_FOUND, ALREADY_EXISTS for a name in use."""
+    """Renames a class or changes its key, colour, parent, guideline or examples; its id and its labels stay. Idempotent. NOT_FOUND, ALREADY_EXISTS for a name in use, INVALID_ARGUMENT for an example that is no row of the collection."""
     MergeClasses: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.MergeClassesRequest, _catalog_pb2.MergeClassesResponse]
     """Merges a class into another; labels given to the first are read as the second from then on. Idempotent. NOT_FOUND, FAILED_PRECONDITION for a class that is out of use already."""
     SetSeveral: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.SetSeveralRequest, _catalog_pb2.SetSeveralResponse]
@@ -80,9 +80,9 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     GetSchema: _aio.UnaryUnaryMultiCallable[_catalog_pb2.GetSchemaRequest, _catalog_pb2.GetSchemaResponse]  # type: ignore[assignment]
     """Reads the schema. Idempotent. NOT_FOUND."""
     AddClasses: _aio.UnaryUnaryMultiCallable[_catalog_pb2.AddClassesRequest, _catalog_pb2.AddClassesResponse]  # type: ignore[assignment]
-    """Adds classes; ids are given in order. A labeler may add a class while labelling. Idempotent by name. NOT_FOUND, INVALID_ARGUMENT."""
+    """Adds classes; ids are given in order. A labeler may add a class while labelling. Idempotent by name. NOT_FOUND, INVALID_ARGUMENT, also for an example that is no row of the collection."""
     UpdateClass: _aio.UnaryUnaryMultiCallable[_catalog_pb2.UpdateClassRequest, _catalog_pb2.UpdateClassResponse]  # type: ignore[assignment]
-    """Renames a class or changes its key, colour, parent or guideline; its id and its labels stay. Idempotent. NOT_FOUND, ALREADY_EXISTS for a name in use."""
+    """Renames a class or changes its key, colour, parent, guideline or examples; its id and its labels stay. Idempotent. NOT_FOUND, ALREADY_EXISTS for a name in use, INVALID_ARGUMENT for an example that is no row of the collection."""
     MergeClasses: _aio.UnaryUnaryMultiCallable[_catalog_pb2.MergeClassesRequest, _catalog_pb2.MergeClassesResponse]  # type: ignore[assignment]
     """Merges a class into another; labels given to the first are read as the second from then on. Idempotent. NOT_FOUND, FAILED_PRECONDITION for a class that is out of use already."""
     SetSeveral: _aio.UnaryUnaryMultiCallable[_catalog_pb2.SetSeveralRequest, _catalog_pb2.SetSeveralResponse]  # type: ignore[assignment]
@@ -161,7 +161,7 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_pb2.AddClassesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.AddClassesResponse, _abc.Awaitable[_catalog_pb2.AddClassesResponse]]:
-        """Adds classes; ids are given in order. A labeler may add a class while labelling. Idempotent by name. NOT_FOUND, INVALID_ARGUMENT."""
+        """Adds classes; ids are given in order. A labeler may add a class while labelling. Idempotent by name. NOT_FOUND, INVALID_ARGUMENT, also for an example that is no row of the collection."""
 
     @_abc_1.abstractmethod
     def UpdateClass(
@@ -169,7 +169,7 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_pb2.UpdateClassRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.UpdateClassResponse, _abc.Awaitable[_catalog_pb2.UpdateClassResponse]]:
-        """Renames a class or changes its key, colour, parent or guideline; its id and its labels stay. Idempotent. NOT_FOUND, ALREADY_EXISTS for a name in use."""
+        """Renames a class or changes its key, colour, parent, guideline or examples; its id and its labels stay. Idempotent. NOT_FOUND, ALREADY_EXISTS for a name in use, INVALID_ARGUMENT for an example that is no row of the collection."""
 
     @_abc_1.abstractmethod
     def MergeClasses(

@@ -957,10 +957,13 @@ class RenewLeasesRequest(_message.Message):
     COLLECTION_FIELD_NUMBER: _builtins.int
     TOKENS_FIELD_NUMBER: _builtins.int
     TTL_SECONDS_FIELD_NUMBER: _builtins.int
+    ANNOTATOR_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """In which collection."""
     ttl_seconds: _builtins.int
     """Seconds from now: 5 to 3600; 0 = 300."""
+    annotator: _builtins.str
+    """For whom, where a service asks: only his leases are renewed; empty = anybody's."""
     @_builtins.property
     def tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """At most 64."""
@@ -971,10 +974,11 @@ class RenewLeasesRequest(_message.Message):
         collection: _builtins.str = ...,
         tokens: _abc.Iterable[_builtins.int] | None = ...,
         ttl_seconds: _builtins.int = ...,
+        annotator: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "tokens", b"tokens", "ttl_seconds", b"ttl_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "collection", b"collection", "tokens", b"tokens", "ttl_seconds", b"ttl_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1016,8 +1020,11 @@ class ReleaseLeasesRequest(_message.Message):
 
     COLLECTION_FIELD_NUMBER: _builtins.int
     TOKENS_FIELD_NUMBER: _builtins.int
+    ANNOTATOR_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """In which collection."""
+    annotator: _builtins.str
+    """For whom, where a service asks: only his leases are given back; empty = anybody's."""
     @_builtins.property
     def tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """At most 64; one that does not hold any more is passed over."""
@@ -1027,10 +1034,11 @@ class ReleaseLeasesRequest(_message.Message):
         *,
         collection: _builtins.str = ...,
         tokens: _abc.Iterable[_builtins.int] | None = ...,
+        annotator: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "collection", b"collection", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1064,6 +1072,7 @@ class SubmitDecisionRequest(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     JUDGEMENTS_FIELD_NUMBER: _builtins.int
     SECONDS_FIELD_NUMBER: _builtins.int
+    ANNOTATOR_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """In which collection."""
     request_id: _builtins.str
@@ -1072,6 +1081,8 @@ class SubmitDecisionRequest(_message.Message):
     """The lease's token."""
     seconds: _builtins.float
     """Seconds it took the person, from page shown to key pressed."""
+    annotator: _builtins.str
+    """For whom, where a service asks: it must be his lease; empty = whoever holds it."""
     @_builtins.property
     def judgements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Judgement]:
         """What is said; an image under no judgement goes back to the pool. At most 1000."""
@@ -1084,10 +1095,11 @@ class SubmitDecisionRequest(_message.Message):
         token: _builtins.int = ...,
         judgements: _abc.Iterable[Global___Judgement] | None = ...,
         seconds: _builtins.float = ...,
+        annotator: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "judgements", b"judgements", "request_id", b"request_id", "seconds", b"seconds", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "collection", b"collection", "judgements", b"judgements", "request_id", b"request_id", "seconds", b"seconds", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1130,6 +1142,7 @@ class UndoRequest(_message.Message):
     SEQ_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     LEASE_AGAIN_FIELD_NUMBER: _builtins.int
+    ONLY_OWN_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """In which collection."""
     annotator: _builtins.str
@@ -1140,6 +1153,8 @@ class UndoRequest(_message.Message):
     """A UUID; the same again returns the same answer."""
     lease_again: _builtins.bool
     """Lease the page again to the annotator, so that it can be answered otherwise."""
+    only_own: _builtins.bool
+    """Only if it is the annotator's own decision, also where a service or a reviewer asks."""
     def __init__(
         self,
         *,
@@ -1148,10 +1163,11 @@ class UndoRequest(_message.Message):
         seq: _builtins.int = ...,
         request_id: _builtins.str = ...,
         lease_again: _builtins.bool = ...,
+        only_own: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "collection", b"collection", "lease_again", b"lease_again", "request_id", b"request_id", "seq", b"seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "collection", b"collection", "lease_again", b"lease_again", "only_own", b"only_own", "request_id", b"request_id", "seq", b"seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2329,6 +2345,7 @@ class ImportRequest(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """Into which collection."""
     source: _builtins.str
@@ -2337,6 +2354,8 @@ class ImportRequest(_message.Message):
     """The format."""
     request_id: _builtins.str
     """A UUID; the same again returns the same run."""
+    preview: _builtins.bool
+    """Only read and count what would be taken; `seq` is 0 then."""
     def __init__(
         self,
         *,
@@ -2344,10 +2363,11 @@ class ImportRequest(_message.Message):
         source: _builtins.str = ...,
         format: Global___Format.ValueType = ...,
         request_id: _builtins.str = ...,
+        preview: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "format", b"format", "request_id", b"request_id", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "format", b"format", "preview", b"preview", "request_id", b"request_id", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

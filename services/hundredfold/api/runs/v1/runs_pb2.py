@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from hundredfold.api.common.v1 import access_pb2 as hundredfold_dot_api_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"hundredfold/api/runs/v1/runs.proto\x12\x17hundredfold.api.runs.v1\x1a&hundredfold/api/common/v1/access.proto\"\x9c\x02\n\x03Run\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x12\n\ncollection\x18\x03 \x01(\t\x12-\n\x05state\x18\x04 \x01(\x0e\x32\x1e.hundredfold.api.runs.v1.State\x12\x0c\n\x04\x64one\x18\x05 \x01(\x03\x12\r\n\x05total\x18\x06 \x01(\x03\x12\x0c\n\x04unit\x18\x07 \x01(\t\x12\x0f\n\x07message\x18\x08 \x01(\t\x12\r\n\x05\x65rror\x18\t \x01(\t\x12\x17\n\x0fparameters_json\x18\n \x01(\t\x12\x13\n\x0bresult_json\x18\x0b \x01(\t\x12\x12\n\ncreated_at\x18\x0c \x01(\x01\x12\x12\n\nstarted_at\x18\r \x01(\x01\x12\x13\n\x0b\x66inished_at\x18\x0e \x01(\x01\"\x1f\n\rGetRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\";\n\x0eGetRunResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\"L\n\x0fListRunsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"W\n\x10ListRunsResponse\x12*\n\x04runs\x18\x01 \x03(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x10\x43\x61ncelRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\">\n\x11\x43\x61ncelRunResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\"!\n\x0fWatchRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"=\n\x10WatchRunResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x1c.hundredfold.api.runs.v1.Run*\x80\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x13\n\x0fSTATE_CANCELLED\x10\x05\x32\xb0\x03\n\x0bRunsService\x12\x61\n\x06GetRun\x12&.hundredfold.api.runs.v1.GetRunRequest\x1a\'.hundredfold.api.runs.v1.GetRunResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x12g\n\x08ListRuns\x12(.hundredfold.api.runs.v1.ListRunsRequest\x1a).hundredfold.api.runs.v1.ListRunsResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x12j\n\tCancelRun\x12).hundredfold.api.runs.v1.CancelRunRequest\x1a*.hundredfold.api.runs.v1.CancelRunResponse\"\x06\xa2\xbb\x18\x02\x08\x04\x12i\n\x08WatchRun\x12(.hundredfold.api.runs.v1.WatchRunRequest\x1a).hundredfold.api.runs.v1.WatchRunResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"hundredfold/api/runs/v1/runs.proto\x12\x17hundredfold.api.runs.v1\x1a&hundredfold/api/common/v1/access.proto\"\x9c\x02\n\x03Run\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x12\n\ncollection\x18\x03 \x01(\t\x12-\n\x05state\x18\x04 \x01(\x0e\x32\x1e.hundredfold.api.runs.v1.State\x12\x0c\n\x04\x64one\x18\x05 \x01(\x03\x12\r\n\x05total\x18\x06 \x01(\x03\x12\x0c\n\x04unit\x18\x07 \x01(\t\x12\x0f\n\x07message\x18\x08 \x01(\t\x12\r\n\x05\x65rror\x18\t \x01(\t\x12\x17\n\x0fparameters_json\x18\n \x01(\t\x12\x13\n\x0bresult_json\x18\x0b \x01(\t\x12\x12\n\ncreated_at\x18\x0c \x01(\x01\x12\x12\n\nstarted_at\x18\r \x01(\x01\x12\x13\n\x0b\x66inished_at\x18\x0e \x01(\x01\"\x1f\n\rGetRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\";\n\x0eGetRunResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\"L\n\x0fListRunsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"W\n\x10ListRunsResponse\x12*\n\x04runs\x18\x01 \x03(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x10\x43\x61ncelRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\">\n\x11\x43\x61ncelRunResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\"!\n\x0fWatchRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"=\n\x10WatchRunResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\"5\n\x0fReadFileRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x12\n\nonly_facts\x18\x02 \x01(\x08\"L\n\x10ReadFileResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03\x12\r\n\x05\x66iles\x18\x03 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\"-\n\x0fTakeFileRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\".\n\x10TakeFileResponse\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03*\x80\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x13\n\x0fSTATE_CANCELLED\x10\x05\x32\x86\x05\n\x0bRunsService\x12\x61\n\x06GetRun\x12&.hundredfold.api.runs.v1.GetRunRequest\x1a\'.hundredfold.api.runs.v1.GetRunResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x12g\n\x08ListRuns\x12(.hundredfold.api.runs.v1.ListRunsRequest\x1a).hundredfold.api.runs.v1.ListRunsResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x12j\n\tCancelRun\x12).hundredfold.api.runs.v1.CancelRunRequest\x1a*.hundredfold.api.runs.v1.CancelRunResponse\"\x06\xa2\xbb\x18\x02\x08\x04\x12i\n\x08WatchRun\x12(.hundredfold.api.runs.v1.WatchRunRequest\x1a).hundredfold.api.runs.v1.WatchRunResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x30\x01\x12i\n\x08ReadFile\x12(.hundredfold.api.runs.v1.ReadFileRequest\x1a).hundredfold.api.runs.v1.ReadFileResponse\"\x06\xa2\xbb\x18\x02\x08\x03\x30\x01\x12i\n\x08TakeFile\x12(.hundredfold.api.runs.v1.TakeFileRequest\x1a).hundredfold.api.runs.v1.TakeFileResponse\"\x06\xa2\xbb\x18\x02\x08\x04(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,8 +40,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNSSERVICE'].methods_by_name['CancelRun']._serialized_options = b'\242\273\030\002\010\004'
   _globals['_RUNSSERVICE'].methods_by_name['WatchRun']._loaded_options = None
   _globals['_RUNSSERVICE'].methods_by_name['WatchRun']._serialized_options = b'\242\273\030\002\010\001'
-  _globals['_STATE']._serialized_start=850
-  _globals['_STATE']._serialized_end=978
+  _globals['_RUNSSERVICE'].methods_by_name['ReadFile']._loaded_options = None
+  _globals['_RUNSSERVICE'].methods_by_name['ReadFile']._serialized_options = b'\242\273\030\002\010\003'
+  _globals['_RUNSSERVICE'].methods_by_name['TakeFile']._loaded_options = None
+  _globals['_RUNSSERVICE'].methods_by_name['TakeFile']._serialized_options = b'\242\273\030\002\010\004'
+  _globals['_STATE']._serialized_start=1078
+  _globals['_STATE']._serialized_end=1206
   _globals['_RUN']._serialized_start=104
   _globals['_RUN']._serialized_end=388
   _globals['_GETRUNREQUEST']._serialized_start=390
@@ -60,6 +64,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHRUNREQUEST']._serialized_end=784
   _globals['_WATCHRUNRESPONSE']._serialized_start=786
   _globals['_WATCHRUNRESPONSE']._serialized_end=847
-  _globals['_RUNSSERVICE']._serialized_start=981
-  _globals['_RUNSSERVICE']._serialized_end=1413
+  _globals['_READFILEREQUEST']._serialized_start=849
+  _globals['_READFILEREQUEST']._serialized_end=902
+  _globals['_READFILERESPONSE']._serialized_start=904
+  _globals['_READFILERESPONSE']._serialized_end=980
+  _globals['_TAKEFILEREQUEST']._serialized_start=982
+  _globals['_TAKEFILEREQUEST']._serialized_end=1027
+  _globals['_TAKEFILERESPONSE']._serialized_start=1029
+  _globals['_TAKEFILERESPONSE']._serialized_end=1075
+  _globals['_RUNSSERVICE']._serialized_start=1209
+  _globals['_RUNSSERVICE']._serialized_end=1855
 # @@protoc_insertion_point(module_scope)

@@ -55,6 +55,16 @@ class RunsServiceStub:
                 request_serializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.WatchRunRequest.SerializeToString,
                 response_deserializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.WatchRunResponse.FromString,
                 _registered_method=True)
+        self.ReadFile = channel.unary_stream(
+                '/hundredfold.api.runs.v1.RunsService/ReadFile',
+                request_serializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.ReadFileRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.ReadFileResponse.FromString,
+                _registered_method=True)
+        self.TakeFile = channel.stream_unary(
+                '/hundredfold.api.runs.v1.RunsService/TakeFile',
+                request_serializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.TakeFileRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.TakeFileResponse.FromString,
+                _registered_method=True)
 
 
 class RunsServiceServicer:
@@ -89,6 +99,20 @@ class RunsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadFile(self, request, context):
+        """Sends what a run has written into the store: the file that its result calls `destination`, or a folder as one uncompressed zip. NOT_FOUND when there is no such run, or its file is gone; FAILED_PRECONDITION when it has not succeeded (RUN_NOT_DONE), wrote nothing (NO_FILE) or not into the store (NOT_IN_STORE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TakeFile(self, request_iterator, context):
+        """Keeps a file in the store for a run of this service to read, for a day at least. Not idempotent: each call makes another one. INVALID_ARGUMENT for a name that is none; RESOURCE_EXHAUSTED (TOO_LARGE) beyond 256 MiB.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RunsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +135,16 @@ def add_RunsServiceServicer_to_server(servicer, server):
                     servicer.WatchRun,
                     request_deserializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.WatchRunRequest.FromString,
                     response_serializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.WatchRunResponse.SerializeToString,
+            ),
+            'ReadFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadFile,
+                    request_deserializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.ReadFileRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.ReadFileResponse.SerializeToString,
+            ),
+            'TakeFile': grpc.stream_unary_rpc_method_handler(
+                    servicer.TakeFile,
+                    request_deserializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.TakeFileRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.TakeFileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +256,60 @@ class RunsService:
             '/hundredfold.api.runs.v1.RunsService/WatchRun',
             hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.WatchRunRequest.SerializeToString,
             hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.WatchRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hundredfold.api.runs.v1.RunsService/ReadFile',
+            hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.ReadFileRequest.SerializeToString,
+            hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.ReadFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TakeFile(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/hundredfold.api.runs.v1.RunsService/TakeFile',
+            hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.TakeFileRequest.SerializeToString,
+            hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2.TakeFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

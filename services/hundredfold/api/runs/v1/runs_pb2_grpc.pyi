@@ -47,6 +47,10 @@ class RunsServiceStub:
     """Asks a run to end. Idempotent; of an ended run it changes nothing. NOT_FOUND when there is none of that id."""
     WatchRun: _grpc.UnaryStreamMultiCallable[_runs_pb2.WatchRunRequest, _runs_pb2.WatchRunResponse]
     """Sends the run at once and after each change, at most five times a second, and ends when the run has ended. NOT_FOUND when there is none of that id."""
+    ReadFile: _grpc.UnaryStreamMultiCallable[_runs_pb2.ReadFileRequest, _runs_pb2.ReadFileResponse]
+    """Sends what a run has written into the store: the file that its result calls `destination`, or a folder as one uncompressed zip. NOT_FOUND when there is no such run, or its file is gone; FAILED_PRECONDITION when it has not succeeded (RUN_NOT_DONE), wrote nothing (NO_FILE) or not into the store (NOT_IN_STORE)."""
+    TakeFile: _grpc.StreamUnaryMultiCallable[_runs_pb2.TakeFileRequest, _runs_pb2.TakeFileResponse]
+    """Keeps a file in the store for a run of this service to read, for a day at least. Not idempotent: each call makes another one. INVALID_ARGUMENT for a name that is none; RESOURCE_EXHAUSTED (TOO_LARGE) beyond 256 MiB."""
 
 @_typing.type_check_only
 class RunsServiceAsyncStub(RunsServiceStub):
@@ -61,6 +65,10 @@ class RunsServiceAsyncStub(RunsServiceStub):
     """Asks a run to end. Idempotent; of an ended run it changes nothing. NOT_FOUND when there is none of that id."""
     WatchRun: _aio.UnaryStreamMultiCallable[_runs_pb2.WatchRunRequest, _runs_pb2.WatchRunResponse]  # type: ignore[assignment]
     """Sends the run at once and after each change, at most five times a second, and ends when the run has ended. NOT_FOUND when there is none of that id."""
+    ReadFile: _aio.UnaryStreamMultiCallable[_runs_pb2.ReadFileRequest, _runs_pb2.ReadFileResponse]  # type: ignore[assignment]
+    """Sends what a run has written into the store: the file that its result calls `destination`, or a folder as one uncompressed zip. NOT_FOUND when there is no such run, or its file is gone; FAILED_PRECONDITION when it has not succeeded (RUN_NOT_DONE), wrote nothing (NO_FILE) or not into the store (NOT_IN_STORE)."""
+    TakeFile: _aio.StreamUnaryMultiCallable[_runs_pb2.TakeFileRequest, _runs_pb2.TakeFileResponse]  # type: ignore[assignment]
+    """Keeps a file in the store for a run of this service to read, for a day at least. Not idempotent: each call makes another one. INVALID_ARGUMENT for a name that is none; RESOURCE_EXHAUSTED (TOO_LARGE) beyond 256 MiB."""
 
 class RunsServiceServicer(metaclass=_abc_1.ABCMeta):
     """The runs of the service it is served by."""
@@ -96,5 +104,21 @@ class RunsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_runs_pb2.WatchRunResponse], _abc.AsyncIterator[_runs_pb2.WatchRunResponse]]:
         """Sends the run at once and after each change, at most five times a second, and ends when the run has ended. NOT_FOUND when there is none of that id."""
+
+    @_abc_1.abstractmethod
+    def ReadFile(
+        self,
+        request: _runs_pb2.ReadFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_runs_pb2.ReadFileResponse], _abc.AsyncIterator[_runs_pb2.ReadFileResponse]]:
+        """Sends what a run has written into the store: the file that its result calls `destination`, or a folder as one uncompressed zip. NOT_FOUND when there is no such run, or its file is gone; FAILED_PRECONDITION when it has not succeeded (RUN_NOT_DONE), wrote nothing (NO_FILE) or not into the store (NOT_IN_STORE)."""
+
+    @_abc_1.abstractmethod
+    def TakeFile(
+        self,
+        request_iterator: _MaybeAsyncIterator[_runs_pb2.TakeFileRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_runs_pb2.TakeFileResponse, _abc.Awaitable[_runs_pb2.TakeFileResponse]]:
+        """Keeps a file in the store for a run of this service to read, for a day at least. Not idempotent: each call makes another one. INVALID_ARGUMENT for a name that is none; RESOURCE_EXHAUSTED (TOO_LARGE) beyond 256 MiB."""
 
 def add_RunsServiceServicer_to_server(servicer: RunsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -191,6 +191,8 @@ class Loop(_message.Message):
     MEASURED_ACCURACY_FIELD_NUMBER: _builtins.int
     MEASURED_IMAGES_FIELD_NUMBER: _builtins.int
     WITHOUT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    AUTO_LABEL_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """Of which collection."""
     phase: Global___LoopPhase.ValueType
@@ -233,6 +235,10 @@ class Loop(_message.Message):
     """Share of the random stream's images that the head in use predicts right without having learnt from them; 0 before there are 20."""
     measured_images: _builtins.int
     """Images of the random stream that people labelled, of steps of the stream of which all are answered: what is answered first of a step is what the head is sure of."""
+    page_size: _builtins.int
+    """Images a page."""
+    auto_label: _builtins.bool
+    """Whether the head labels the rest once the target is proved."""
     @_builtins.property
     def backbone_rounds(self) -> _containers.RepeatedCompositeFieldContainer[Global___BackboneRound]:
         """What came of it so far, oldest first, at most 100."""
@@ -267,10 +273,12 @@ class Loop(_message.Message):
         measured_accuracy: _builtins.float = ...,
         measured_images: _builtins.int = ...,
         without: _abc.Iterable[_builtins.str] | None = ...,
+        page_size: _builtins.int = ...,
+        auto_label: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_id", b"audit_id", "backbone_rounds", b"backbone_rounds", "backbone_step", b"backbone_step", "clusters", b"clusters", "collection", b"collection", "confidence", b"confidence", "duplicates", b"duplicates", "expected_accuracy", b"expected_accuracy", "expected_classes", b"expected_classes", "labelled", b"labelled", "measured_accuracy", b"measured_accuracy", "measured_images", b"measured_images", "model", b"model", "phase", b"phase", "policy", b"policy", "proved_accuracy", b"proved_accuracy", "rounds", b"rounds", "seen_seq", b"seen_seq", "space", b"space", "target_accuracy", b"target_accuracy", "total", b"total", "trouble", b"trouble", "without", b"without"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_id", b"audit_id", "auto_label", b"auto_label", "backbone_rounds", b"backbone_rounds", "backbone_step", b"backbone_step", "clusters", b"clusters", "collection", b"collection", "confidence", b"confidence", "duplicates", b"duplicates", "expected_accuracy", b"expected_accuracy", "expected_classes", b"expected_classes", "labelled", b"labelled", "measured_accuracy", b"measured_accuracy", "measured_images", b"measured_images", "model", b"model", "page_size", b"page_size", "phase", b"phase", "policy", b"policy", "proved_accuracy", b"proved_accuracy", "rounds", b"rounds", "seen_seq", b"seen_seq", "space", b"space", "target_accuracy", b"target_accuracy", "total", b"total", "trouble", b"trouble", "without", b"without"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
