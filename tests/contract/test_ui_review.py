@@ -160,6 +160,17 @@ def test_labels_are_kept_changed_or_taken_away(
     assert again.json == {"seq": 0, "rows": []}
 
 
+def test_what_was_not_heard_can_be_sent_again(
+    ui: Browser, house: Services, classes: dict[str, int]
+) -> None:
+    owl, tit = classes["owl"], classes["tit"]
+    decide(house, "ada", owl, 0)
+    body = {"rows": [0], "class_id": owl, "to": tit, "request_id": str(uuid.uuid4())}
+    first, again = (post(ui, "review/relabel", body).json for _ in range(2))
+    assert first == again
+    assert labels(house) == {0: tit}
+
+
 def test_what_cannot_be_said_leaves_no_lease_behind(
     ui: Browser, house: Services, classes: dict[str, int]
 ) -> None:
