@@ -167,7 +167,9 @@ def test_export_lists_what_was_written_and_that_it_was_verified(house: Services)
     exported(house, "parquet")
     app = shown("setup_export")
     assert "verified" in " ".join(each.value for each in app.caption)
-    assert "4 images, 4 labelled" in " ".join(each.value for each in app.markdown)
+    words = " ".join(each.value for each in app.markdown)
+    assert "**Parquet**" in words
+    assert "4 images, 4 labelled" in words
 
 
 def test_models_says_that_there_is_none_before_the_images_are_ready(house: Services) -> None:

@@ -15,7 +15,6 @@ from playwright.sync_api import (
 
 from hundredfold.chassis import people
 from hundredfold.chassis.people import Passphrase, User, Users
-from tests.e2e.system import System
 
 WORDS = "correct horse battery"
 
@@ -43,13 +42,13 @@ class Seat:
 
     context: BrowserContext
     page: Page
-    system: System
+    url: str = ""
     said: list[str] = field(default_factory=list)
 
     @classmethod
-    def at(cls, browser: Browser, system: System) -> "Seat":
+    def at(cls, browser: Browser, url: str = "") -> "Seat":
         context = browser.new_context(viewport={"width": 1280, "height": 720})
-        seat = cls(context, context.new_page(), system)
+        seat = cls(context, context.new_page(), url)
         seat.page.on("console", seat._hear)
         seat.page.on("pageerror", lambda error: seat.said.append(f"error: {error}"))
         seat.page.on("dialog", seat._asked)
@@ -65,7 +64,7 @@ class Seat:
         dialog.dismiss()
 
     def go(self, view: str = "", collection: str = "") -> None:
-        self.page.goto(f"{self.system.url}{view}?collection={collection}")
+        self.page.goto(f"{self.url}{view}?collection={collection}")
 
     def sign_in(self, name: str, words: str = WORDS) -> None:
         """Type into the form, or the panel, that is shown."""
@@ -88,6 +87,10 @@ class Seat:
         expect(links.first).to_be_visible(timeout=30_000)
         found: list[str] = links.evaluate_all("links => links.map(link => link.href.split('?')[0])")
         return found
+
+    def cookies(self) -> set[str]:
+        """The names of what the browser holds."""
+        return {str(each.get("name")) for each in self.context.cookies()}
 
     def sign_out(self) -> None:
         self.page.get_by_role("button", name="Sign out").click()

@@ -74,7 +74,7 @@ def test_a_page_of_the_loop_is_named_confirmed_and_followed_by_another(
 def test_a_whole_page_is_in_view_without_scrolling(desk: Desk, offered: Offered) -> None:
     offered.offer(range(48))
     grid = desk.sit("view")
-    for width, height in ((1280, 720), (1920, 1080), (1024, 768)):
+    for width, height in ((1280, 720), (1600, 900), (3840, 2160), (1024, 768), (820, 1180)):
         grid.page.set_viewport_size({"width": width, "height": height})
         expect(grid.tiles.last).to_be_in_viewport(ratio=1)
         sizes = grid.page.evaluate(

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from tests.e2e.desk import Desk
-from tests.e2e.hurrying import PAGES, assert_each_arrived_once, hurry, hurry_through_a_cut
+from tests.e2e.hurrying import assert_each_arrived_once, hurry, hurry_through_a_cut, offer_all
 from tests.e2e.pages import Offered
 from tests.e2e.system import System
 
@@ -24,7 +24,7 @@ def offered(system: System, digits: Path) -> Offered:
 
 @pytest.fixture
 def desk(browser: BrowserContext, offered: Offered) -> Iterator[Desk]:
-    offered.offer(*([row] for row in range(PAGES)), kind="VERIFY", class_id=1)
+    offer_all(offered)
     made = Desk(browser, offered.system, offered.name)
     yield made
     made.leave()

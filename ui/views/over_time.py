@@ -92,6 +92,6 @@ def _right(collection: str) -> dict[str, list[float]]:
     heads.sort(key=lambda each: each.labels)
     return {
         "labels": [float(each.labels) for each in heads],
-        "measured": [each.accuracy for each in heads],
-        "expected": [1 - each.expected_error for each in heads],
+        "measured": [100 * each.accuracy for each in heads],
+        "expected": [100 * (1 - each.expected_error) for each in heads],
     }

@@ -49,9 +49,15 @@ def show(choice: Choice) -> None:
         _add(choice, schema)
     with right:
         if schema.in_use:
-            _edit(choice, schema, progress)
+            of = _edit(choice, schema, progress)
         else:
             st.info(say("setup.no_classes"))
+            return
+    with st.expander(
+        say("setup.examples_of", count=len(of.examples), name=literal(of.name)),
+        icon=":material/image:",
+    ):
+        setup_examples.show(choice, of)
 
 
 # --- all of them --------------------------------------------------------------------------------
@@ -162,7 +168,8 @@ def _add_all(choice: Choice, schema: Schema, pasted: str) -> None:
 # --- one of them --------------------------------------------------------------------------------
 
 
-def _edit(choice: Choice, schema: Schema, progress: Progress) -> None:
+def _edit(choice: Choice, schema: Schema, progress: Progress) -> LabelClass:
+    """Draw the class that was chosen, and return it."""
     ids = [each.class_id for each in schema.in_use]
     by_id = {each.class_id: each for each in schema.in_use}
     if st.session_state.get(_TO_EDIT) not in by_id:
@@ -173,13 +180,10 @@ def _edit(choice: Choice, schema: Schema, progress: Progress) -> None:
     of = by_id[chosen]
     st.caption(say("setup.has_labels", count=progress.labels_by_class.get(chosen, 0)))
     _fields(choice, schema, of)
-    with st.expander(
-        say("setup.examples_of", count=len(of.examples)), icon=":material/image:", expanded=False
-    ):
-        setup_examples.show(choice, of)
     if len(ids) > 1:
         with st.expander(say("setup.merge"), icon=":material/merge:"):
             _merge(choice, schema, of, progress.labels_by_class)
+    return of
 
 
 def _fields(choice: Choice, schema: Schema, of: LabelClass) -> None:

@@ -15,7 +15,7 @@ from ui.words import number, say
 
 MOST = 24
 _OFFERED = 16
-_A_LINE = 4
+_A_LINE = 8
 
 Change = Callable[[], Schema]
 

@@ -81,7 +81,7 @@ def _exports(collection: str) -> None:
 
 
 def _export(run: Run) -> None:
-    form = _NAMES.get(str(run.parameters.get("format")), "")
+    form = _NAMES.get(str(run.parameters.get("format")).lower(), "")
     # In the time of the machine, as file names and logs have it.
     at = datetime.fromtimestamp(run.created_at).strftime("%Y-%m-%d %H:%M")  # noqa: DTZ006
     words, deed = st.columns([3, 1], vertical_alignment="center")

@@ -12,6 +12,7 @@ from hundredfold.client.types import Collection
 from ui import bringing
 from ui.backend import client, in_words
 from ui.bringing import Standing
+from ui.people import Role, person
 from ui.views import choice as choices
 from ui.views.choice import Choice
 from ui.views.jobs import amount, share
@@ -126,6 +127,7 @@ def _step(step: bringing.Step) -> str:
 
 def _cancel(collection: str) -> None:
     try:
+        person().need(Role.ADMIN)  # he may have been signed out since it was drawn
         bringing.cancel(client(), collection)
     except ServiceError as error:
         st.toast(in_words(error))
@@ -135,6 +137,7 @@ def _cancel(collection: str) -> None:
 
 def _go_on(collection: str) -> None:
     try:
+        person().need(Role.ADMIN)
         bringing.go_on(client(), collection)
     except ServiceError as error:
         st.error(in_words(error))

@@ -8,6 +8,7 @@ import streamlit as st
 from hundredfold.chassis.errors import ServiceError
 from hundredfold.client.types import Run
 from ui.backend import client, in_words
+from ui.people import Role, person
 from ui.views.choice import Choice
 from ui.views.jobs import amount, share
 from ui.views.tables import literal
@@ -69,6 +70,7 @@ def _start(collection: str, source: str, *, preview: bool) -> None:
         st.error(say("setup.import_formats"))
         return
     try:
+        person().need(Role.ADMIN)  # he may have been signed out since it was drawn
         run = client().labels.import_(collection, source, form, preview=preview)
     except ServiceError as error:
         st.error(in_words(error))
@@ -121,6 +123,7 @@ def _tell(run: Run) -> None:
 
 def _add(run: Run, names: list[str]) -> None:
     try:
+        person().need(Role.ADMIN)
         client().catalog.add_classes(run.collection, names)
     except ServiceError as error:
         st.error(in_words(error))

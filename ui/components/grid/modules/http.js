@@ -15,6 +15,6 @@ export async function refusalOf(answer) {
   try {
     return await answer.json();
   } catch {
-    return { reason: "", message: say("label.status", { status: String(answer.status) }) };
+    return { reason: "", message: say("sign_in.status", { status: String(answer.status) }) };
   }
 }

@@ -173,7 +173,9 @@ export class Session extends EventTarget {
     this.#tell("page");
     this.toast(say("label.splitting"));
     try {
-      await this.server.call("clusters/split", { cluster: page.cluster, into: 2, tokens: gone.map((each) => each.token) });
+      await this.server.call("clusters/split", {
+        cluster: page.cluster, into: 2, tokens: gone.map((each) => each.token), request_id: uuid(),
+      });
       this.toast(say("label.was_split"));
     } catch (error) {
       this.toast(say("label.not_split", { why: error.message }));

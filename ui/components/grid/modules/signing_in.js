@@ -238,6 +238,7 @@ export function mountPerson({ parentElement, data, setTriggerValue }) {
 }
 
 async function leave(then) {
+  window.dispatchEvent(new Event("pagehide")); // pages are given back while that is allowed
   await fetch("/api/sign-out", post({})).catch(() => {});
   then();
 }

@@ -18,7 +18,7 @@ import { Zoom } from "./zoom.js";
 
 // The buttons beside the images, in order.
 const BUTTONS = [
-  ["confirm", "label.confirm", "button primary"], ["group", "label.group", "button wide"], ["split", "label.split", "button wide"],
+  ["confirm", "label.confirm", "button primary"], ["group", "label.group"], ["split", "label.split"],
   ["undo", "label.undo"], ["skip", "label.skip"], ["invert", "label.invert"], ["unsure", "label.unsure"],
   ["one", "label.one"], ["flag", "label.flag"], ["zoom", "label.look"], ["neighbours", "label.neighbours"],
   ["guidelines", "label.guidelines"], ["help", "label.keys"],

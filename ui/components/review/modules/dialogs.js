@@ -34,6 +34,17 @@ export class Dialogs {
     this.#show(say("review.large"), figure);
   }
 
+  // Ask, and do it when that is wanted.
+  confirm(title, words, label, act) {
+    const go = deed(label, "Enter", async () => {
+      this.close();
+      await this.desk.try(act);
+    }, "primary");
+    const card = element("div", "card");
+    card.append(text("h2", "", title), text("p", "", words), this.#buttons(go));
+    this.#show(title, card);
+  }
+
   // Show what taking a selection back would do, and do it when that is wanted.
   async takeBack(title, selection) {
     const card = element("div", "card");

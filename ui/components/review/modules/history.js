@@ -24,6 +24,7 @@ const PAGES = {
   PICKED: () => say("review.page_picked"),
 };
 const MOST_CLASSES = 3;
+const NOBODY = "anonymous";
 const SPANS = { hour: 3600, day: 86_400, week: 604_800 };
 const SPAN_WORDS = { hour: () => say("review.last_hour"), day: () => say("review.last_day"), week: () => say("review.last_week") };
 
@@ -117,13 +118,19 @@ export class History {
     made.classList.toggle("undone", !line.counts && JUDGING.includes(line.kind));
     const row = element("div", "row");
     const toggle = element("button", "toggle", { type: "button", ariaExpanded: "false" });
-    toggle.append(text("span", "arrow", "▸"), moment(line.at), text("span", "who", line.actor), text("span", "what", this.#words(line)));
+    toggle.append(text("span", "arrow", "▸"), moment(line.at), text("span", "who", whose(line)), text("span", "what", this.#words(line)));
     toggle.addEventListener("click", () => this.#open(made, toggle, line));
     row.append(toggle, this.#mark(line));
-    if (!line.counts && JUDGING.includes(line.kind)) row.append(state("off", "↶", say("review.taken_back")));
-    else if (line.counts && [...JUDGING, ...SINGLY].includes(line.kind)) row.append(this.#deed(line));
+    row.append(this.#end(line));
     made.append(row);
     return made;
+  }
+
+  // What can be done about it, or what was.
+  #end(line) {
+    if (![...JUDGING, ...SINGLY].includes(line.kind)) return element("span", "small");
+    if (line.counts) return this.#deed(line);
+    return state("off", "↶", line.kind === "UNDO_MANY" ? say("review.brought_back") : say("review.taken_back"));
   }
 
   #deed(line) {
@@ -170,7 +177,9 @@ export class History {
     const named = [...by].filter(([id]) => typeof id === "number").sort((one, other) => other[1] - one[1]);
     const words = named.slice(0, MOST_CLASSES).map(([id, count]) => say("review.so_many", { count, what: this.desk.name(id) }));
     if (named.length > MOST_CLASSES) words.push(say("review.more_classes", { count: named.length - MOST_CLASSES }));
-    if (kicked) words.push(say("review.kicked", { count: kicked }));
+    const [first] = line.said.filter((each) => each.verdict === "IS_NOT");
+    if (kicked && named.length) words.push(say("review.kicked", { count: kicked }));
+    else if (kicked) words.push(say("review.kicked_from", { count: kicked, name: this.desk.name(first.class_id) }));
     if (unsure) words.push(say("review.set_aside", { count: unsure }));
     return words.join(", ");
   }
@@ -211,11 +220,15 @@ export class History {
   // --- taking back
 
   #takeBack(line) {
-    if (SINGLY.includes(line.kind)) {
-      this.desk.try(() => this.desk.restore(line.seq));
+    const title = say("review.ask_one", { what: this.#words(line), who: whose(line) });
+    if (!SINGLY.includes(line.kind)) {
+      this.dialogs.takeBack(title, { seqs: [line.seq] });
       return;
     }
-    this.dialogs.takeBack(say("review.ask_one", { what: this.#words(line), who: line.actor }), { seqs: [line.seq] });
+    const again = line.kind === "UNDO_MANY";
+    const words = { UNDO_MANY: say("review.bring_back_hint"), CLEAR: say("review.clear_back_hint"), AUDIT: say("review.audit_back_hint") };
+    this.dialogs.confirm(again ? say("review.ask_bring_back", { what: this.#words(line) }) : title, words[line.kind],
+      again ? say("review.bring_back") : say("review.take_back"), () => this.desk.restore(line.seq));
   }
 
   #takeAllBack() {
@@ -252,6 +265,11 @@ export class History {
     const at = all.indexOf(this.#focused()?.querySelector(".toggle"));
     all[Math.max(0, Math.min(all.length - 1, at + by))]?.focus();
   }
+}
+
+// Nobody gave a name for what the loop does by itself.
+function whose(line) {
+  return line.actor === NOBODY && !line.page ? say("review.the_loop") : line.actor;
 }
 
 function choice(first, entries, label) {
