@@ -18,10 +18,11 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount
 
 from hundredfold.chassis.errors import Conflict, InvalidArgument, NotFound, ServiceError
-from hundredfold.client.types import Found, Rows, Run
+from hundredfold.client.review_types import Selection
+from hundredfold.client.types import Found, Judgement, Map, Rows, Run, Verdict
 from ui import wire
 from ui.backend import client
-from ui.people import Role
+from ui.people import Role, person
 from ui.web import Answer, Body, Modules, bytes_of, get, post
 from ui.words import say
 
@@ -30,6 +31,9 @@ EXPLORE_MODULES = "/explorer"
 
 MOST_NEIGHBOURS = 1000
 MOST_PICKED = 10_000
+MOST_LABELLED = 1024
+MOST_ON_PAGE = 200
+MOST_UNDONE = 1000
 _PER_MILLE = 1000
 _BINARY = "application/octet-stream"
 
@@ -53,6 +57,9 @@ def explore_routes() -> list[BaseRoute]:
         get(f"{at}/clusters/{{run}}/{{number:int}}/rows", cluster_rows),
         post(f"{at}/clusters/split", split),
         post(f"{at}/clusters/merge", merge, least=Role.REVIEWER),
+        post(f"{at}/pages", page, unheard=give_back),
+        post(f"{at}/labels", label),
+        post(f"{at}/labels/undo", undo_labels),
         Mount(EXPLORE_MODULES, Modules(directory=modules)),
     ]
 
@@ -89,11 +96,11 @@ def space_of(collection: str) -> str:
 
 
 def points(request: Request) -> bytes:
-    """The map: rows, points [n, 2]; nothing when there is none."""
+    """The map: rows, points [n, 2]; of no image when there is none."""
     try:
         found = client().index.map(request.path_params["collection"])
     except NotFound:
-        return b""
+        found = Map(np.empty(0, np.int64), np.empty((0, 2), np.float32))
     return packed({"points": len(found.rows)}, found.rows, found.points)
 
 
@@ -151,13 +158,22 @@ def _clusters(collection: str) -> Coloured:
     return {"run": found.run}, found.rows, found.numbers
 
 
+def _flags(collection: str) -> Coloured:
+    """The seq of the newest flag of images that have an open one."""
+    flags = list(client().labels.flags(collection, open_only=True))[::-1]
+    rows = np.concatenate([np.empty(0, np.int64), *(each.rows for each in flags)])
+    seqs = np.repeat([each.seq for each in flags], [len(each.rows) for each in flags])
+    return {}, rows, seqs.astype(np.int32)
+
+
 COLOURS: Mapping[str, Callable[[str], Coloured]] = {
     "label": _labels,
     "prediction": _predictions,
     "uncertainty": _uncertainty,
     "cluster": _clusters,
+    "flag": _flags,
 }
-"""What points can be coloured by."""
+"""What can be asked of each image."""
 
 
 def map_run(request: Request) -> Answer:
@@ -268,7 +284,7 @@ def cluster_rows(request: Request) -> Answer:
 
 
 def split(collection: str, body: Body) -> Answer:
-    """Split a cluster; the pages in `tokens`, if any, are given back first."""
+    """Split a cluster; then the pages in `tokens`, if any, are given back."""
     tokens = wire.to_tokens(body.get("tokens", []))
     run = client().index.split_cluster(
         collection,
@@ -278,7 +294,7 @@ def split(collection: str, body: Body) -> Answer:
     )
     if tokens:
         with suppress(ServiceError):
-            client().labels.release(collection, tokens)
+            client().labels.release(collection, tokens, annotator=person().name)
     return {"cluster_run": run}
 
 
@@ -291,6 +307,69 @@ def merge(collection: str, body: Body) -> Answer:
         collection, [str(each) for each in named], request_id=str(body.get("request_id", ""))
     )
     return {"cluster_run": run}
+
+
+# --- labels -----------------------------------------------------------------------------------------
+
+
+def label(collection: str, body: Body) -> Answer:
+    """Label picked images as a class, as one decision: those that were free, and its seq (0 = none was)."""
+    request_id = wire.to_id(body["request_id"])
+    rows, class_id = wire.to_rows(body["rows"]), wire.whole(body["class_id"])
+    if not 1 <= len(rows) <= MOST_LABELLED:
+        raise InvalidArgument(f"label 1 to {MOST_LABELLED:,} images at a time", field="rows")
+    leased = client().labels.lease_rows(
+        collection,
+        person().named(body["annotator"]),
+        rows,
+        class_id,
+        request_id=f"lease-{request_id}",
+    )
+    if leased is None:
+        return {"seq": 0, "rows": []}
+    seq = client().labels.submit(
+        collection,
+        leased.token,
+        [Judgement(class_id, Verdict.IS, leased.page.rows)],
+        seconds=float(body["seconds"]),
+        request_id=request_id,
+    )
+    return {"seq": seq, "rows": leased.page.rows.tolist()}
+
+
+def page(collection: str, body: Body) -> Answer:
+    """Lease picked images as a page, about a class (0 = none); `lease` is null when none of them is free."""
+    rows = wire.to_rows(body["rows"])
+    if not 1 <= len(rows) <= MOST_ON_PAGE:
+        raise InvalidArgument(f"a page has 1 to {MOST_ON_PAGE} images", field="rows")
+    leased = client().labels.lease_rows(
+        collection,
+        person().named(body["annotator"]),
+        rows,
+        wire.whole(body["class_id"]),
+        request_id=wire.to_id(body["request_id"]),
+    )
+    return {"lease": wire.lease(leased) if leased else None}
+
+
+def give_back(collection: str, answer: Answer) -> None:
+    """Give a page back that nobody is there to look at."""
+    if answer["lease"]:
+        client().labels.release(collection, [answer["lease"]["token"]])
+
+
+def undo_labels(collection: str, body: Body) -> Answer:
+    """Take decisions back, by one event."""
+    seqs = [wire.whole(each) for each in body["seqs"]]
+    if not 1 <= len(seqs) <= MOST_UNDONE:
+        raise InvalidArgument(f"take back 1 to {MOST_UNDONE} decisions", field="seqs")
+    undone = client().labels.undo_many(
+        collection,
+        person().named(body["annotator"]),
+        Selection(seqs=tuple(seqs)),
+        request_id=wire.to_id(body["request_id"]),
+    )
+    return {"seq": undone.seq}
 
 
 # --- arrays -----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ui import sign_in
 from ui.people import person
-from ui.views import choice, explore, label, progress, setup
+from ui.views import choice, explore, label, progress, review, setup
 from ui.words import say
 
 _HERE = Path(__file__).parent
@@ -41,6 +41,12 @@ pages = [
         icon=":material/grid_view:",
         url_path="label",
         default=True,
+    ),
+    st.Page(
+        of(review.show),
+        title=say("frame.review"),
+        icon=":material/rate_review:",
+        url_path="review",
     ),
     st.Page(
         of(explore.show),

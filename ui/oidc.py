@@ -12,6 +12,13 @@ def is_configured() -> bool:
     return bool(get_secrets_auth_section())
 
 
+def provider() -> str | None:
+    """The provider to go to: the one in `[auth]` itself (None), else the first that has a section there."""
+    section = get_secrets_auth_section()
+    named = [name for name, each in section.items() if hasattr(each, "keys")]
+    return named[0] if named and "client_id" not in section else None
+
+
 def subjects(told: Mapping[str, object]) -> list[str]:
     """By what a provider names somebody, best known first: his mail address, if it is his, and his subject."""
     mail, subject = told.get("email"), told.get("sub")

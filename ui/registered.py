@@ -28,7 +28,6 @@ from hundredfold.chassis.errors import (
     PermissionDenied,
     ServiceError,
     Unauthenticated,
-    Unavailable,
 )
 from ui.oidc import is_configured
 from ui.seal import opened, sealed
@@ -73,6 +72,13 @@ class Person:
     def named(self, given: object) -> str:
         """The name under which he answers: his own, or where he has none the one given."""
         return self.name or str(given)
+
+
+class Unreadable(ServiceError):
+    """The users file can't be read, so nobody is let in; unlike Unavailable it is told as it is."""
+
+    code = "UNAVAILABLE"
+    default_reason = "USERS_UNREADABLE"
 
 
 ANYBODY = Person("", Role.ADMIN)
@@ -129,6 +135,7 @@ class Registry:
         self._lock = threading.Lock()
         self._key = b""
         self._version: object = None
+        self._told = False
         self._users = people.Users()
 
     # --- who is registered
@@ -145,7 +152,7 @@ class Registry:
         """Those who are registered now.
 
         Raises:
-            Unavailable: the file can't be read, so nobody is let in.
+            Unreadable: the file can't be read, so nobody is let in.
         """
         try:
             version = self._stamp()
@@ -155,11 +162,13 @@ class Registry:
                         people.read(self._path) if self._path and version else people.Users()
                     )
                     self._version = version
+                self._told = False
                 return self._users
         except (OSError, ServiceError) as error:
-            self._version = None
-            _log.error("nobody is let in: the users file %s can't be read: %s", self._path, error)
-            raise Unavailable(say("sign_in.unreadable"), reason="USERS_UNREADABLE") from error
+            if not self._told:
+                _log.error("nobody is let in: %s can't be read: %s", self._path, error)
+            self._version, self._told = None, True
+            raise Unreadable(say("sign_in.unreadable")) from error
 
     def _stamp(self) -> object:
         """The version of the file; None when there is none and need be none."""
@@ -181,7 +190,7 @@ class Registry:
 
         Raises:
             Unauthenticated: they are not, or there is none.
-            Unavailable: the file can't be read.
+            Unreadable: the file can't be read.
         """
         user = self.users().named(name)
         kept = user.passphrase if user else None
@@ -195,7 +204,7 @@ class Registry:
 
         Raises:
             PermissionDenied: he is not registered, and there is no role for such people.
-            Unavailable: the file can't be read.
+            Unreadable: the file can't be read.
         """
         known = self.users().vouched_for(subjects)
         if known:
@@ -241,7 +250,7 @@ class Registry:
             user = self.users().named(held["n"])
             if user is None and held["o"]:
                 user = self._guest(held["o"])
-        except Unavailable:
+        except Unreadable:
             return None
         if user is None or user.mark != held["m"]:
             return None  # removed, or with another role or pass phrase by now

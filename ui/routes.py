@@ -14,6 +14,7 @@ from ui import wire
 from ui.backend import client, in_words
 from ui.explore_routes import explore_routes
 from ui.people import Role, person
+from ui.review_routes import review_routes
 from ui.setup_routes import setup_routes
 from ui.web import Answer, Body, Modules, bytes_of, get, is_away, post
 from ui.words import catalogue, language, say
@@ -33,6 +34,9 @@ _STEPS = {
 _MOST_ANSWERS = 64
 _MOST_PICTURES = 256
 _USUAL_ERROR = 0.05
+_FIRST_SECONDS = (
+    45  # a lease that never arrives, as this process was killed, is free again after it
+)
 
 
 def routes() -> list[BaseRoute]:
@@ -53,9 +57,10 @@ def routes() -> list[BaseRoute]:
         bytes_of(f"{at}/thumbnails", "application/octet-stream", thumbnails),
         bytes_of(f"{at}/images/{{row:int}}", "image/jpeg", image),
         Route("/words", words),
-        *setup_routes(),
         Mount(MODULES, Modules(directory=modules)),
+        *review_routes(),
         *explore_routes(),
+        *setup_routes(),
     ]
 
 
@@ -117,11 +122,14 @@ def _in_words(run: Run) -> str:
 
 
 def leases(collection: str, body: Body) -> Answer:
-    """Lease pages."""
+    """Lease pages for so long that the browser can renew them, which it does at once."""
     # First what may fail: a lease that never arrives is lost until its time is over.
     progress = client().labels.progress(collection)
     found = client().labels.lease(
-        collection, person().named(body["annotator"]), limit=wire.whole(body["limit"])
+        collection,
+        person().named(body["annotator"]),
+        limit=wire.whole(body["limit"]),
+        ttl_seconds=_FIRST_SECONDS,
     )
     return {"leases": [wire.lease(each) for each in found], "progress": wire.progress(progress)}
 

@@ -9,7 +9,7 @@ from streamlit.auth_util import is_authlib_installed
 from streamlit.navigation.page import StreamlitPage
 
 from hundredfold.chassis.errors import ServiceError
-from ui.oidc import subjects
+from ui.oidc import provider, subjects
 from ui.people import Person, Role, person
 from ui.registered import registry
 from ui.routes import MODULES
@@ -85,7 +85,7 @@ def _to_provider() -> None:
     if st.user.is_logged_in:
         st.logout()
     else:
-        st.login()
+        st.login(provider())
 
 
 @cache

@@ -17,6 +17,9 @@ from ui.words import say
 OPEN = ("/api/sign-in", "/api/sign-out", "/api/session")
 """The routes that nobody may ask, too."""
 
+IN_USE = "/api/session"
+"""What a browser asks for when a person does something: pages that renew themselves are no use of a login."""
+
 _GUARDED = ("/api/", "/media/", "/_stcore/upload_file")
 _PROTOCOL = "sec-websocket-protocol"
 _POLICY = 1008
@@ -45,8 +48,8 @@ class Gate:
             if who is NOBODY and path.startswith(_GUARDED) and path not in OPEN:
                 await refusal(Unauthenticated(say("sign_in.needed")))(scope, receive, send)
                 return
-            longer = known.renewed(login) if login and path.startswith(_GUARDED) else None
-            if longer and path not in OPEN[:2]:
+            longer = known.renewed(login) if login and path == IN_USE else None
+            if longer:
                 send = _with_cookie(send, set_cookie(known, longer, scope))
             await self._app(scope, receive, send)
 

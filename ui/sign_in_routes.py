@@ -9,7 +9,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from hundredfold.chassis import people
-from hundredfold.chassis.errors import InvalidArgument, ServiceError, Unauthenticated, Unavailable
+from hundredfold.chassis.errors import (
+    InvalidArgument,
+    ResourceExhausted,
+    ServiceError,
+    Unauthenticated,
+)
 from ui.attempts import Attempts
 from ui.people import person
 from ui.registered import Login, Registry, registry
@@ -86,7 +91,7 @@ def _by_passphrase(known: Registry, name: object, words: object, address: str) -
     _by_address.begin(address)
     _by_name.begin(asked)
     if not _hashing.acquire(timeout=_HASHING_SECONDS):
-        raise Unavailable(say("sign_in.busy"))
+        raise ResourceExhausted(say("sign_in.busy"))
     try:
         user = known.by_passphrase(name, words)
     finally:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import BrowserContext, sync_playwright
 
+from tests.e2e.desk import ARGUMENTS
 from tests.e2e.digits import write_digits
 from tests.e2e.system import System, running, wait_for
 
@@ -37,3 +39,11 @@ def chromium() -> str:
     if not found:
         pytest.skip("there is no chromium: install Debian's package of that name")
     return found
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[BrowserContext]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield started.new_context(viewport={"width": 1280, "height": 720})
+        started.close()

@@ -2,31 +2,22 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Route, expect
 
 from hundredfold.chassis.tensors import pack
 from hundredfold.client.types import Event
 from tests.e2e.conftest import DIGITS
+from tests.e2e.desk import Desk
 from tests.e2e.pages import CLASSES, Offered
 from tests.e2e.system import System, wait_for
 
 pytestmark = pytest.mark.e2e
 SCRIPT_AS_NAME = "<img src=x onerror='window.__run=1'>"
-ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic"]
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[BrowserContext]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield started.new_context(viewport={"width": 1280, "height": 720})
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -34,79 +25,6 @@ def offered(system: System, digits: Path) -> Offered:
     collection = Offered(system, "offered")
     collection.fill(str(digits))
     return collection
-
-
-@dataclass
-class Grid:
-    """The Label view in a window, and who sits before it."""
-
-    page: Page
-    annotator: str
-
-    @property
-    def tiles(self) -> Locator:
-        return self.page.locator(".grid .tile")
-
-    @property
-    def badge(self) -> Locator:
-        return self.page.locator(".badge")
-
-    @property
-    def toast(self) -> Locator:
-        return self.page.locator(".toast.open")
-
-    @property
-    def token(self) -> str:
-        return str(self.page.locator(".grid").get_attribute("data-token"))
-
-    def press(self, *keys: str) -> None:
-        for key in keys:
-            self.page.keyboard.press(key)
-
-    def turn(self, *keys: str) -> None:
-        """Press keys, and wait for another page."""
-        token = self.token
-        self.press(*keys)
-        expect(self.page.locator(".grid")).not_to_have_attribute("data-token", token)
-
-    def name(self, words: str) -> None:
-        self.press("n")
-        self.page.keyboard.type(words)
-        self.press("Enter")
-        expect(self.page.locator(".question b")).to_have_text(words)
-
-    def marked(self, mark: str) -> list[int]:
-        classes = self.tiles.evaluate_all("tiles => tiles.map(tile => [...tile.classList])")
-        return [place for place, each in enumerate(classes) if mark in each]
-
-    def storage(self) -> list[str]:
-        found: list[str] = self.page.evaluate(
-            "Object.keys(localStorage).filter(key => key.startsWith('hundredfold:answer'))"
-        )
-        return found
-
-
-class Desk:
-    """Opens windows of one browser; each annotator is used by one test."""
-
-    def __init__(self, browser: BrowserContext, system: System, collection: str) -> None:
-        self._browser = browser
-        self._system = system
-        self._collection = collection
-        self.windows: list[Page] = []
-
-    def sit(self, annotator: str) -> Grid:
-        page = self._browser.new_page()
-        self.windows.append(page)
-        page.goto(f"{self._system.url}?collection={self._collection}&annotator={annotator}")
-        grid = Grid(page, annotator)
-        expect(grid.tiles.first).to_be_visible(timeout=30_000)
-        return grid
-
-    def leave(self) -> None:
-        for each in self.windows:
-            each.goto("about:blank")  # as a person leaves: closing alone would be a kill
-            each.close()
 
 
 @pytest.fixture
@@ -156,7 +74,7 @@ def test_a_page_of_the_loop_is_named_confirmed_and_followed_by_another(
 def test_a_whole_page_is_in_view_without_scrolling(desk: Desk, offered: Offered) -> None:
     offered.offer(range(48))
     grid = desk.sit("view")
-    for width, height in ((1280, 720), (1920, 1080), (1024, 768)):
+    for width, height in ((1280, 720), (1600, 900), (3840, 2160), (1024, 768), (820, 1180)):
         grid.page.set_viewport_size({"width": width, "height": height})
         expect(grid.tiles.last).to_be_in_viewport(ratio=1)
         sizes = grid.page.evaluate(

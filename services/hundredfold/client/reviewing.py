@@ -162,19 +162,45 @@ class ReviewingClient:
         """
         token = ""
         while True:
-            request = labels_pb2.ListDecisionsRequest(
-                collection=collection,
-                after_seq=after,
+            found, token = self.some_decisions(
+                collection,
+                after=after,
                 actor=actor,
-                kinds=map(review_wire.event_kind, kinds),
+                kinds=kinds,
                 since=since,
                 until=until,
                 newest_first=newest_first,
                 page_size=page_size,
                 page_token=token,
             )
-            answer = self._stub.ListDecisions(request)
-            yield from map(wire.event, answer.events)
-            token = answer.next_page_token
+            yield from found
             if not token:
                 return
+
+    def some_decisions(
+        self,
+        collection: str,
+        *,
+        after: int = 0,
+        actor: str = "",
+        kinds: Sequence[str] = (),
+        since: float = 0.0,
+        until: float = 0.0,
+        newest_first: bool = False,
+        page_size: int = _PAGE,
+        page_token: str = "",
+    ) -> tuple[list[Event], str]:
+        """One page of `decisions`, and the token of the next; "" at the end."""
+        request = labels_pb2.ListDecisionsRequest(
+            collection=collection,
+            after_seq=after,
+            actor=actor,
+            kinds=map(review_wire.event_kind, kinds),
+            since=since,
+            until=until,
+            newest_first=newest_first,
+            page_size=page_size,
+            page_token=page_token,
+        )
+        answer = self._stub.ListDecisions(request)
+        return list(map(wire.event, answer.events)), answer.next_page_token

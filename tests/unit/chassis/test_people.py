@@ -67,7 +67,11 @@ class TestUsers:
             users.with_user(User("other", "viewer", None, "Bo@example.org"))
 
     def test_who_is_not_there_can_not_be_changed(self) -> None:
-        for change in (lambda: Users().without("x"), lambda: Users().changed("x", "admin")):
+        changes: list[Callable[[], Users]] = [
+            lambda: Users().without("x"),
+            lambda: Users().changed("x", "admin"),
+        ]
+        for change in changes:
             with pytest.raises(NotFound):
                 change()
 

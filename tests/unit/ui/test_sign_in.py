@@ -5,7 +5,6 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,12 @@ from hundredfold.chassis.errors import (
     PermissionDenied,
     ResourceExhausted,
     Unauthenticated,
-    Unavailable,
 )
 from hundredfold.chassis.people import Passphrase, User, Users
 from ui.attempts import Attempts
 from ui.oidc import subjects
 from ui.people import ANYBODY, NOBODY, Person, Role, as_person, person
-from ui.registered import Registry
+from ui.registered import Registry, Unreadable
 from ui.seal import MOST_CHARACTERS, opened, sealed
 
 KEY = bytes(32)
@@ -191,7 +189,7 @@ class TestUsersFile:
         whole = path.read_bytes()
         path.write_bytes(data)
         assert known.person(held) == NOBODY
-        with pytest.raises(Unavailable, match="the list of people can't be read"):
+        with pytest.raises(Unreadable, match="the list of people can't be read"):
             known.by_passphrase("ada", WORDS)
         path.write_bytes(whole)
         assert known.person(held).name == "ada"
@@ -216,11 +214,12 @@ class TestUsersFile:
         ],
         ids=str,
     )
-    def test_a_setting_that_can_not_be_is_refused(
-        self, store: Path, settings: dict[str, str]
-    ) -> None:
+    def test_a_setting_that_can_not_be_is_refused(self, settings: dict[str, str]) -> None:
         with pytest.raises(InvalidArgument):
-            registry(store, **settings)
+            Registry(
+                {f"HUNDREDFOLD_UI_{name.upper()}": each for name, each in settings.items()},
+                oidc=False,
+            )
 
 
 class TestOidc:
@@ -253,7 +252,7 @@ class TestOidc:
 
 class TestAttempts:
     @pytest.fixture
-    def clock(self) -> Iterator[list[float]]:
+    def clock(self) -> list[float]:
         return [0.0]
 
     def test_after_so_many_failures_one_waits_until_they_are_old(self, clock: list[float]) -> None:

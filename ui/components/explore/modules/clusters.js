@@ -37,7 +37,11 @@ export class Clusters {
     const labelled = this.#labelled();
     const spread = clusters.reduce((sum, each) => sum + each.spread, 0) / clusters.length;
     const ranked = [...clusters].sort((one, other) => other.size - one.size || one.number - other.number);
+    const { scrollTop } = this.list;
+    const focused = this.list.getRootNode().activeElement?.closest?.("[data-cluster]")?.dataset.cluster;
     this.list.replaceChildren(...ranked.map((each) => this.#card(each, labelled.get(each.number) ?? 0, each.spread > LOOSE * spread)));
+    this.list.scrollTop = scrollTop;
+    if (focused) this.list.querySelector(`[data-cluster="${focused}"] .go`)?.focus({ preventScroll: true });
     this.#drawFoot();
   }
 

@@ -4,7 +4,8 @@ import { uuid } from "/grid/dom.js";
 import { Away } from "/grid/server.js";
 import { say } from "/grid/words.js";
 
-export const PIECE = 1024;
+const PIECE = 1024;
+export const PAGE = 200; // images of a page at the most
 const UNDOS = 50;
 
 export class Labelling {
@@ -70,6 +71,15 @@ export class Labelling {
     else this.tell(say("explore.labelled_as", { count, name }), undo);
   }
 
+  // Lease places as a page of the Label view, asked about the class that most are thought to be of; null when none is free.
+  async page(places) {
+    const { model } = this;
+    const answer = await model.server.call("pages", {
+      annotator: model.annotator, rows: [...places].map((place) => model.rows[place]), class_id: likeliest(places, model.predictions), request_id: uuid(),
+    });
+    return answer.lease;
+  }
+
   // Take the last labelling back.
   async undo() {
     await this.queue;
@@ -87,4 +97,12 @@ export class Labelling {
       this.tell(say("explore.not_undone", { why: error.message }), { words: say("explore.again"), key: "Z", act: () => this.undo() });
     }
   }
+}
+
+// The class that more than half are predicted to be of; 0 = none.
+function likeliest(places, predictions) {
+  const counts = new Map();
+  for (const place of places) counts.set(predictions[place], (counts.get(predictions[place]) ?? 0) + 1);
+  const [classId, count] = [...counts].reduce((best, each) => (each[1] > best[1] ? each : best), [0, 0]);
+  return 2 * count > places.length ? classId : 0;
 }

@@ -5,13 +5,18 @@ import { element, text } from "/grid/dom.js";
 import { say } from "/grid/words.js";
 import { Cells } from "./cells.js";
 import { bytes, Colours } from "./colours.js";
-import { Points, STATE } from "./points.js";
+import { NoWebGL, Points, STATE } from "./points.js";
 
 const HIT = 9;          // pixels round the pointer in which a point is found
 const STEP = 60;        // pixels an arrow key moves
 const LEAST_DRAG = 5;
 const PREVIEW_MS = 40;
 const MARGIN = 0.94;
+const MANY = 50_000;    // so many points may be too many for a slow machine
+const SLOW_MS = 26;     // a frame
+const FAST_MS = 18;
+const REST_MS = 160;
+const MOST_EVERY = 16;
 
 export class Map2D {
   constructor(model, pictures) {
@@ -21,7 +26,8 @@ export class Map2D {
     this.pointers = new Map();
     this.drawn = [];       // the shape that is being drawn, in pixels
     this.camera = { x: 0, y: 0, zoom: 1 };
-    this.frames = 0;
+    this.every = 1;        // of so many points one is drawn while the map moves
+    this.drawnAt = 0;
     this.#build();
   }
 
@@ -46,7 +52,8 @@ export class Map2D {
     try {
       this.painter = new Points(this.canvas);
       this.painter.lost = () => this.reload();
-    } catch {
+    } catch (error) {
+      if (!(error instanceof NoWebGL)) throw error;
       this.painter = null;
     }
     this.#listen();
@@ -57,6 +64,8 @@ export class Map2D {
   leave() {
     this.size.disconnect();
     cancelAnimationFrame(this.due);
+    clearTimeout(this.rests);
+    clearTimeout(this.soon);
   }
 
   // --- what is drawn
@@ -111,21 +120,42 @@ export class Map2D {
 
   draw() {
     if (this.due || !this.painter) return;
-    this.due = requestAnimationFrame(() => {
+    this.due = requestAnimationFrame((now) => {
       this.due = 0;
       if (!this.model.points || !this.aside) return;
-      this.frames += 1;
       const { aside, strong, listing } = this;
-      this.painter.draw(this.camera, { size: this.#pointSize(), aside, strong, listing });
+      this.painter.draw(this.camera, { size: this.#pointSize(), aside, strong, listing, every: this.#every(now) });
       this.#place();
     });
+  }
+
+  // Where the machine can't draw all points of a large map smoothly it draws a part of them for as long as the map
+  // moves, and all as soon as it stands still.
+  #every(now) {
+    const took = now - this.drawnAt;
+    const went = this.went; // whether the frame before was of the same movement
+    this.drawnAt = now;
+    this.went = this.moves;
+    if (!this.moves) return 1;
+    if (went && this.model.rows.length > MANY) {
+      if (took > SLOW_MS) this.every = Math.min(MOST_EVERY, this.every * (took > 4 * SLOW_MS ? 4 : 2));
+      else if (took < FAST_MS && this.every > 1) this.every -= 1;
+    }
+    return this.every;
+  }
+
+  #moving() {
+    this.moves = true;
+    clearTimeout(this.rests);
+    this.rests = setTimeout(() => { this.moves = this.went = false; if (this.every > 1) this.draw(); }, REST_MS);
+    this.draw();
   }
 
   // Small where points are many, larger as one comes near.
   #pointSize() {
     const room = Math.sqrt(this.canvas.clientWidth * this.canvas.clientHeight / Math.max(1, this.model.rows.length));
     const near = Math.sqrt(this.camera.zoom / this.fitted);
-    return Math.max(1.5, Math.min(14, 0.42 * room * near, 6 * near));
+    return Math.max(1.5, Math.min(14, 0.5 * room * near, 7 * near));
   }
 
   #resize() {
@@ -152,13 +182,13 @@ export class Map2D {
     const [nowX, nowY] = this.#toPlane(x, y);
     camera.x += atX - nowX;
     camera.y += atY - nowY;
-    this.draw();
+    this.#moving();
   }
 
   move(dx, dy) {
     this.camera.x -= dx / this.camera.zoom;
     this.camera.y += dy / this.camera.zoom;
-    this.draw();
+    this.#moving();
   }
 
   #toPlane(x, y) {

@@ -4,13 +4,15 @@
 import { Server } from "/grid/server.js";
 import { fromBase64, unpack } from "./arrays.js";
 
+export const STATUSES = ["unlabelled", "labelled", "doubtful", "flagged"];
 export const KINDS = ["status", "label", "prediction", "cluster"];
 const NO_ROW = 0xffffffff;
 
 export class Model extends EventTarget {
   constructor(collection, annotator, role) {
     super();
-    this.server = new Server(collection);
+    this.collection = collection;
+    this.server = new Server(collection, annotator);
     this.annotator = annotator;
     this.role = role;
     this.classes = [];
@@ -36,37 +38,37 @@ export class Model extends EventTarget {
     this.several = overview.schema.several;
     this.space = overview.space;
     this.images = overview.images;
-    const known = map ?? await this.arrays("map/colours?by=cluster");
-    this.home = map?.points ?? null;
+    const known = map.rows.length ? map : await this.arrays("map/colours?by=cluster");
+    this.home = map.rows.length ? map.points : null;
     this.points = this.home;
     this.#take(known.rows.length ? known.rows : Uint32Array.from({ length: overview.images }, (_, row) => row));
-    await Promise.all([this.readLabels(), this.readPredictions(), this.readClusters()]);
+    await Promise.all([this.readLabels(), this.readClusters()]);
+    this.readPredictions().catch(() => {}); // whoever predicts may be away: asked again soon
     this.ready = true;
     this.listAll();
     this.#tell("data");
   }
 
-  // The packed arrays of a route; null when there are none.
+  // The packed arrays of a route.
   async arrays(path) {
-    const answer = await fetch(`${this.server.base}/${path}`);
-    if (answer.status === 404) return null;
-    if (!answer.ok) throw new Error((await answer.json()).message);
-    return unpack(await answer.arrayBuffer());
+    return unpack(await this.server.bytes(path));
   }
 
   async readLabels() {
-    const found = await this.arrays("map/colours?by=label");
-    const labels = new Int32Array(this.rows.length);
-    if (found) this.#join(found, labels);
+    const [found, flags] = await Promise.all([this.arrays("map/colours?by=label"), this.arrays("map/colours?by=flag")]);
+    const [labels, flagged] = [new Int32Array(this.rows.length), new Int32Array(this.rows.length)];
+    this.#join(found, labels);
+    this.#join(flags, flagged);
     this.labels = labels;
+    this.flagged = flagged;
     this.#filtered();
     this.#tell("labels");
   }
 
   async readPredictions() {
     const [classes, unsure] = await Promise.all([this.arrays("map/colours?by=prediction"), this.arrays("map/colours?by=uncertainty")]);
-    if (classes) this.#join(classes, this.predictions);
-    if (unsure) this.#join(unsure, this.unsure);
+    this.#join(classes, this.predictions);
+    this.#join(unsure, this.unsure);
     this.#filtered();
     this.#tell("labels");
   }
@@ -74,7 +76,7 @@ export class Model extends EventTarget {
   async readClusters() {
     const [assignment, listed] = await Promise.all([this.arrays("map/colours?by=cluster"), this.server.call("clusters")]);
     const numbers = new Int32Array(this.rows.length).fill(-1);
-    if (assignment) this.#join(assignment, numbers);
+    this.#join(assignment, numbers);
     this.cluster = numbers;
     this.run = listed.run;
     this.clusters = listed.clusters;
@@ -90,6 +92,7 @@ export class Model extends EventTarget {
     for (let place = 0; place < count; place += 1) this.placeOf[rows[place]] = place;
     this.labels = new Int32Array(count);
     this.predictions = new Int32Array(count);
+    this.flagged = new Int32Array(count);
     this.unsure = new Int32Array(count).fill(-1);
     this.cluster = new Int32Array(count).fill(-1);
     this.failing = new Uint8Array(count); // a bit for each kind of filter that leaves the image out
@@ -131,7 +134,7 @@ export class Model extends EventTarget {
     this.#filtered();
     this.clearPicked(); // nothing out of sight stays picked
     this.#tell("shown");
-    this.#relist();
+    this.relist();
   }
 
   #filtered() {
@@ -154,6 +157,7 @@ export class Model extends EventTarget {
   is(status, place) {
     if (status === "unlabelled") return !this.labels[place];
     if (status === "labelled") return this.labels[place] > 0;
+    if (status === "flagged") return this.flagged[place] > 0;
     return this.labels[place] > 0 && this.predictions[place] > 0 && this.labels[place] !== this.predictions[place];
   }
 
@@ -166,7 +170,7 @@ export class Model extends EventTarget {
     for (let place = 0; place < this.rows.length; place += 1) {
       if (this.failing[place] & others) continue;
       if (values) add(values[place]);
-      else for (const status of ["unlabelled", "labelled", "doubtful"]) if (this.is(status, place)) add(status);
+      else for (const status of STATUSES) if (this.is(status, place)) add(status);
     }
     return found;
   }
@@ -201,10 +205,11 @@ export class Model extends EventTarget {
   #setList(list) {
     this.wanted = list;
     this.clearPicked();
-    this.#relist();
+    this.relist();
   }
 
-  #relist() {
+  // List anew what the filters leave.
+  relist() {
     const { from } = this.wanted;
     const all = from ?? Uint32Array.from({ length: this.rows.length }, (_, place) => place);
     this.list = { ...this.wanted, places: all.filter((place) => this.shown(place)) };

@@ -19,12 +19,12 @@ void main() {
   bool back = listing && state < 1.5;
   gl_Position = vec4((place - centre) * scale, out_ ? 0.9 : back ? 0.6 : picked ? 0.0 : 0.3, 1.0);
   gl_PointSize = out_ ? max(1.0, size * 0.7) : picked ? size * 1.6 + 2.0 : size;
-  tint = out_ ? aside : vec4(colour.rgb, back ? 0.5 : 1.0);
+  tint = out_ ? aside : vec4(colour.rgb, back ? 0.28 : 1.0);
   rim = picked ? 1.0 : 0.0;
 }`;
 
 const FRAGMENT = `#version 300 es
-precision mediump float;
+precision highp float;
 in vec4 tint;
 flat in float rim;
 uniform vec4 strong;
@@ -43,6 +43,15 @@ void main() {
   shown.rgb *= shown.a;
 }`;
 
+// How many numbers of what type, whether they become 0 to 1, and the bytes of one point.
+const SHAPES = {
+  place: [2, "FLOAT", false, 8],
+  colour: [4, "UNSIGNED_BYTE", true, 4],
+  state: [1, "UNSIGNED_BYTE", false, 1],
+};
+
+export class NoWebGL extends Error {}
+
 export class Points {
   #buffers = {};
   #count = 0;
@@ -50,7 +59,7 @@ export class Points {
   constructor(canvas) {
     this.canvas = canvas;
     const gl = canvas.getContext("webgl2", { antialias: false, alpha: true, premultipliedAlpha: true });
-    if (!gl) throw new Error("no WebGL2");
+    if (!gl) throw new NoWebGL();
     this.gl = gl;
     this.#build();
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
@@ -71,19 +80,27 @@ export class Points {
     gl.useProgram(program);
     this.uniform = Object.fromEntries(["centre", "scale", "size", "aside", "strong", "listing"]
       .map((name) => [name, gl.getUniformLocation(program, name)]));
-    const shapes = { place: [2, gl.FLOAT, false], colour: [4, gl.UNSIGNED_BYTE, true], state: [1, gl.UNSIGNED_BYTE, false] };
-    for (const [name, [size, type, normalised]] of Object.entries(shapes)) {
-      const at = gl.getAttribLocation(program, name);
+    this.program = program;
+    for (const name of Object.keys(SHAPES)) {
       this.#buffers[name] = gl.createBuffer();
-      gl.bindBuffer(gl.ARRAY_BUFFER, this.#buffers[name]);
-      gl.enableVertexAttribArray(at);
-      gl.vertexAttribPointer(at, size, type, normalised, 0, 0);
+      gl.enableVertexAttribArray(gl.getAttribLocation(program, name));
     }
+    this.#step(1);
     gl.enable(gl.DEPTH_TEST);
     gl.depthFunc(gl.LEQUAL);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     gl.clearColor(0, 0, 0, 0);
+  }
+
+  // Draw every so-manieth point only.
+  #step(every) {
+    const { gl } = this;
+    for (const [name, [size, type, normalised, bytes]] of Object.entries(SHAPES)) {
+      gl.bindBuffer(gl.ARRAY_BUFFER, this.#buffers[name]);
+      gl.vertexAttribPointer(gl.getAttribLocation(this.program, name), size, gl[type], normalised, every * bytes, 0);
+    }
+    this.every = every;
   }
 
   // "place": Float32Array [2n], "colour": Uint8Array [4n], "state": Uint8Array [n].
@@ -94,9 +111,10 @@ export class Points {
     if (name === "state") this.#count = array.length;
   }
 
-  // camera: {x, y, zoom} with zoom in pixels of the screen a unit of the plane.
-  draw(camera, { size, aside, strong, listing }) {
+  // camera: {x, y, zoom} with zoom in pixels of the screen a unit of the plane; every: 1 = all points, at most 16.
+  draw(camera, { size, aside, strong, listing, every }) {
     const { gl, canvas, uniform } = this;
+    if (every !== this.every) this.#step(every);
     const pixels = canvas.width / (canvas.clientWidth || 1);
     gl.viewport(0, 0, canvas.width, canvas.height);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
@@ -106,6 +124,6 @@ export class Points {
     gl.uniform4fv(uniform.aside, aside);
     gl.uniform4fv(uniform.strong, strong);
     gl.uniform1i(uniform.listing, listing ? 1 : 0);
-    gl.drawArrays(gl.POINTS, 0, this.#count);
+    gl.drawArrays(gl.POINTS, 0, Math.floor(this.#count / every));
   }
 }

@@ -3,10 +3,10 @@
 import { element, text } from "/grid/dom.js";
 import { say } from "/grid/words.js";
 import { LISTED } from "./colours.js";
+import { STATUSES } from "./model.js";
 
-const STATUSES = ["unlabelled", "labelled", "doubtful"];
 const SHOWN = 60;
-const COUNTED = { label: "explore.filter_label", prediction: "explore.filter_prediction" };
+const COUNTED = { label: "explore.filter_label", prediction: "explore.filter_prediction", cluster: "explore.filter_cluster" };
 
 export class Rail {
   constructor(model, map) {
@@ -14,18 +14,20 @@ export class Rail {
     this.map = map;
     this.box = element("div", "filters");
     this.chips = element("div", "chips", { hidden: true });
-    this.open = { label: true, prediction: false };
+    this.open = { label: true, prediction: false, cluster: false };
   }
 
   draw() {
     const parts = [this.#section(say("explore.filter_status"), this.#statuses())];
     for (const [kind, title] of Object.entries(COUNTED)) {
-      const rows = this.#classes(kind);
+      const rows = kind === "cluster" ? this.#clusters() : this.#classes(kind);
       if (rows.length) parts.push(this.#folding(kind, say(title), rows));
     }
     const { scrollTop } = this.box;
+    const focused = this.box.getRootNode().activeElement?.dataset?.filter;
     this.box.replaceChildren(...parts);
     this.box.scrollTop = scrollTop;
+    if (focused) this.box.querySelector(`[data-filter="${focused}"]`)?.focus({ preventScroll: true });
     this.#drawChips();
   }
 
@@ -55,6 +57,13 @@ export class Rail {
       .filter((each) => each.count || this.model.has(kind, each.class_id));
     return rows.sort((one, other) => other.count - one.count).slice(0, SHOWN)
       .map((each) => this.#row(kind, each.class_id, each.name, each.count, each.colour));
+  }
+
+  #clusters() {
+    const counts = this.model.counts("cluster");
+    const listed = this.model.clusters.filter((each) => counts.has(each.number) || this.model.has("cluster", each.number));
+    return listed.map((each) => [each.number, counts.get(each.number) ?? 0]).sort((one, other) => other[1] - one[1]).slice(0, SHOWN)
+      .map(([number, count]) => this.#row("cluster", number, say("explore.cluster", { number: String(number) }), count));
   }
 
   #row(kind, value, name, count, colour = "") {
@@ -88,12 +97,8 @@ export class Rail {
     const chip = element("span", "filter-chip");
     const off = element("button", "", { type: "button", textContent: "×", ariaLabel: say("explore.remove_filter", { name: words }) });
     off.addEventListener("click", () => this.model.toggle(kind, value));
-    chip.append(text("span", "name", words), text("b", "number", (this.model.counts(kind).get(value) ?? this.#statusCount(kind, value)).toLocaleString()), off);
+    chip.append(text("span", "name", words), text("b", "number", (this.model.counts(kind).get(value) ?? 0).toLocaleString()), off);
     return chip;
-  }
-
-  #statusCount(kind, value) {
-    return kind === "status" ? this.model.counts(kind).get(value) ?? 0 : 0;
   }
 
   words(kind, value) {
@@ -132,7 +137,9 @@ export class Legend {
   #ramp() {
     const bar = element("i", "ramp");
     bar.style.background = `linear-gradient(to right, ${this.map.colours.rampCss.join(",")})`;
-    return [text("span", "", say("explore.sure")), bar, text("span", "", say("explore.unsure"))];
+    const line = element("span", "entry");
+    line.append(text("span", "", say("explore.sure")), bar, text("span", "", say("explore.unsure")));
+    return [line];
   }
 }
 

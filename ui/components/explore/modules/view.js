@@ -2,11 +2,12 @@
 // what can be done to what is picked, and a foot line.
 
 import { element, text } from "/grid/dom.js";
+import { handOver } from "/grid/picked.js";
 import { say } from "/grid/words.js";
 import { Acts, LABELER, REVIEWER } from "./acts.js";
 import { Clusters } from "./clusters.js";
 import { Gallery } from "./gallery.js";
-import { Labelling } from "./labelling.js";
+import { Labelling, PAGE } from "./labelling.js";
 import { Map2D } from "./map.js";
 import { Model } from "./model.js";
 import { action, allow } from "./parts.js";
@@ -40,7 +41,8 @@ export class View {
     this.ended = new AbortController();
     const { signal } = this.ended;
     this.model.addEventListener("change", (event) => this.#changed(event.detail), { signal });
-    root.addEventListener("keydown", (event) => this.#key(event), { signal });
+    // Also keys that nothing has the focus for.
+    document.addEventListener("keydown", (event) => this.#key(event), { signal });
     document.addEventListener("paste", (event) => this.#pasted(event), { signal });
     this.#listenForDrops(signal);
     this.reading = setInterval(() => this.#readAgain(), READ_AGAIN_MS);
@@ -82,7 +84,7 @@ export class View {
   // What others have labelled meanwhile.
   #readAgain() {
     if (document.hidden || !this.model.ready || this.model.pickedCount) return;
-    this.model.readLabels().catch(() => {}); // asked again soon
+    for (const read of [this.model.readLabels(), this.model.readPredictions()]) read.catch(() => {}); // asked again soon
   }
 
   // --- the frame
@@ -129,13 +131,13 @@ export class View {
     const bar = element("div", "tools");
     this.colour = element("select", "select", { ariaLabel: say("explore.colour_by") });
     for (const by of COLOURINGS) this.colour.append(element("option", "", { value: by, textContent: say(`explore.by_${by}`) }));
-    this.colour.addEventListener("change", () => this.model.setColour(this.colour.value));
+    this.colour.addEventListener("change", () => { this.model.setColour(this.colour.value); this.root.focus({ preventScroll: true }); });
     const label = element("label", "colour-by");
     label.append(text("span", "dim", say("explore.colour_by")), this.colour);
     this.toolButtons = Object.fromEntries([["lasso", "Q"], ["rectangle", "R"], ["move", "M"]].map(([tool, key]) => [tool, action(say(`explore.tool_${tool}`), key, () => this.#tool(tool))]));
     const tools = element("div", "group", { role: "group" });
     tools.append(...Object.values(this.toolButtons));
-    this.fit = action(say("explore.fit"), "0", () => this.map.fit());
+    this.fit = action(say("explore.fit"), "0", () => this.map.fit(), "fit");
     this.file = element("input", "", { type: "file", accept: "image/*", hidden: true });
     this.file.addEventListener("change", () => { if (this.file.files[0]) this.acts.byImage(this.file.files[0]); this.file.value = ""; });
     this.search = action(say("explore.by_image"), "", () => this.file.click());
@@ -183,6 +185,7 @@ export class View {
     clear.addEventListener("click", () => this.model.clearPicked());
     this.buttons = {
       label: action(say("explore.label_as"), "L", () => this.#label(), "primary"),
+      page: action(say("explore.make_page"), "P", () => this.#makePage()),
       similar: action(say("explore.similar"), "F", () => this.acts.similar(this.model.pickedPlaces)),
       a: action(say("explore.group_a"), "1", () => this.acts.group("a", this.model.pickedPlaces)),
       b: action(say("explore.group_b"), "2", () => this.acts.group("b", this.model.pickedPlaces)),
@@ -267,6 +270,8 @@ export class View {
     separate.firstChild.textContent = say(model.separated ? "explore.back_to_map" : "explore.separate");
     allow(separate, separable || model.separated ? "" : say("explore.need_groups"));
     allow(this.buttons.label, model.role < LABELER ? say("explore.needs_labeler") : none);
+    const large = model.pickedCount > PAGE ? say("explore.page_too_large", { most: PAGE }) : none;
+    allow(this.buttons.page, model.role < LABELER ? say("explore.needs_labeler") : large);
     allow(this.buttons.similar, model.space ? none : say("explore.no_vectors"));
   }
 
@@ -306,9 +311,9 @@ export class View {
 
   async #layOut(started) {
     this.#say(say("explore.laying_out"), [say("explore.laying_out_what")]);
-    const bar = element("progress", "", { max: 1, value: 0, ariaLabel: say("explore.laying_out") });
+    const bar = element("progress", "", { max: 1, ariaLabel: say("explore.laying_out") });
     this.empty.append(bar);
-    const progress = (share) => { bar.value = share; };
+    const progress = (share) => { if (share) bar.value = share; };
     await (started ? this.acts.follow(progress).catch((error) => this.toast(error.message, null)) : this.acts.layOut(progress));
     if (!this.model.points) this.#drawEmpty("");
   }
@@ -345,6 +350,30 @@ export class View {
     this.model.clearPicked();
     await this.labelling.label(places, classId);
     await this.model.readLabels().catch(() => {}); // read again soon
+    // What was labelled does not stay in the way of what is to be.
+    if (this.model.filters.get("status").size && !this.model.pickedCount) this.model.relist();
+  }
+
+  // Answer what is picked as a page: all of one class but those that are clicked.
+  async #makePage() {
+    const places = this.model.pickedPlaces;
+    try {
+      const lease = await this.labelling.page(places);
+      if (!lease) {
+        this.toast(say("explore.none_labelled", { count: places.length }), null);
+        return;
+      }
+      handOver(this.model.collection, lease);
+      this.#goToLabel();
+    } catch (error) {
+      this.toast(error.message, null);
+    }
+  }
+
+  #goToLabel() {
+    const links = [...document.querySelectorAll("header a[href]")];
+    const link = links.find((each) => ["/", "/label"].includes(new URL(each.href).pathname));
+    if (link) link.click(); else location.assign(`/${location.search}`);
   }
 
   #whole() {
@@ -357,9 +386,11 @@ export class View {
 
   #key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || this.picker.showing) return;
-    if (event.target.matches?.("input:not([type=checkbox]):not([type=range]), select")) return;
+    const [target] = event.composedPath();
+    if (target !== document.body && !this.root.contains(target)) return;
+    if (target.matches("input:not([type=checkbox]):not([type=range]), select")) return;
     const press = {
-      l: () => this.buttons.label.click(), f: () => this.buttons.similar.click(), 1: () => this.buttons.a.click(), 2: () => this.buttons.b.click(),
+      l: () => this.buttons.label.click(), p: () => this.buttons.page.click(), f: () => this.buttons.similar.click(), 1: () => this.buttons.a.click(), 2: () => this.buttons.b.click(),
       s: () => this.buttons.separate.click(),
       z: () => this.labelling.undo(), a: () => this.all.click(), w: () => this.#widen(),
       q: () => this.#tool("lasso"), r: () => this.#tool("rectangle"), m: () => this.#tool("move"), 0: () => this.map.fit(),

@@ -1,5 +1,7 @@
 // What every request to the routes has in common.
 
+import { say } from "./words.js";
+
 // A POST of JSON, with the header that no page of another site may send; with a `person` it is refused while
 // another is signed in.
 export function post(body, person = "") {
@@ -13,6 +15,6 @@ export async function refusalOf(answer) {
   try {
     return await answer.json();
   } catch {
-    return { reason: "", message: `status ${answer.status}` };
+    return { reason: "", message: say("sign_in.status", { status: String(answer.status) }) };
   }
 }

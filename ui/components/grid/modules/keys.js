@@ -8,7 +8,7 @@ const WITH_ZOOM = new Set(["left", "right", "up", "down", "kick", "unsure", "gue
 // Listen until `signal` ends. In the capture phase: Streamlit has keys of its own (C, R).
 export function listen(view, signal) {
   window.addEventListener("keydown", (event) => {
-    if (!view.root.isConnected || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (belongsToAnother(event)) return;
     const action = actionOf(view, event);
     if (!action) return;

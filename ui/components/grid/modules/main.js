@@ -2,12 +2,15 @@
 // what is there is kept, so that no listener is added twice.
 
 import { Outbox, openTab } from "./outbox.js";
+import { keepQuiet } from "./quiet.js";
 import { Session } from "./session.js";
 import { View } from "./view.js";
 
 const ADOPT_MS = 60_000;
-const LEFT_MS = 500;
+const LOOK_MS = 500;
+const BACK_MS = 10_000;     // the frame may draw itself anew: after its connection was lost
 
+keepQuiet();
 const outbox = new Outbox(openTab());
 outbox.adopt();
 setInterval(() => outbox.adopt(), ADOPT_MS);
@@ -24,9 +27,17 @@ export function mount({ parentElement, data: { collection, annotator } }) {
     shown = { root, session, view: new View(root, session) };
     session.start();
   }
-  return () => setTimeout(() => {
-    if (shown?.root === root && !root.isConnected) leave();
-  }, LEFT_MS);
+  const { pathname } = location;
+  return () => whenGone(root, pathname, performance.now() + BACK_MS);
+}
+
+// Leave as soon as another view is shown, or the grid did not come back.
+function whenGone(root, pathname, until) {
+  setTimeout(() => {
+    if (shown?.root !== root || root.isConnected) return;
+    if (location.pathname !== pathname || performance.now() > until) leave();
+    else whenGone(root, pathname, until);
+  }, LOOK_MS);
 }
 
 function sessionOf(collection, annotator) {

@@ -7,12 +7,14 @@ const MOST_CHILDREN = 4;
 // How each kind of page asks about a class.
 const QUESTIONS = {
   VERIFY: { asks: "label.verify", hint: "label.verify_hint" },
+  PICKED: { asks: "label.verify", hint: "label.verify_hint" },
   AUDIT: { asks: "label.audit", hint: "label.audit_hint", note: "label.audit_note" },
   REVIEW: { asks: "label.review", hint: "label.review_hint", note: "label.review_note" },
 };
 // Where an image may be of several classes: nothing is said of the others.
 const QUESTIONS_OF_SEVERAL = {
   VERIFY: { asks: "label.several_verify", hint: "label.several_verify_hint" },
+  PICKED: { asks: "label.several_verify", hint: "label.several_verify_hint" },
   AUDIT: { asks: "label.several_audit", hint: "label.several_audit_hint", note: "label.audit_note" },
 };
 const STATEMENT = { asks: "label.statement", hint: "label.verify_hint" };

@@ -34,12 +34,7 @@ export class Server {
 
   // GET without a body, POST with one; the JSON that comes back.
   async call(path, body) {
-    const answer = await this.#ask(path, body === undefined ? {} : post(body, this.annotator));
-    try {
-      return await answer.json();
-    } catch {
-      throw new Away(say("label.unreachable")); // half an answer, or somebody else's
-    }
+    return whole((await this.#ask(path, body === undefined ? {} : post(body, this.annotator))).json());
   }
 
   // A Blob for each row; an empty one for an image that can't be shown.
@@ -47,9 +42,14 @@ export class Server {
     const found = [];
     for (let from = 0; from < rows.length; from += PICTURES) {
       const answer = await this.#ask(`thumbnails?rows=${rows.slice(from, from + PICTURES)}`);
-      found.push(...unpacked(await answer.arrayBuffer()));
+      found.push(...unpacked(await whole(answer.arrayBuffer())));
     }
     return found;
+  }
+
+  // What a route sends that is not JSON: an ArrayBuffer.
+  async bytes(path) {
+    return (await this.#ask(path)).arrayBuffer();
   }
 
   // Sent even while the window closes: nobody waits for the answer.
@@ -74,8 +74,17 @@ export class Server {
     try {
       return await fetch(`${this.base}/${path}`, options);
     } catch {
-      throw new Away(say("sign_in.away"));
+      throw new Away(say("label.unreachable"));
     }
+  }
+}
+
+// The body that was promised; it is half there when the server ended meanwhile.
+async function whole(body) {
+  try {
+    return await body;
+  } catch {
+    throw new Away(say("label.unreachable"));
   }
 }
 

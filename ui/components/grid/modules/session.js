@@ -36,6 +36,7 @@ export class Session extends EventTarget {
     this.history = [];      // what was answered here, for undo
     this.keys = [];         // actions that wait for a page
     this.busy = false;      // those actions are being worked off
+    this.root = null;       // where it is shown
     outbox.addEventListener("change", (event) => this.#onOutbox(event.detail));
   }
 
@@ -45,8 +46,15 @@ export class Session extends EventTarget {
 
   start() {
     if (this.supply.open) return;
-    this.timers = [setInterval(() => this.renew(), RENEW_MS), setInterval(() => this.#refresh(), REFRESH_MS)];
+    this.timers = [setInterval(() => this.tryToRenew(), RENEW_MS), setInterval(() => this.#refresh(), REFRESH_MS)];
     this.supply.start();
+  }
+
+  // It is drawn here now.
+  async showIn(root) {
+    this.root = root;
+    await nextFrame();
+    this.#workOff();
   }
 
   // Give all pages back; what was answered stays known for undo.
@@ -58,6 +66,11 @@ export class Session extends EventTarget {
 
   release() {
     this.supply.release();
+  }
+
+  // While the server is away: the next time.
+  async tryToRenew() {
+    await this.renew().catch(() => {});
   }
 
   async renew() {
@@ -141,7 +154,7 @@ export class Session extends EventTarget {
       this.toast(say("label.group_begun", { count: sample, total }));
     } catch (error) {
       this.toast(say("label.not_begun", { why: error.message }));
-      await this.renew();
+      await this.tryToRenew();
     }
     supply.fetchAhead();
   }
@@ -160,7 +173,9 @@ export class Session extends EventTarget {
     this.#tell("page");
     this.toast(say("label.splitting"));
     try {
-      await this.server.call("clusters/split", { cluster: page.cluster, into: 2, tokens: gone.map((each) => each.token) });
+      await this.server.call("clusters/split", {
+        cluster: page.cluster, into: 2, tokens: gone.map((each) => each.token), request_id: uuid(),
+      });
       this.toast(say("label.was_split"));
     } catch (error) {
       this.toast(say("label.not_split", { why: error.message }));
@@ -198,7 +213,7 @@ export class Session extends EventTarget {
   async #workOff() {
     if (this.busy) return;
     this.busy = true;
-    while (this.keys.length && (this.page || !this.keys[0].needsPage)) {
+    while (this.keys.length && (this.#isSeen() || !this.keys[0].needsPage)) {
       const shown = this.page;
       const ended = this.keys.shift().run();
       if (ended) await ended;
@@ -206,6 +221,11 @@ export class Session extends EventTarget {
       if (this.page !== shown && this.keys.length) await nextFrame();
     }
     this.busy = false;
+  }
+
+  // What nobody sees nobody means.
+  #isSeen() {
+    return this.page && this.root?.isConnected;
   }
 
   change(change) {

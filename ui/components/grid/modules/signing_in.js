@@ -13,11 +13,13 @@ const LOOK_AGAIN_MS = 2000;
 const STRAY_KEYS_MS = 700;     // keys that were meant for the page when the panel opened
 const RELOAD_AGAIN_MS = 10_000;
 const COUNT_MS = 3000;
+const IN_USE_MS = 60_000;      // what he does is told so often, so that his login goes on
 
 let known = { name: "", local: true, provider: false };
 let bar = null;                // where the theme's colours are read from
 let page = null;               // the form that fills the page, while it does
 let waiting = null;            // the promise of all who wait for a login
+let toldAt = 0;                // when it was told last that he does something
 
 // Until somebody has signed in again. Whoever asks while the panel is open waits for the same.
 export function signedIn() {
@@ -77,6 +79,14 @@ async function elsewhere(panel) {
     const who = panel.isConnected ? await present() : null;
     if (who) return who;
   }
+}
+
+for (const kind of ["pointerdown", "keydown"]) {
+  window.addEventListener(kind, () => {
+    if (!known.name || waiting || Date.now() - toldAt < IN_USE_MS) return;
+    toldAt = Date.now();
+    present();
+  }, { capture: true, passive: true });
 }
 
 // --- the form
@@ -228,6 +238,7 @@ export function mountPerson({ parentElement, data, setTriggerValue }) {
 }
 
 async function leave(then) {
+  window.dispatchEvent(new Event("pagehide")); // pages are given back while that is allowed
   await fetch("/api/sign-out", post({})).catch(() => {});
   then();
 }

@@ -2,6 +2,7 @@
 
 import { pause } from "./dom.js";
 import { Page } from "./page.js";
+import { takeOver } from "./picked.js";
 import { pictures } from "./pictures.js";
 import { Denied, patience } from "./server.js";
 
@@ -22,7 +23,17 @@ export class Supply {
 
   start() {
     this.open = true;
+    const lease = takeOver(this.session.collection);
+    if (lease) this.#begin(this.hold(lease));
     this.fetchAhead();
+  }
+
+  // The page that was put together in Explore comes before all others.
+  async #begin(page) {
+    await this.load(page);
+    if (!this.open || !this.held.has(page.token)) return;
+    this.pages.unshift(page);
+    this.session.arrived(page);
   }
 
   // Give all pages back.
@@ -100,6 +111,7 @@ export class Supply {
     const { leases, progress } = await session.server.call("leases", { annotator: session.annotator, limit });
     session.answered(progress);
     const pages = leases.map((lease) => this.hold(lease));
+    if (pages.length) this.#keep();
     if (!this.open) {
       this.clear();
       return 0;
@@ -115,6 +127,23 @@ export class Supply {
       }
     }
     return pages.length;
+  }
+
+  // A lease is short until it is renewed for the first time: one that never arrives is soon free again.
+  async #keep() {
+    this.fresh = true;
+    if (this.keeping) return;
+    this.keeping = true;
+    for (let failures = 0; this.fresh && this.open; ) {
+      this.fresh = false;
+      try {
+        await this.session.renew();
+      } catch {
+        this.fresh = true;
+        await pause(patience(failures++));
+      }
+    }
+    this.keeping = false;
   }
 
   hold(lease) {
@@ -134,16 +163,11 @@ export class Supply {
     }
   }
 
-  // Prolong what is held; returns whether the page on the screen went to somebody else.
+  // Prolong what is held; returns whether the page on the screen went to somebody else. Throws while away.
   async renew() {
     const asked = [...this.held.keys()].slice(0, MOST_TOKENS);
     if (!asked.length) return false;
-    let kept;
-    try {
-      kept = new Set((await this.session.server.call("renewals", { tokens: asked })).tokens);
-    } catch {
-      return false; // away: the next time
-    }
+    const kept = new Set((await this.session.server.call("renewals", { tokens: asked })).tokens);
     const lost = new Set(asked.filter((token) => !kept.has(token) && this.held.has(token)));
     if (!lost.size) return false;
     const shown = this.pages[0];

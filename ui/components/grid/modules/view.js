@@ -18,7 +18,7 @@ import { Zoom } from "./zoom.js";
 
 // The buttons beside the images, in order.
 const BUTTONS = [
-  ["confirm", "label.confirm", "button primary"], ["group", "label.group", "button wide"], ["split", "label.split", "button wide"],
+  ["confirm", "label.confirm", "button primary"], ["group", "label.group"], ["split", "label.split"],
   ["undo", "label.undo"], ["skip", "label.skip"], ["invert", "label.invert"], ["unsure", "label.unsure"],
   ["one", "label.one"], ["flag", "label.flag"], ["zoom", "label.look"], ["neighbours", "label.neighbours"],
   ["guidelines", "label.guidelines"], ["help", "label.keys"],
@@ -43,6 +43,7 @@ export class View {
     this.#listen();
     root.focus({ preventScroll: true }); // not the link or field that led here: keys mean the page
     this.#changed("page");
+    session.showIn(root);
   }
 
   escape() {
@@ -97,8 +98,8 @@ export class View {
     on(session, "toast", (event) => this.toast.show(event.detail));
     on(session, "done", (event) => this.toast.tell(event.detail, this.keymap.hint("undo")));
     on(window, "pagehide", () => session.release());
-    on(window, "pageshow", () => session.renew());
-    on(document, "visibilitychange", () => document.hidden || session.renew());
+    on(window, "pageshow", () => session.tryToRenew());
+    on(document, "visibilitychange", () => document.hidden || session.tryToRenew());
     const size = new ResizeObserver(([{ contentRect }]) => this.tiles.resize(contentRect.width, contentRect.height));
     size.observe(this.stage);
     this.leave = () => { leave.abort(); size.disconnect(); };
