@@ -398,7 +398,7 @@ class LeaseRowsRequest(_message.Message):
     annotator: _builtins.str
     """Who asks; as in LeasePages."""
     request_id: _builtins.str
-    """A UUID; the same again returns the same lease as long as it holds."""
+    """A UUID; the same again returns the same lease while it holds and when it was answered, so that the answer can be sent again."""
     class_id: _builtins.int
     """The class that they are thought to be of; 0 = none."""
     relabel: _builtins.bool
