@@ -106,6 +106,7 @@ def test_from_a_folder_to_a_file_of_labels(window: Page, system: System, many: P
 
 def answer(grid: Grid, number: int) -> None:
     """Answer a page whatever it asks; what of it is right does not matter here."""
+    expect(grid.tiles.first).to_be_visible(timeout=LONG)  # it may not be made yet
     kind = grid.page.locator(".grid").get_attribute("data-kind")
     if kind == "SINGLE":
         grid.press(*itertools.repeat("1", grid.tiles.count()))
