@@ -122,28 +122,25 @@ def test_a_single_image_of_a_page_gets_a_class_of_its_own_and_keeps_it_through_u
 
 
 def test_a_flag_goes_out_with_its_comment_and_gives_no_label(desk: Desk, offered: Offered) -> None:
-    sent: list[object] = []
-
-    def take(route: Route) -> None:
-        sent.append(route.request.post_data_json)
-        route.fulfill(json={})
-
+    comment = "<b>which?</b> not f, not z"
     offered.offer(range(6), kind="VERIFY", class_id=1)
     grid = desk.sit("flags")
-    grid.page.route("**/flags", take)
+    grid.page.route("**/flags", refuse)
     grid.press("ArrowRight", "f")
-    grid.page.keyboard.type("<b>which?</b> not f, not z")
+    grid.page.keyboard.type(comment)
     grid.press("Enter")
     expect(grid.toast).to_contain_text("Flagged for a reviewer")
     expect(grid.tiles.nth(1)).to_have_attribute("aria-label", "Image 2, flagged")
-    wait_for(lambda: sent, 10, "the flag")
-    body = sent[0]
-    assert isinstance(body, dict)
-    assert body["rows"] == [1]
-    assert body["comment"] == "<b>which?</b> not f, not z"
-    assert body["request_id"]
-    expect(grid.badge).to_have_text("✓ saved")
+    expect(grid.badge).to_contain_text("1 unsent")
+    grid.page.unroute("**/flags")
+    expect(grid.badge).to_have_text("✓ saved", timeout=20_000)
+    (flag,) = offered.system.client.labels.flags(offered.name)
+    assert (flag.actor, flag.rows.tolist(), flag.comment) == ("flags", [1], comment)
     assert offered.decisions("flags") == []
+
+
+def refuse(route: Route) -> None:
+    route.abort()
 
 
 def test_a_group_that_is_split_leaves_the_screen_with_all_its_pages(

@@ -27,7 +27,7 @@ export async function askGroup(overlay, session) {
   card.append(question, what, buttons);
   overlay.open("group", say("label.group"), card, { focus: begin });
   try {
-    const found = await session.sizeOfGroup(page);
+    const found = await session.server.call(`groups/${page.cluster}`);
     size.textContent = say("label.number", { number: found.size });
     allowed.textContent = found.allowed;
   } catch (error) {

@@ -3,14 +3,14 @@
 // their own "toast", "done" (an answer, in words) and "ahead" (a page that will be shown).
 
 import { nextFrame, uuid } from "./dom.js";
-import { Away, Denied, Server } from "./server.js";
+import { History } from "./history.js";
+import { Denied, Server } from "./server.js";
 import { Supply } from "./supply.js";
 import { say } from "./words.js";
 
 const RENEW_MS = 60_000;
 const REFRESH_MS = 10_000;
 const PROOF_MS = 1500;       // a proof takes about so long after the last answer of a check
-const REMEMBERED = 200;      // answers that can be undone without asking the ledger which was the last
 const MOST_WAITING_KEYS = 400;
 const MOST_SECONDS = 600;
 
@@ -33,7 +33,7 @@ export class Session extends EventTarget {
     this.away = "";         // why the server could not be asked; empty while it answers
     this.denied = "";       // why this person gets no pages
     this.known = false;     // the state was read once
-    this.history = [];      // what was answered here, for undo
+    this.history = new History(this);
     this.keys = [];         // actions that wait for a page
     this.busy = false;      // those actions are being worked off
     this.root = null;       // where it is shown
@@ -159,11 +159,6 @@ export class Session extends EventTarget {
     supply.fetchAhead();
   }
 
-  // How large a group is, and how much of it may be wrong.
-  async sizeOfGroup(page) {
-    return this.server.call(`groups/${page.cluster}`);
-  }
-
   // The group on the screen is not one thing: its parts come as groups of their own.
   async split() {
     const { page, supply } = this;
@@ -259,8 +254,7 @@ export class Session extends EventTarget {
         seconds: Math.min(MOST_SECONDS, (performance.now() - page.shownAt) / 1000),
       };
       const entry = this.outbox.put(this.collection, answer);
-      this.history.push({ page, entry, undoId: uuid() });
-      if (this.history.length > REMEMBERED) this.history.shift();
+      this.history.add(page, entry);
       if (page.kind === "AUDIT") setTimeout(() => this.supply.open && this.#refresh(), PROOF_MS); // it may have been the last
       this.dispatchEvent(new CustomEvent("done", { detail: this.#said(page) }));
       this.#next();
@@ -303,45 +297,12 @@ export class Session extends EventTarget {
       this.keys.pop();
       this.#tell("foot");
     } else {
-      this.#act(() => this.#undo(), false);
+      this.#act(() => this.history.undo(), false);
     }
   }
 
-  async #undo() {
-    const last = this.history.pop();
-    try {
-      if (last && this.outbox.withdraw(last.entry)) this.#again(last.page);
-      else if (!last || await this.#isTaken(last)) await this.#takeBack(last);
-    } catch (error) {
-      if (last && error instanceof Away) this.history.push(last);
-      this.toast(say("label.not_undone", { why: error.message }));
-    }
-  }
-
-  // Whether the ledger has an answer; it must, before it can be taken back there.
-  async #isTaken(last) {
-    while (!last.entry.seq && !last.entry.refused) {
-      if (this.outbox.trouble) throw new Away(say("label.on_its_way"));
-      await this.outbox.changed();
-    }
-    return !last.entry.refused;
-  }
-
-  async #takeBack(last) {
-    const { lease, judgements } = await this.server.call("undo", {
-      annotator: this.annotator, seq: last?.entry.seq ?? 0, request_id: last?.undoId ?? uuid(),
-    });
-    if (!lease) {
-      this.toast(say("label.undone_gone"));
-      return;
-    }
-    const page = this.supply.hold(lease);
-    page.restore(judgements);
-    await this.supply.load(page);
-    if (page.pictures) this.#again(page);
-  }
-
-  #again(page) {
+  // It was taken back, and is on the screen again.
+  again(page) {
     this.supply.putFirst(page);
     this.#tell("page");
     this.toast(say("label.undone"));
@@ -377,11 +338,8 @@ export class Session extends EventTarget {
     if (progress) this.away = "";
     if (progress && settled[0].collection === this.collection) this.progress = progress;
     for (const entry of settled) {
-      const mine = this.history.find((each) => each.entry === entry);
-      if (mine) mine.page = null; // its pictures are not needed any more
-      if (!entry.refused) continue;
-      this.history = this.history.filter((each) => each !== mine);
-      this.toast(say("label.not_taken", { why: entry.refused }));
+      this.history.settle(entry);
+      if (entry.refused) this.toast(say("label.not_taken", { why: entry.refused }));
     }
     this.#tell("foot");
   }
