@@ -112,6 +112,7 @@ def undo(collection: str, body: Body) -> Answer:
         person().named(body["annotator"]),
         _selection(collection, body),
         wire.to_id(body["request_id"]),
+        only_own=person().role < Role.REVIEWER,
     )
     return {"seq": undone.seq, "events": undone.events}
 

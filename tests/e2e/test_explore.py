@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from tests.e2e.desk import ARGUMENTS
 from tests.e2e.system import System
 
 pytestmark = pytest.mark.e2e
 COLLECTION = "digits"
-ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic"]
 SLOW = 60_000
 
 
@@ -26,8 +26,8 @@ def chrome(chromium: str) -> Iterator[Browser]:
 def explore(chrome: Browser, system: System) -> Iterator[Page]:
     """Explore with its map laid out, as a person comes to it from the first page."""
     page = chrome.new_page(viewport={"width": 1280, "height": 720})
-    page.troubles = []  # type: ignore[attr-defined]  # looked at by the last test
-    page.on("pageerror", lambda error: page.troubles.append(str(error)))  # type: ignore[attr-defined]
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
     page.goto(f"{system.url}?collection={COLLECTION}&annotator=eve")
     page.get_by_role("link", name="Explore").click()
     page.locator(".hfx[data-state=ready]").wait_for(timeout=SLOW)
@@ -36,6 +36,7 @@ def explore(chrome: Browser, system: System) -> Iterator[Page]:
     expect(page.locator(".points")).to_be_visible(timeout=SLOW)
     yield page
     page.close()
+    assert troubles == []
 
 
 @pytest.fixture(autouse=True)
@@ -155,7 +156,3 @@ def test_picked_images_become_a_page_to_label(explore: Page, system: System) -> 
         explore.locator(".tile").nth(number).click()
     explore.keyboard.press("p")
     expect(explore.locator(".grid[data-kind=PICKED] .tile")).to_have_count(3, timeout=SLOW)
-
-
-def test_nothing_went_wrong_meanwhile(explore: Page) -> None:
-    assert explore.troubles == []  # type: ignore[attr-defined]

@@ -73,7 +73,7 @@ export class Rail {
     row.dataset.filter = `${kind}:${value}`;
     row.append(text("i", "box", on ? "✓" : ""));
     if (colour) row.append(dot(colour));
-    row.append(text("span", "name", name), text("span", "number", count.toLocaleString()));
+    row.append(text("span", "name", name), text("span", "number", say("explore.number", { count })));
     row.title = name;
     row.addEventListener("click", () => this.model.toggle(kind, value));
     return row;
@@ -97,7 +97,7 @@ export class Rail {
     const chip = element("span", "filter-chip");
     const off = element("button", "", { type: "button", textContent: "×", ariaLabel: say("explore.remove_filter", { name: words }) });
     off.addEventListener("click", () => this.model.toggle(kind, value));
-    chip.append(text("span", "name", words), text("b", "number", (this.model.counts(kind).get(value) ?? 0).toLocaleString()), off);
+    chip.append(text("span", "name", words), text("b", "number", say("explore.number", { count: this.model.counts(kind).get(value) ?? 0 })), off);
     return chip;
   }
 

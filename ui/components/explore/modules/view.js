@@ -7,6 +7,7 @@ import { say } from "/grid/words.js";
 import { Acts, LABELER, REVIEWER } from "./acts.js";
 import { Clusters } from "./clusters.js";
 import { Gallery } from "./gallery.js";
+import { listen } from "./input.js";
 import { Labelling, PAGE } from "./labelling.js";
 import { Map2D } from "./map.js";
 import { Model } from "./model.js";
@@ -14,7 +15,6 @@ import { action, allow } from "./parts.js";
 import { Picker } from "./picker.js";
 import { Pictures } from "./pictures.js";
 import { Legend, Rail } from "./rail.js";
-import { imageOf } from "./searching.js";
 
 const TOAST_MS = 6000;
 const READ_AGAIN_MS = 20_000;
@@ -41,10 +41,7 @@ export class View {
     this.ended = new AbortController();
     const { signal } = this.ended;
     this.model.addEventListener("change", (event) => this.#changed(event.detail), { signal });
-    // Also keys that nothing has the focus for.
-    document.addEventListener("keydown", (event) => this.#key(event), { signal });
-    document.addEventListener("paste", (event) => this.#pasted(event), { signal });
-    this.#listenForDrops(signal);
+    listen(this, signal);
     this.reading = setInterval(() => this.#readAgain(), READ_AGAIN_MS);
     this.#start();
   }
@@ -134,7 +131,7 @@ export class View {
     this.colour.addEventListener("change", () => { this.model.setColour(this.colour.value); this.root.focus({ preventScroll: true }); });
     const label = element("label", "colour-by");
     label.append(text("span", "dim", say("explore.colour_by")), this.colour);
-    this.toolButtons = Object.fromEntries([["lasso", "Q"], ["rectangle", "R"], ["move", "M"]].map(([tool, key]) => [tool, action(say(`explore.tool_${tool}`), key, () => this.#tool(tool))]));
+    this.toolButtons = Object.fromEntries([["lasso", "Q"], ["rectangle", "R"], ["move", "M"]].map(([tool, key]) => [tool, action(say(`explore.tool_${tool}`), key, () => this.tool(tool))]));
     const tools = element("div", "group", { role: "group" });
     tools.append(...Object.values(this.toolButtons));
     this.fit = action(say("explore.fit"), "0", () => this.map.fit(), "fit");
@@ -145,7 +142,8 @@ export class View {
     return bar;
   }
 
-  #tool(tool) {
+  // Draw with another tool.
+  tool(tool) {
     this.map.setTool(tool);
     for (const [name, made] of Object.entries(this.toolButtons)) made.ariaPressed = String(name === tool);
   }
@@ -162,7 +160,7 @@ export class View {
     this.ofCluster.append(this.split, this.into, this.whole);
     const size = element("input", "size", { type: "range", min: 0, max: SIDES.length - 1, value: 2, ariaLabel: say("explore.tile_size") });
     size.addEventListener("input", () => this.gallery.resize(SIDES[size.value]));
-    this.wide = action(say("explore.wide"), "W", () => this.#widen());
+    this.wide = action(say("explore.wide"), "W", () => this.widen());
     this.all = action(say("explore.pick_all"), "A", () => this.model.pick(this.model.list.places));
     const line = element("div", "line");
     line.append(this.all, this.wide, element("span", "spring"), size);
@@ -200,7 +198,8 @@ export class View {
     return this.toaster;
   }
 
-  #widen() {
+  // More room for the gallery, or less again.
+  widen() {
     this.root.classList.toggle("wide");
     this.wide.ariaPressed = String(this.root.classList.contains("wide"));
   }
@@ -225,7 +224,7 @@ export class View {
   }
 
   #ready() {
-    this.#tool(this.map.tool);
+    this.tool(this.map.tool);
     this.map.box.hidden = !this.model.points || !this.map.available;
     this.#drawEmpty("");
     this.map.reload();
@@ -384,48 +383,10 @@ export class View {
     });
   }
 
-  #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || this.picker.showing) return;
-    const [target] = event.composedPath();
-    if (target !== document.body && !this.root.contains(target)) return;
-    if (target.matches("input:not([type=checkbox]):not([type=range]), select")) return;
-    const press = {
-      l: () => this.buttons.label.click(), p: () => this.buttons.page.click(), f: () => this.buttons.similar.click(), 1: () => this.buttons.a.click(), 2: () => this.buttons.b.click(),
-      s: () => this.buttons.separate.click(),
-      z: () => this.labelling.undo(), a: () => this.all.click(), w: () => this.#widen(),
-      q: () => this.#tool("lasso"), r: () => this.#tool("rectangle"), m: () => this.#tool("move"), 0: () => this.map.fit(),
-      escape: () => this.#escape(),
-    }[event.key.toLowerCase()];
-    if (!press) return;
-    event.preventDefault();
-    event.stopPropagation();
-    press();
-  }
-
-  #escape() {
+  // One step back.
+  escape() {
     if (!this.zoomed.hidden) this.zoomed.hidden = true;
     else if (this.model.pickedCount) this.model.clearPicked();
     else if (this.model.list.kind !== "all") this.model.listAll();
-  }
-
-  #pasted(event) {
-    const file = imageOf(event.clipboardData);
-    if (file && this.model.space && this.root.isConnected) { event.preventDefault(); this.acts.byImage(file); }
-  }
-
-  #listenForDrops(signal) {
-    let inside = 0;
-    const carries = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
-    this.root.addEventListener("dragenter", (event) => { if (carries(event)) { inside += 1; this.drop.hidden = false; } }, { signal });
-    this.root.addEventListener("dragleave", (event) => { if (carries(event)) { inside -= 1; this.drop.hidden = inside <= 0; } }, { signal });
-    this.root.addEventListener("dragover", (event) => { if (carries(event)) event.preventDefault(); }, { signal });
-    this.root.addEventListener("drop", (event) => {
-      if (!carries(event)) return;
-      event.preventDefault();
-      inside = 0;
-      this.drop.hidden = true;
-      const file = imageOf(event.dataTransfer);
-      if (file) this.acts.byImage(file); else this.toast(say("explore.unreadable"), null);
-    }, { signal });
   }
 }
