@@ -67,6 +67,7 @@ def overview(request: Request) -> Answer:
         "people": people,
         "me": person().named(request.query_params.get("annotator", "")),
         "second_looks": _has_second_looks(collection),
+        "open_flags": client().labels.open_flags(collection) if reviews else 0,
     }
 
 

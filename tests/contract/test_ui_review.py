@@ -212,6 +212,9 @@ def test_the_view_is_told_what_it_needs_once(
     assert (told["reviews"], told["me"], told["people"]) == (True, "eve", ["ada"])
     assert told["names"][str(classes["owl"])] == "owl"
     assert not told["second_looks"]
+    assert told["open_flags"] == 0
+    house.client.labels.flag(COLLECTION, "ada", [1])
+    assert get(ui, "review").json["open_flags"] == 1
 
 
 def test_a_labeler_sees_and_takes_back_what_is_his_alone(

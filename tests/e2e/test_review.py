@@ -208,7 +208,7 @@ def test_every_part_opens_by_its_key_and_says_what_it_is_for(
         assert sizes == [0, 0]
     expect(review.page.locator(".flag blockquote").first).to_have_text(HOSTILE)
     review.page.locator("[data-deed=resolve]").first.click()
-    expect(review.toast).to_contain_text("done with")
+    expect(review.toast).to_contain_text("marked as done")
     review.open("Copies")
     expect(review.page.locator(".copy-group").first).to_be_visible()
     expect(review.page.locator(".copy-group").first.locator(".tile img").first).to_be_visible()

@@ -143,6 +143,11 @@ class ReviewingClient:
             if not token:
                 return
 
+    def open_flags(self, collection: str) -> int:
+        """How many flags are not done with."""
+        request = labels_pb2.ListFlagsRequest(collection=collection, open_only=True, page_size=1)
+        return self._stub.ListFlags(request).open
+
     def decisions(
         self,
         collection: str,

@@ -15,6 +15,7 @@ export class Desk extends EventTarget {
 
   async begin() {
     this.known = await this.server.call(`review?annotator=${encodeURIComponent(this.annotator)}`);
+    this.dispatchEvent(new CustomEvent("known"));
     return this.known;
   }
 

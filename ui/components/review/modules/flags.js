@@ -75,6 +75,7 @@ export class Flags {
       await this.desk.write("review/resolve", { seqs: [flag.seq], comment });
       this.desk.say(say("review.flag_resolved"));
     });
+    await this.desk.try(() => this.desk.begin());
     await this.again();
   }
 
@@ -90,6 +91,7 @@ export class Flags {
       await this.desk.write("review/resolve", { seqs: [flag.seq], comment: say("review.answer_named", { name }) });
       this.desk.relabelled(say("review.named", { count: rows.length, name }), seqs);
     });
+    await this.desk.try(() => this.desk.begin());
     await this.again();
   }
 }

@@ -39,6 +39,7 @@ export class View {
     main.append(this.rail, this.stage);
     root.replaceChildren(main, this.foot, this.dialogs.toast, this.dialogs.box);
     this.desk.addEventListener("change", () => this.part?.again());
+    this.desk.addEventListener("known", () => this.#count());
     const leave = new AbortController();
     // On the window, since what had the focus may be gone when a part is drawn again, and before Streamlit, which
     // has keys of its own (C, R).
@@ -64,6 +65,7 @@ export class View {
     if (this.left) return;
     this.parts = PARTS.filter((each) => each.everybody || this.desk.known.reviews);
     this.rail.replaceChildren(...this.parts.map((each, place) => this.#tab(each, place)));
+    this.#count();
     this.#open(this.parts[0].id);
     this.root.focus({ preventScroll: true });
   }
@@ -73,6 +75,15 @@ export class View {
     made.append(text("span", "name", TITLES[id]()), text("kbd", "", String(place + 1)));
     made.addEventListener("click", () => this.#open(id));
     return made;
+  }
+
+  // How many flags wait, beside their name.
+  #count() {
+    const tab = this.rail.querySelector("#review-flags");
+    if (!tab) return;
+    const { open_flags: count } = this.desk.known;
+    tab.querySelector(".badge")?.remove();
+    if (count) tab.querySelector(".name").after(Object.assign(text("span", "badge", String(count)), { title: say("review.open_flags", { count }) }));
   }
 
   #open(id) {
