@@ -368,6 +368,7 @@ def undo_labels(collection: str, body: Body) -> Answer:
         person().named(body["annotator"]),
         Selection(seqs=tuple(seqs)),
         request_id=wire.to_id(body["request_id"]),
+        only_own=person().role < Role.REVIEWER,
     )
     return {"seq": undone.seq}
 

@@ -111,6 +111,7 @@ def undo(collection: str, body: Body) -> Answer:
         person().named(body["annotator"]),
         _selection(collection, body),
         wire.to_id(body["request_id"]),
+        only_own=person().role < Role.REVIEWER,
     )
     return {"seq": undone.seq, "events": undone.events}
 
@@ -190,6 +191,7 @@ def _say(
 ) -> Answer:
     """Lease images and answer for them at once; what others hold is left out."""
     lease: Lease | None = None
+    request_id = f"{wire.to_id(body['request_id'])}-{class_id}-{relabel:d}"
     if rows.size:
         lease = client().labels.lease_rows(
             collection,
@@ -198,12 +200,14 @@ def _say(
             class_id,
             relabel=relabel,
             ttl_seconds=_RELABEL_SECONDS,
-            request_id=f"{wire.to_id(body['request_id'])}-{class_id}-{relabel:d}",
+            request_id=request_id,
         )
     if lease is None:
         return {"seq": 0, "rows": []}
     try:
-        seq = client().labels.submit(collection, lease.token, [said(lease.page.rows)])
+        seq = client().labels.submit(
+            collection, lease.token, [said(lease.page.rows)], request_id=f"{request_id}-said"
+        )
     except ServiceError:
         client().labels.release(collection, [lease.token])
         raise

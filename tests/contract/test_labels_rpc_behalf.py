@@ -4,7 +4,7 @@ import pytest
 
 from hundredfold.api.labels.v1 import labels_pb2
 from hundredfold.chassis.errors import PermissionDenied
-from tests.unit.labels.world import BIRDS, IS, OWL, Client, LabelsContract, said
+from tests.unit.labels.world import BIRDS, IS, OWL, Client, LabelsContract, new_id, said
 
 
 class TestOnBehalf(LabelsContract):
@@ -47,6 +47,15 @@ class TestOnBehalf(LabelsContract):
         seq = client.decide(OWL, 1, annotator="ann")
         with pytest.raises(PermissionDenied):
             client.undo(seq, annotator="bob", only_own=True)
+        many = labels_pb2.UndoManyRequest(
+            collection=BIRDS,
+            request_id=new_id(),
+            annotator="bob",
+            selection=labels_pb2.Selection(seqs=[seq]),
+            only_own=True,
+        )
+        with pytest.raises(PermissionDenied):
+            client.stub.UndoMany(many)
         assert client.labels() == {1: OWL}
         client.undo(seq, annotator="ann", only_own=True)
         assert client.labels() == {}

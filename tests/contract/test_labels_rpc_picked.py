@@ -104,11 +104,23 @@ class TestLeaseRows(LabelsContract):
         first = lease_rows(client, [1, 2], request_id=request_id)
         assert lease_rows(client, [1, 2], request_id=request_id) == first
         assert lease_rows(client, [1, 2], annotator="bob", request_id=request_id) is None
-        client.submit(first.token, said(OWL, IS, 1))
+        released = labels_pb2.ReleaseLeasesRequest(collection="birds", tokens=[first.token])
+        client.stub.ReleaseLeases(released)
         again = lease_rows(client, [1, 2], request_id=request_id)
-        assert rows_of(again.page.rows) == [2]
-        with pytest.raises(Conflict):
-            client.submit(first.token, said(TIT, IS, 1))
+        assert again.token > first.token
+
+    def test_an_answer_that_was_not_heard_can_be_sent_again(self, client: Client) -> None:
+        request_id, answer_id = new_id(), new_id()
+        seqs = set()
+        for _ in range(2):
+            lease = lease_rows(client, [1, 2], request_id=request_id)
+            answer = client.submit(lease.token, said(OWL, IS, 1), request_id=answer_id)
+            seqs.add(answer.seq)
+        assert len(seqs) == 1
+        with pytest.raises(Conflict) as told:
+            client.submit(lease.token, said(TIT, IS, 2))
+        assert told.value.metadata["state"] == "ANSWERED"
+        assert picked(client, 1, 2) == [2]
 
     def test_undo_gives_the_page_again(self, client: Client) -> None:
         lease = lease_rows(client, [1, 2], OWL)

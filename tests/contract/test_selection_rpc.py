@@ -498,6 +498,11 @@ class TestReading:
                 )
             ],
         )
+        picked = labels_pb2.Event()
+        picked.CopyFrom(slow)
+        picked.page.kind = page_pb2.PAGE_KIND_PICKED
+        system.ledger.decisions.append(picked)
+        assert system.forecast(0.999).seconds == usual, "what people pick says nothing of pages"
         system.ledger.decisions.append(slow)
         assert system.forecast(0.999).seconds == pytest.approx(3 * usual, rel=0.01)
 

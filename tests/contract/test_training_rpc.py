@@ -493,6 +493,9 @@ def test_an_answer_about_one_image_is_less_suspicious_than_one_about_a_page(serv
     served.ledger.say(labels={ROWS[6]: 1}, origin=page_pb2.PAGE_KIND_SINGLE)
     rows, _, _, alone, _ = suspicious(served, space=SPACE)
     assert alone[rows == ROWS[6]] < of_page
+    served.ledger.say(labels={ROWS[6]: 1}, origin=page_pb2.PAGE_KIND_PICKED)
+    rows, _, _, picked, _ = suspicious(served, space=SPACE)
+    assert picked[rows == ROWS[6]] == of_page, "picked images are labelled many at once"
 
 
 def test_what_suspicion_needs(served):

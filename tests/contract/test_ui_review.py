@@ -19,7 +19,7 @@ from tests.unit.ui.house import (
     served,
     services,
 )
-from ui.people import Person, Role, _present
+from ui.people import Person, Role, as_person
 from ui.routes import routes
 
 AT = f"/api/collections/{COLLECTION}"
@@ -40,11 +40,8 @@ class As:
             await self._app(scope, receive, send)
             return
         name, role = named.split()
-        token = _present.set(Person(name, Role[role]))
-        try:
+        with as_person(Person(name, Role[role])):
             await self._app(scope, receive, send)
-        finally:
-            _present.reset(token)
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +160,17 @@ def test_labels_are_kept_changed_or_taken_away(
     assert again.json == {"seq": 0, "rows": []}
 
 
+def test_what_was_not_heard_can_be_sent_again(
+    ui: Browser, house: Services, classes: dict[str, int]
+) -> None:
+    owl, tit = classes["owl"], classes["tit"]
+    decide(house, "ada", owl, 0)
+    body = {"rows": [0], "class_id": owl, "to": tit, "request_id": str(uuid.uuid4())}
+    first, again = (post(ui, "review/relabel", body).json for _ in range(2))
+    assert first == again
+    assert labels(house) == {0: tit}
+
+
 def test_what_cannot_be_said_leaves_no_lease_behind(
     ui: Browser, house: Services, classes: dict[str, int]
 ) -> None:
@@ -269,15 +277,12 @@ def test_the_modules_are_served(ui: Browser) -> None:
 
 
 def view_of(collection: str, role: str) -> None:
-    from ui.people import Person, Role, _present  # noqa: PLC0415 - AppTest runs the body alone
+    from ui.people import Person, Role, as_person  # noqa: PLC0415 - AppTest runs the body alone
     from ui.views import review  # noqa: PLC0415
     from ui.views.choice import Choice  # noqa: PLC0415
 
-    token = _present.set(Person("ada", Role[role]))
-    try:
+    with as_person(Person("ada", Role[role])):
         review.show(Choice(collection, "ada"))
-    finally:
-        _present.reset(token)
 
 
 @pytest.mark.parametrize(("role", "shown"), [("VIEWER", False), ("LABELER", True)])

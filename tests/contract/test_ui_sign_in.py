@@ -341,6 +341,8 @@ class TestWithALogin:
         (taken,) = ada.post(f"{AT}/answers", {"answers": [answer(page["token"], owl, 1)]}).json[
             "answers"
         ]
+        many = {"annotator": "ada", "seqs": [taken["seq"]], "request_id": str(uuid.uuid4())}
+        assert Seat(ui, "bob").post(f"{AT}/labels/undo", many).status == 403
         asked = {"annotator": "ada", "seq": taken["seq"], "request_id": str(uuid.uuid4())}
         assert Seat(ui, "bob").post(f"{AT}/undo", asked).status == 403
         assert Seat(ui, "rex").post(f"{AT}/undo", asked).status == 200
@@ -381,6 +383,15 @@ class TestWithALogin:
 
 
 _LEAST: Mapping[str, str] = {
+    "GET /exports/r": "reviewer",
+    "GET /review": "labeler",
+    "GET /review/history": "labeler",
+    "GET /review/flags": "labeler",
+    "GET /review/suspicious": "reviewer",
+    "GET /review/audits": "reviewer",
+    "GET /review/copies": "reviewer",
+    "POST /review/relabel": "reviewer",
+    "POST /review/name": "reviewer",
     "POST /groups": "reviewer",
     "POST /map/run": "reviewer",
     "POST /clusters/merge": "reviewer",

@@ -57,7 +57,7 @@ class Seat:
     def _hear(self, message: ConsoleMessage) -> None:
         # That a login has ended is told by a status, which the browser writes down as well.
         if message.type == "error" and "401 (Unauthorized)" not in message.text:
-            self.said.append(message.text)
+            self.said.append(f"{message.text} {message.location.get('url', '')}")
 
     def _asked(self, dialog: Dialog) -> None:
         self.said.append(f"dialog: {dialog.message}")

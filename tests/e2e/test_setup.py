@@ -71,7 +71,8 @@ def test_from_a_folder_to_a_file_of_labels(page: Page, system: System, few: Path
     assert (zero.name, zero.guideline) == ("zero", "a round one")
 
     go_to(page, "Export")
-    page.get_by_role("textbox", name="File that the services may read").fill(str(labels_of(few)))
+    page.get_by_test_id("stFileUploader").locator("input").set_input_files(few / "labels.csv")
+    expect(page.get_by_role("button", name="Remove labels.csv")).to_be_visible()
     page.get_by_role("button", name="Preview").click()
     expect(page.get_by_text("Classes that are not there")).to_be_visible()
     page.get_by_role("button", name="Add these classes").click()
@@ -89,11 +90,6 @@ def test_from_a_folder_to_a_file_of_labels(page: Page, system: System, few: Path
     assert len(lines) == PICTURES  # copies have the label of what they are copies of
     assert {each["label"] for each in lines} == set(NAMES)
     assert page.evaluate("window.__run") is None
-
-
-def labels_of(few: Path) -> Path:
-    """The true labels, by the keys that a folder gives."""
-    return few / "labels.csv"
 
 
 def test_a_place_that_nobody_may_read_is_told_in_words(page: Page, system: System) -> None:

@@ -54,19 +54,26 @@ class ReviewingClient:
         return wire.lease(answer.lease) if answer.HasField("lease") else None
 
     def undo_many(
-        self, collection: str, annotator: str, selection: Selection, request_id: str = ""
+        self,
+        collection: str,
+        annotator: str,
+        selection: Selection,
+        request_id: str = "",
+        *,
+        only_own: bool = False,
     ) -> UndoneMany:
         """Take many events back by one.
 
         Raises:
             NotFound: nothing of them counts.
-            PermissionDenied: one is another's and the caller is no reviewer.
+            PermissionDenied: one is another's, and the caller is no reviewer or asked for `only_own`.
         """
         request = labels_pb2.UndoManyRequest(
             collection=collection,
             annotator=annotator,
             selection=review_wire.selection_message(selection),
             request_id=request_id or str(uuid.uuid4()),
+            only_own=only_own,
         )
         answer = self._stub.UndoMany(request, timeout=_REFOLD_SECONDS)
         return UndoneMany(answer.seq, answer.events, answer.replayed)

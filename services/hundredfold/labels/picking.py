@@ -44,7 +44,10 @@ class Picking:
     def lease(
         self, collection: str, annotator: str, picked: Picked, ttl_seconds: float
     ) -> Lease | None:
-        """Lease what of it is free as one page; None when nothing is. The same again while the lease holds."""
+        """Lease what of it is free as one page; None when nothing is.
+
+        The same again while the lease holds or when it was answered, so that an answer can be sent again.
+        """
         schema = self._ledger.catalog.schema(collection)
         rows = self._representatives(collection, picked.rows)
         page = _page(replace(picked, rows=rows), schema)

@@ -172,14 +172,20 @@ class RecordStoreContract:
         assert event.details == {"comment": "blurred"}
         assert ask(records, "flags", 2) == []
 
-    def test_the_newest_lease_of_a_page_is_found_while_it_holds(self, records: Records) -> None:
+    def test_the_newest_lease_of_a_page_that_holds_or_was_answered_is_found(
+        self, records: Records
+    ) -> None:
         lease = self.lease(records, 1)
         assert ask(records, "lease_of", "p1", "bob") is None
         found = ask(records, "lease_of", "p1", "ann")
         assert found.token == lease.token
         with records.writing(BIRDS) as work:
-            work.end_leases([lease.token], LeaseState.RELEASED)
-        assert ask(records, "lease_of", "p1", "ann") is None
+            work.end_leases([lease.token], LeaseState.ANSWERED)
+        assert ask(records, "lease_of", "p1", "ann").state is LeaseState.ANSWERED
+        released = self.lease(records, 1)
+        with records.writing(BIRDS) as work:
+            work.end_leases([released.token], LeaseState.RELEASED)
+        assert ask(records, "lease_of", "p1", "ann").token == lease.token
 
     def test_a_request_id_is_found_and_cannot_be_written_twice(self, records: Records) -> None:
         written = draft(1)

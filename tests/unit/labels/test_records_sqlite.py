@@ -49,6 +49,20 @@ class TestSQLite(RecordStoreContract):
                 assert work.append(draft(count)) == count
             records.close()
 
+    def test_a_ledger_of_an_earlier_version_gets_the_indexes_that_it_lacks(
+        self, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "labels.sqlite3"
+        Records(open_database(f"sqlite:///{path}")).close()
+        with sqlite3.connect(path) as before:
+            before.execute("DROP INDEX events_by_time")
+        before.close()
+        Records(open_database(f"sqlite:///{path}")).close()
+        with sqlite3.connect(path) as after:
+            found = after.execute("SELECT name FROM sqlite_master WHERE type = 'index'").fetchall()
+        after.close()
+        assert ("events_by_time",) in found
+
     def test_nothing_is_taken_while_the_disk_is_nearly_full(self, tmp_path: Path) -> None:
         free = [10**9]
         database = open_database(

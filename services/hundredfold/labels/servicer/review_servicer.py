@@ -9,7 +9,7 @@ from hundredfold.labels.domain import rules
 from hundredfold.labels.flagging import Flags
 from hundredfold.labels.picking import Picked, Picking
 from hundredfold.labels.servicer import messages, review_messages
-from hundredfold.labels.servicer.asking import asker, may_know_planted
+from hundredfold.labels.servicer.asking import asker, may_know_planted, undoer
 from hundredfold.labels.servicer.audits_servicer import AuditsServicer
 from hundredfold.labels.undoing import Undoing
 
@@ -46,7 +46,7 @@ class ReviewServicer(AuditsServicer):
         """See labels.proto."""
         undone = self._undoing.undo(
             self._ledger.catalog.require(request.collection),
-            asker(request.annotator),
+            undoer(request.annotator, only_own=request.only_own),
             check_request_id(request.request_id),
             review_messages.selection(request.selection),
         )

@@ -182,9 +182,9 @@ class Reading:
         return _lease(rows[0]) if rows else None
 
     def lease_of(self, page_id: str, annotator: str) -> Lease | None:
-        """The newest ACTIVE lease of a page that somebody holds."""
+        """The newest lease of a page that somebody holds or has answered."""
         found = self._leases().where(
-            leases.c.state == LeaseState.ACTIVE,
+            leases.c.state.in_((LeaseState.ACTIVE, LeaseState.ANSWERED)),
             leases.c.page_id == page_id,
             leases.c.annotator == annotator,
         )

@@ -42,7 +42,7 @@ export class Guidelines {
   async #show(thumbs, rows) {
     if (!rows.length) return;
     const key = rows.join();
-    if (!this.examples.has(key)) this.examples.set(key, this.session.server.thumbnails(rows).then(pictures));
+    if (!this.examples.has(key)) this.examples.set(key, this.session.server.thumbnailBytes(rows).then(pictures));
     try {
       thumbs.replaceChildren(...(await this.examples.get(key)).filter((each) => each.src));
     } catch {

@@ -18,7 +18,7 @@ export async function neighbours(overlay, session) {
   overlay.open("neighbours", say("label.neighbours"), card);
   try {
     const { rows } = await server.call(`neighbours?row=${row}&limit=${MOST}`);
-    const images = await pictures(await server.thumbnails([row, ...rows]));
+    const images = await pictures(await server.thumbnailBytes([row, ...rows]));
     found.replaceChildren(...[row, ...rows].map((each, at) => thumb(overlay, session, page, each, images[at], at === 0)));
     const here = rows.filter((each) => page.rows.includes(each)).length;
     told.textContent = rows.length ? say("label.near_what", { count: rows.length, here }) : say("label.near_none");

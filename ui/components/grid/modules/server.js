@@ -39,6 +39,11 @@ export class Server {
 
   // A Blob for each row; an empty one for an image that can't be shown.
   async thumbnails(rows) {
+    return (await this.thumbnailBytes(rows)).map((bytes) => new Blob([bytes], { type: "image/jpeg" }));
+  }
+
+  // The same as arrays of bytes.
+  async thumbnailBytes(rows) {
     const found = [];
     for (let from = 0; from < rows.length; from += PICTURES) {
       const answer = await this.#ask(`thumbnails?rows=${rows.slice(from, from + PICTURES)}`);
@@ -93,7 +98,7 @@ function unpacked(buffer) {
   const pieces = [];
   for (let at = 0; at < buffer.byteLength;) {
     const size = view.getUint32(at, true);
-    pieces.push(new Blob([buffer.slice(at + 4, at + 4 + size)], { type: "image/jpeg" }));
+    pieces.push(new Uint8Array(buffer, at + 4, size));
     at += 4 + size;
   }
   return pieces;

@@ -155,7 +155,7 @@ export class Supply {
   async load(page) {
     for (let failures = 0; !page.pictures && this.open; ) {
       try {
-        page.pictures = await pictures(await this.session.server.thumbnails(page.rows));
+        page.pictures = await pictures(await this.session.server.thumbnailBytes(page.rows));
       } catch (error) {
         this.session.failed(error);
         await pause(patience(failures++));

@@ -21,8 +21,13 @@ export class Tiles {
   }
 
   prepare(page) {
-    if (!this.made.has(page)) this.made.set(page, page.rows.map((_, place) => tile(page, place)));
-    return this.made.get(page);
+    let made = this.made.get(page);
+    if (!made) {
+      made = page.rows.map((_, place) => tile(page, place));
+      this.made.set(page, made);
+      this.#drawAll(made, page);
+    }
+    return made;
   }
 
   show(page) {
@@ -36,18 +41,25 @@ export class Tiles {
 
   // Draw what changed since it was last drawn.
   mark(page) {
-    for (let place = 0; place < this.shown.length; place++) {
+    this.#drawAll(this.shown, page);
+    const focus = `tile-${page.focus}`;
+    if (this.focus === focus) return;
+    this.focus = focus;
+    this.grid.setAttribute("aria-activedescendant", focus);
+  }
+
+  #drawAll(tiles, page) {
+    for (let place = 0; place < tiles.length; place++) {
       const state = page.state(place);
-      const each = this.shown[place];
-      if (each.state === state) continue;
-      each.state = state;
-      this.#draw(each, page, place);
+      if (tiles[place].state === state) continue;
+      tiles[place].state = state;
+      this.#draw(tiles[place], page, place);
     }
   }
 
   // The names of classes have changed.
-  rename() {
-    for (const each of this.shown) each.state = NEVER;
+  rename(pages) {
+    for (const page of pages) for (const each of this.made.get(page) ?? []) each.state = NEVER;
   }
 
   #draw(tile, page, place) {
@@ -55,8 +67,7 @@ export class Tiles {
     const unsure = page.unsure.has(place);
     const own = page.assigned.get(place);
     const flagged = page.flagged.has(place);
-    const focus = place === page.focus;
-    tile.className = `tile${kicked ? " kicked" : ""}${unsure ? " unsure" : ""}${own ? " assigned" : ""}${focus ? " focus" : ""}`;
+    tile.className = `tile${kicked ? " kicked" : ""}${unsure ? " unsure" : ""}${own ? " assigned" : ""}${place === page.focus ? " focus" : ""}`;
     tile.ariaSelected = String(!kicked && !unsure);
     tile.mark.textContent = kicked ? "✕" : unsure ? "?" : own ? "✓" : "";
     tile.flag.hidden = !flagged;
@@ -67,7 +78,6 @@ export class Tiles {
       say("label.image", { number: place + 1 }), kicked && say("label.is_kicked"), unsure && say("label.is_unsure"),
       flagged && say("label.is_flagged"), chip,
     ].filter(Boolean).join(", ");
-    if (focus) this.grid.setAttribute("aria-activedescendant", tile.id);
   }
 
   // --- where things are

@@ -110,13 +110,19 @@ export class View {
   #changed(what) {
     const { page } = this.session;
     if (what === "page") this.#drawPage(page);
-    if (what === "classes") {
-      this.tiles.rename();
-      this.palette.draw();
-    }
+    if (what === "classes") this.#drawClasses();
     if (what !== "foot") this.#drawMarks(page);
     if (!page) this.empty.draw();
     if (what !== "marks") this.foot.draw();
+  }
+
+  // They are read again and again, and seldom new.
+  #drawClasses() {
+    const { classes, known, supply } = this.session;
+    if (this.classes === classes && this.known === known) return;
+    Object.assign(this, { classes, known });
+    this.tiles.rename(supply.pages);
+    this.palette.draw();
   }
 
   #drawPage(page) {

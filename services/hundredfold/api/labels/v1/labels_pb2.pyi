@@ -398,7 +398,7 @@ class LeaseRowsRequest(_message.Message):
     annotator: _builtins.str
     """Who asks; as in LeasePages."""
     request_id: _builtins.str
-    """A UUID; the same again returns the same lease as long as it holds."""
+    """A UUID; the same again returns the same lease while it holds and when it was answered, so that the answer can be sent again."""
     class_id: _builtins.int
     """The class that they are thought to be of; 0 = none."""
     relabel: _builtins.bool
@@ -462,12 +462,15 @@ class UndoManyRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ANNOTATOR_FIELD_NUMBER: _builtins.int
     SELECTION_FIELD_NUMBER: _builtins.int
+    ONLY_OWN_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """In which collection."""
     request_id: _builtins.str
     """A UUID; the same again returns the same answer."""
     annotator: _builtins.str
     """Who asks; as in Undo."""
+    only_own: _builtins.bool
+    """Only if all are the annotator's own, also where a service or a reviewer asks."""
     @_builtins.property
     def selection(self) -> Global___Selection:
         """Which; at most 1,000,000."""
@@ -479,10 +482,11 @@ class UndoManyRequest(_message.Message):
         request_id: _builtins.str = ...,
         annotator: _builtins.str = ...,
         selection: Global___Selection | None = ...,
+        only_own: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["selection", b"selection"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "collection", b"collection", "request_id", b"request_id", "selection", b"selection"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "collection", b"collection", "only_own", b"only_own", "request_id", b"request_id", "selection", b"selection"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -202,7 +202,7 @@ class LabelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LeaseRows(self, request, context):
-        """Leases images that a person picked himself as one page that never was in the queue and never goes there. Those that people labelled, that are in a lease or wait for an answer of an open audit are left out; what a model labelled under a certificate is not. Idempotent by request_id as long as the lease holds. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection, a class that is not in the schema, or `relabel` without a class. Works while the queue is away.
+        """Leases images that a person picked himself as one page that never was in the queue and never goes there. Those that people labelled, that are in a lease or wait for an answer of an open audit are left out; what a model labelled under a certificate is not. Idempotent by request_id while the lease holds, and for a day when it was answered: then the answer can be sent again. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection, a class that is not in the schema, or `relabel` without a class. Works while the queue is away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
