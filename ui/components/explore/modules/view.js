@@ -51,6 +51,7 @@ export class View {
     this.ended.abort();
     clearInterval(this.reading);
     this.map.leave();
+    this.pictures.leave();
     this.gallery.leave();
     this.clusters.leave();
   }
