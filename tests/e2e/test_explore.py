@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from tests.e2e.desk import ARGUMENTS
 from tests.e2e.system import System
 
 pytestmark = pytest.mark.e2e
 COLLECTION = "digits"
-ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic"]
 SLOW = 60_000
 
 

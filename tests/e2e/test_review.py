@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
 
 from hundredfold.client.types import MODEL_ORIGIN, Audit, Judgement, Verdict
+from tests.e2e.desk import ARGUMENTS
 from tests.e2e.system import System, wait_for
 
 pytestmark = pytest.mark.e2e
-ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic"]
 COLLECTION = "digits"
 HOSTILE = "<img src=x onerror='window.__run=1'>"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.e2e.desk import ARGUMENTS
 from tests.e2e.digits import NAMES, write_digits
 from tests.e2e.system import System, wait_for
-from tests.e2e.test_browser import ARGUMENTS
 from ui import bringing
 from ui.bringing import Standing
 
