@@ -82,11 +82,10 @@ class Seat:
         return self
 
     def views(self) -> list[str]:
-        """The addresses of the views that are offered, that of the home page first."""
+        """The names of the views that are offered, that of the home page first."""
         links = self.page.get_by_test_id("stTopNavLink")
         expect(links.first).to_be_visible(timeout=30_000)
-        found: list[str] = links.evaluate_all("links => links.map(link => link.href.split('?')[0])")
-        return found
+        return [each.split("\n")[-1] for each in links.all_inner_texts()]
 
     def cookies(self) -> set[str]:
         """The names of what the browser holds."""

@@ -135,9 +135,10 @@ def test_a_person_signs_in_labels_under_his_name_and_signs_out(
 @pytest.mark.parametrize(
     ("name", "views"),
     [
-        ("vic", {"Progress"}),
-        ("ann", {"Label", "Progress"}),
-        ("rex", {"Label", "Progress"}),
+        ("vic", {"Explore", "Progress"}),
+        ("ann", {"Label", "Explore", "Progress"}),
+        ("rex", {"Label", "Review", "Explore", "Progress"}),
+        ("root", {"Label", "Review", "Explore", "Progress", "Set-up"}),
     ],
 )
 def test_each_sees_the_views_of_his_role(
@@ -148,12 +149,7 @@ def test_each_sees_the_views_of_his_role(
     who.sign_in(name)
     expect(who.person).to_contain_text(name, timeout=30_000)
     expect(who.page.get_by_role("link", name="Progress")).to_be_visible(timeout=30_000)
-    shown = set(who.page.get_by_test_id("stTopNavLink").all_inner_texts())
-    words = {each.split("\n")[-1] for each in shown}
-    assert views <= words
-    assert ("Set-up" in words) == (name == "root")
-    assert ("Label" in words) == (name != "vic")
-    assert "Review" not in words or name == "rex"
+    assert set(who.views()) == views
 
 
 def test_a_login_that_ends_among_200_commits_loses_and_doubles_none(
@@ -328,11 +324,12 @@ def test_no_name_tag_file_or_comment_ever_runs(
         seat.sign_in(who)
         expect(seat.person).to_contain_text(who[:10], timeout=30_000)
         views = seat.views()
-        assert len(views) > 2
+        assert len(views) == 5
         for view in views:
-            seat.page.goto(f"{view}?collection={hostile}")
+            # As a person goes there: an address of its own makes Streamlit ask for what is not there.
+            seat.page.get_by_role("link", name=view, exact=True).click()
             expect(seat.person).to_be_visible(timeout=30_000)
-            seat.page.wait_for_timeout(1_500)
+            seat.page.wait_for_timeout(2_500)
             if view == views[0]:
                 expect(seat.tiles.first).to_be_visible(timeout=30_000)
                 for key in ("n", "Escape", "v", "Escape", "?", "Escape"):

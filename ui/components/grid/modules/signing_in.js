@@ -245,7 +245,7 @@ async function leave(then) {
 
 function drawOthers(place, mine) {
   const told = [...countsByName()].filter(([name]) => name && name !== mine)
-    .map(([name, count]) => ({ mark: `⏸ ${count} · ${name}`, words: say("people.others_wait", { count, name }) }));
+    .map(([name, count]) => ({ mark: `↑ ${count} · ${name}`, words: say("people.others_wait", { count, name }) }));
   place.textContent = told.map((each) => each.mark).join(", ");
   place.title = told.map((each) => each.words).join("\n");
   place.hidden = !told.length;
