@@ -201,7 +201,9 @@ class Browser:
 @contextmanager
 def served(app: ASGIApp) -> Iterator[Browser]:
     """An app on a port of this machine."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="on"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, log_level="error", access_log=False, lifespan="on")
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

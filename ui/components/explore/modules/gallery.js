@@ -10,7 +10,7 @@ export class Gallery {
   constructor(model, pictures) {
     this.model = model;
     this.pictures = pictures;
-    this.side = 116;
+    this.side = 96;
     this.tiles = new Map(); // number in the list -> tile
     this.focus = 0;
     this.anchor = 0;

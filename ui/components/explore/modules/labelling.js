@@ -91,6 +91,7 @@ export class Labelling {
     try {
       await this.model.server.call("labels/undo", { annotator: this.model.annotator, seqs: last.seqs, request_id: uuid() });
       this.model.setLabels(last.places, last.before);
+      if (!this.model.pickedCount) this.model.relist();
       this.tell(say("explore.undone", { count: last.count, name: this.model.name(last.classId) }), null);
     } catch (error) {
       this.#done.push(last);

@@ -1,5 +1,8 @@
 // Thumbnails as addresses that an <img> takes: asked for in batches, the last used few thousand kept.
 
+import { pause } from "/grid/dom.js";
+import { patience } from "/grid/server.js";
+
 const MOST = 3000;
 const AT_ONCE = 64;
 
@@ -29,20 +32,29 @@ export class Pictures {
     }
   }
 
+  // The view is gone: nothing is asked for any more.
+  leave() {
+    this.left = true;
+    for (const address of this.#kept.values()) if (address) URL.revokeObjectURL(address);
+    this.#kept.clear();
+  }
+
   // What was wanted before and is out of sight now is not asked for.
   forget(row) {
     this.#wanted.delete(row);
   }
 
   async #ask() {
-    while (this.#wanted.size) {
+    for (let failures = 0; this.#wanted.size && !this.left;) {
       const batch = [...this.#wanted].slice(-AT_ONCE); // what came into sight last
       for (const [row] of batch) this.#wanted.delete(row);
       try {
         const found = await this.server.thumbnails(batch.map(([row]) => row));
         batch.forEach(([row, takers], at) => this.#keep(row, found[at], takers));
+        failures = 0;
       } catch {
-        break; // whoever still shows these asks again when drawn
+        for (const [row, takers] of batch) this.#wanted.set(row, [...takers, ...(this.#wanted.get(row) ?? [])]);
+        await pause(patience(failures++));
       }
     }
     this.#asking = false;

@@ -19,6 +19,7 @@ import { Legend, Rail } from "./rail.js";
 const TOAST_MS = 6000;
 const READ_AGAIN_MS = 20_000;
 const SIDES = [76, 96, 116, 148, 196, 252];
+const SMALL = 1;
 const COLOURINGS = ["label", "prediction", "cluster", "uncertainty"];
 const PARTS = [2, 3, 4, 6, 8, 12, 16];
 
@@ -50,6 +51,7 @@ export class View {
     this.ended.abort();
     clearInterval(this.reading);
     this.map.leave();
+    this.pictures.leave();
     this.gallery.leave();
     this.clusters.leave();
   }
@@ -158,7 +160,7 @@ export class View {
     this.whole = action(say("explore.whole"), "", () => this.#whole());
     this.ofCluster = element("div", "of-cluster", { hidden: true });
     this.ofCluster.append(this.split, this.into, this.whole);
-    const size = element("input", "size", { type: "range", min: 0, max: SIDES.length - 1, value: 2, ariaLabel: say("explore.tile_size") });
+    const size = element("input", "size", { type: "range", min: 0, max: SIDES.length - 1, value: SMALL, ariaLabel: say("explore.tile_size") });
     size.addEventListener("input", () => this.gallery.resize(SIDES[size.value]));
     this.wide = action(say("explore.wide"), "W", () => this.widen());
     this.all = action(say("explore.pick_all"), "A", () => this.model.pick(this.model.list.places));
@@ -350,7 +352,9 @@ export class View {
     await this.labelling.label(places, classId);
     await this.model.readLabels().catch(() => {}); // read again soon
     // What was labelled does not stay in the way of what is to be.
-    if (this.model.filters.get("status").size && !this.model.pickedCount) this.model.relist();
+    if (!this.model.filters.get("status").size || this.model.pickedCount) return;
+    this.model.relist();
+    if (!this.model.list.places.length) this.model.listAll();
   }
 
   // Answer what is picked as a page: all of one class but those that are clicked.
