@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.e2e.desk import ARGUMENTS
 from tests.e2e.digits import NAMES, write_digits
@@ -27,14 +27,12 @@ def few(system: System) -> Path:
 
 
 @pytest.fixture
-def page(chromium: str) -> Iterator[Page]:
+def page(browser: BrowserContext) -> Iterator[Page]:
     expect.set_options(timeout=WAIT)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        made = browser.new_page(viewport={"width": 1280, "height": 720})
-        made.set_default_timeout(WAIT)
-        yield made
-        browser.close()
+    made = browser.new_page()
+    made.set_default_timeout(WAIT)
+    yield made
+    made.close()
     expect.set_options(timeout=5_000)
 
 
