@@ -127,7 +127,9 @@ def undone(system: System) -> int:
 
 
 def lay_out(page: Page) -> None:
-    button = page.get_by_role("button", name="Lay out the map")
+    button, points = page.get_by_role("button", name="Lay out the map"), page.locator(".points")
+    wait_for(lambda: button.is_visible() or points.is_visible(), 60, "a map, or the offer of one")
     if button.is_visible():
         button.click()
-    expect(button).to_be_hidden(timeout=LONG)
+    expect(points).to_be_visible(timeout=LONG)
+    expect(button).to_be_hidden()

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.e2e.desk import ARGUMENTS
 from tests.e2e.digits import NAMES, write_digits
 from tests.e2e.system import System, wait_for
 from ui import bringing
