@@ -397,15 +397,6 @@ _LEAST: Mapping[str, str] = {
     "POST /clusters/merge": "reviewer",
     "POST /map/separate": "viewer",
     "POST /search": "viewer",
-    "GET /review": "labeler",
-    "GET /review/history": "labeler",
-    "GET /review/suspicious": "reviewer",
-    "GET /review/audits": "reviewer",
-    "GET /review/copies": "reviewer",
-    "GET /review/flags": "labeler",
-    "POST /review/relabel": "reviewer",
-    "POST /review/name": "reviewer",
-    "GET /exports/r": "reviewer",
 }
 """The routes that take another role than the rule has it: a labeler may post, a viewer may get."""
 
