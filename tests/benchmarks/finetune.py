@@ -29,7 +29,6 @@ from tests.benchmarks.looping.rows import SOURCES, Source, chosen
 LABELS = {"clothing": 800, "caltech101": 1_000, "cifar10": 2_000}
 _STRENGTH, _STEPS = 30.0, 500  # of the logistic regression: C, and iterations of L-BFGS
 _CLUSTERS_A_CLASS = 10
-_MOST_WAIT = 7_200.0
 Say = Callable[[str], None]
 
 
@@ -90,12 +89,12 @@ class Bench:
         self._say(f"{name}, seed {seed}: training on {labels} labels")
         began = time.monotonic()
         asked = self._client.training.train(name, space=before, seconds=self._seconds, seed=seed)
-        trained = self._client.training.runs.wait(asked.run_id, _MOST_WAIT)
+        trained = self._client.training.runs.wait(asked.run_id)
         wall = time.monotonic() - began
         after = str(trained.result["model"])
         self._say(f"{name}, seed {seed}: embedding with {after}")
         embedding = self._client.embedding
-        embedding.runs.wait(embedding.embed_collection(name, model=after).run_id, _MOST_WAIT)
+        embedding.runs.wait(embedding.embed_collection(name, model=after).run_id)
         spaces = {
             "before": self._judged(name, before, known, drawn),
             "after": self._judged(name, after, known, drawn),
@@ -124,7 +123,7 @@ class Bench:
             lines.writerows([row, names[int(known.truth[row])]] for row in rows.tolist())
         self._client.labels.clear(collection)
         run = self._client.labels.import_(collection, str(file), "csv")
-        self._client.labels.runs.wait(run.run_id, _MOST_WAIT)
+        self._client.labels.runs.wait(run.run_id)
 
     def _judged(
         self, collection: str, space: str, known: Known, drawn: NDArray[np.int64]

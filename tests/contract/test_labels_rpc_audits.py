@@ -654,6 +654,24 @@ class TestGetAudit(AuditContract):
         certify(client, audit.audit_id)
         assert client.labels() == merged
 
+    def test_an_image_whose_guess_was_refused_is_wrong_until_it_has_a_label(
+        self, client: Client, truth: dict[int, int]
+    ) -> None:
+        refused = [row for row, class_id in truth.items() if class_id == OWL][:60]
+        client.offer(page_message("refused", refused, class_id=OWL), total=MANY)
+        (lease,) = client.lease()
+        client.submit(lease.token, said(OWL, IS_NOT, *refused))
+        started = start(client, sample=200)
+        assert started.population == MANY - 60
+        answer(client, truth)
+        audit = get(client, started.audit_id)
+        assert (audit.errors, audit.state) == (0, FAILED)
+        assert audit.bound > 60 / MANY
+        put_right(client, truth | dict.fromkeys(refused, TIT))
+        audit = get(client, started.audit_id)
+        assert audit.state == PASSED
+        assert audit.bound < 60 / MANY
+
     def test_a_labeller_who_kicks_everything_fails_it(
         self, client: Client, truth: dict[int, int]
     ) -> None:

@@ -76,7 +76,8 @@ class Auditor:
             scene = self._scene(collection, wanted, everything)
             plan, drawn = draw(collection, request_id, wanted, scene)
             meta = {"model": wanted.model, "cluster": wanted.cluster}
-            self._store.save(collection, plan.audit_id, scene.population, drawn, meta)
+            unlabelled = scene.population.and_also(scene.refused)
+            self._store.save(collection, plan.audit_id, unlabelled, drawn, meta)
             details = plan.document()
             draft = Draft(EventKind.AUDIT, asker.name, request_id, body, details=details)
             with self._ledger.writing(collection) as work:
@@ -160,7 +161,7 @@ class Auditor:
                 labelled = fold.labelled_by_people()
                 if wanted.cluster:
                     everything = _of_cluster(fold, everything, total)
-                population = _unanswered(fold, everything, wanted)
+                population, refused = _unanswered(fold, everything, wanted)
                 cleared = fold.standing.cleared
             plans = self._audits.plans(reading)
             newest = self._audits.find(reading, "")
@@ -176,7 +177,8 @@ class Auditor:
         opened = newest is not None and newest.state is AuditState.OPEN
         return Scene(
             population=population,
-            total=max(total, labelled + len(population.rows)),
+            refused=refused,
+            total=max(total, labelled + len(population.rows) + len(refused.rows)),
             people=people,
             looks=sum(seq > cleared for seq in looks),
             audits=len(plans),
@@ -236,8 +238,12 @@ def _same_claim(plan: Plan, wanted: Wanted, class_id: int) -> bool:
     return same and error < _SAME_ERROR
 
 
-def _unanswered(fold: Fold | ClassView, everything: Population, wanted: Wanted) -> Population:
-    """What people have said nothing of, and what each image would get; what is known to be wrong would not.
+def _unanswered(
+    fold: Fold | ClassView, everything: Population, wanted: Wanted
+) -> tuple[Population, Population]:
+    """What people have said nothing of, with what each image would get; and where they refused just that.
+
+    Only an audit of all images has to answer for the latter: they get no label by it.
 
     An audit of all images answers for those too that a model labelled before, as the cluster they were in:
     each with the label it has.
@@ -248,8 +254,10 @@ def _unanswered(fold: Fold | ClassView, everything: Population, wanted: Wanted) 
         certified = _certified(fold, rows)
         class_ids = np.where(certified, fold.class_of(rows), class_ids)
         answered &= ~certified
-    kept = ~answered & ~fold.refused(rows, class_ids)
-    return Population(rows, class_ids, everything.probabilities).only(kept)
+    refused = ~answered & fold.refused(rows, class_ids)
+    answers_for = refused & bool(wanted.model and not wanted.find_threshold)
+    guessed = Population(rows, class_ids, everything.probabilities)
+    return guessed.only(~answered & ~refused), guessed.only(answers_for)
 
 
 def _certified(fold: Fold | ClassView, rows: Rows) -> Mask:

@@ -32,9 +32,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What an audit is drawn from: images people did not label, and what is known of the others."""
+    """What an audit is drawn from: images people did not label, and what is known of the others.
+
+    `refused` are images they did not label either, but whose guess they refused.
+    """
 
     population: Population
+    refused: Population
     total: int
     people: People
     looks: int
@@ -89,6 +93,7 @@ def draw(collection: str, request_id: str, wanted: Wanted, scene: Scene) -> tupl
         stages=sizes,
         level=level,
         class_id=scene.class_id,
+        refused=len(scene.refused.rows),
     )
     return plan, drawn
 
@@ -124,7 +129,9 @@ def _size(wanted: Wanted, scene: Scene, alpha: float, classes: int) -> int:
         expected = _CLUSTER_WRONG * wanted.allowed_error * count
     else:
         expected = float(np.sum(1 - sure.astype(np.float64)))
-    limit = errors_to_leave(scene.total, wanted.allowed_error, scene.total - count, people)
+    refused = len(scene.refused.rows)
+    labelled = scene.total - count - refused
+    limit = errors_to_leave(scene.total, wanted.allowed_error, labelled, people) - refused
     if wanted.by_class:
         return sampling.smallest_sample(count, expected, limit, alpha, people.miss_rate)
     level, size = alpha, 0

@@ -69,6 +69,8 @@ class Plan:
         stages: images of the sample looked at after each stage; none = there is only one.
         level: the nominal probability of error of each stage; 0 = alpha.
         class_id: where an image may be of several classes the one audited; else 0.
+        refused: images nobody had labelled beside those of the population, whose guess people had refused: each is
+            wrong until it has a label.
     """
 
     audit_id: str
@@ -90,6 +92,7 @@ class Plan:
     stages: tuple[int, ...] = ()
     level: float = 0.0
     class_id: int = 0
+    refused: int = 0
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -150,7 +153,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """What people said, since it was drawn, of the population of an audit.
+    """What people said, since it was drawn, of the images that nobody had labelled: population and refused.
 
     Attributes:
         labelled: images that they gave a label.
@@ -324,8 +327,9 @@ def _whole_bound(plan: Plan, wrong: int, people: People, size: int, mended: Mend
         most = most_wrong_stratified(plan.strata, errors, plan.alpha)
     else:
         most = most_wrong(plan.population, size, errors, plan.level or plan.alpha)
-    by_people = people.error * (plan.total - plan.population + mended.labelled)
-    return min(1.0, (max(0, most - mended.put_right) + by_people) / plan.total)
+    unlabelled = plan.population + plan.refused - mended.labelled
+    by_model = max(0, most + plan.refused - mended.put_right)
+    return min(1.0, (by_model + people.error * (plan.total - unlabelled)) / plan.total)
 
 
 def _may_pass(plan: Plan, wrong: int, people: People, size: int) -> bool:

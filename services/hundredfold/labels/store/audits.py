@@ -39,6 +39,15 @@ class Population:
         """Those of a mask [m]."""
         return Population(self.rows[kept], self.class_ids[kept], self.probabilities[kept])
 
+    def and_also(self, others: "Population") -> "Population":
+        """With other images among them."""
+        order = np.argsort(np.concatenate([self.rows, others.rows]), kind="stable")
+        return Population(
+            np.concatenate([self.rows, others.rows])[order],
+            np.concatenate([self.class_ids, others.class_ids])[order],
+            np.concatenate([self.probabilities, others.probabilities])[order],
+        )
+
     def at(self, places: Rows) -> Drawn:
         """Those at some places, in the order in which they were drawn."""
         turns = np.argsort(places, kind="stable")
@@ -136,7 +145,7 @@ class AuditStore:
         manifest.save()
 
     def population(self, collection: str, audit_id: str) -> Population:
-        """What an audit was drawn from, mapped."""
+        """What nobody had labelled when an audit was drawn, mapped."""
         names = (layout.AUDIT_ROWS, layout.AUDIT_CLASSES, layout.AUDIT_PROBABILITIES)
         manifest = Manifest.load(self._store, layout.audit(collection, audit_id))
         return Population(*(manifest.read_array(self._store, name, mmap=True) for name in names))

@@ -1564,7 +1564,7 @@ class Audit(_message.Message):
     total: _builtins.int
     """Images to label in the collection, labelled ones counted; or images of the cluster, without those of the random stream and those that a model labelled before."""
     population: _builtins.int
-    """Images that no person had labelled, set aside or kicked from the class in question when it was drawn. An audit of all images together answers also for those that a cluster's certificate labelled."""
+    """Images that no person had labelled, set aside or kicked from the class in question when it was drawn. Of an audit of all images those kicked from the class that they would get count as wrong until they have a label. An audit of all images together answers also for those that a cluster's certificate labelled."""
     sample: _builtins.int
     """Drawn of them, without replacement: images of the stages begun so far. An audit of all images together, without `by_class` and `find_threshold`, goes through up to 2 stages, the second as large as the first; it ends with the first one that proves the bound once what was found wrong is put right, after the last one, or when no later one could; else the next one's pages are queued. The probability of error holds over all stages together."""
     answered: _builtins.int
