@@ -33,9 +33,13 @@ STREAMS: tuple[str, ...] = (
     "hundredfold.api.catalog.v1.CatalogService/GetThumbnails",
     "hundredfold.api.embedding.v1.EmbeddingService/EmbedImages",
     "hundredfold.api.hashing.v1.HashingService/HashImages",
+    "hundredfold.api.index.v1.IndexService/GetAssignment",
     "hundredfold.api.index.v1.IndexService/GetMap",
+    "hundredfold.api.index.v1.IndexService/SeparateGroups",
     "hundredfold.api.labels.v1.LabelsService/GetLabels",
     "hundredfold.api.labels.v1.LabelsService/WatchDecisions",
+    "hundredfold.api.runs.v1.RunsService/ReadFile",
+    "hundredfold.api.runs.v1.RunsService/TakeFile",
     "hundredfold.api.runs.v1.RunsService/WatchRun",
     "hundredfold.api.training.v1.TrainingService/GetPredictions",
 )
