@@ -32,3 +32,8 @@ export function uuid() {
     .map((each) => each.toString(16).padStart(2, "0")).join("");
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20)}`;
 }
+
+// Whether the address is that of the Label view, which is the first one: also while the frame draws it anew.
+export function isLabelView() {
+  return ["", "label"].includes(location.pathname.split("/").at(-1));
+}

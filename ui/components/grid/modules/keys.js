@@ -1,5 +1,7 @@
 // From keys to actions.
 
+import { isLabelView } from "./dom.js";
+
 const FIELDS = "input, textarea, select, [contenteditable]";
 const CONTROLS = "button, a, summary, [role=menu], [role=dialog], [role=combobox], [role=option]";
 // What can be done while one image is shown large.
@@ -9,7 +11,7 @@ const WITH_ZOOM = new Set(["left", "right", "up", "down", "kick", "unsure", "gue
 export function listen(view, signal) {
   window.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (belongsToAnother(event)) return;
+    if (!isLabelView() || belongsToAnother(event)) return;
     const action = actionOf(view, event);
     if (!action) return;
     event.preventDefault();

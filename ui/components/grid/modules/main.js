@@ -1,6 +1,7 @@
 // The way in. Streamlit calls `mount` again at every run of its script, often with the same element:
 // what is there is kept, so that no listener is added twice.
 
+import { isLabelView } from "./dom.js";
 import { Outbox, openTab } from "./outbox.js";
 import { keepQuiet } from "./quiet.js";
 import { Session } from "./session.js";
@@ -27,16 +28,15 @@ export function mount({ parentElement, data: { collection, annotator } }) {
     shown = { root, session, view: new View(root, session) };
     session.start();
   }
-  const { pathname } = location;
-  return () => whenGone(root, pathname, performance.now() + BACK_MS);
+  return () => whenGone(root, performance.now() + BACK_MS);
 }
 
 // Leave as soon as another view is shown, or the grid did not come back.
-function whenGone(root, pathname, until) {
+function whenGone(root, until) {
   setTimeout(() => {
     if (shown?.root !== root || root.isConnected) return;
-    if (location.pathname !== pathname || performance.now() > until) leave();
-    else whenGone(root, pathname, until);
+    if (!isLabelView() || performance.now() > until) leave();
+    else whenGone(root, until);
   }, LOOK_MS);
 }
 
