@@ -15,7 +15,7 @@ from ui.registered import registry
 from ui.routes import MODULES
 from ui.words import say
 
-_LEAST = {"review": Role.REVIEWER, "explore": Role.VIEWER, "progress": Role.VIEWER}
+_LEAST = {"review": Role.LABELER, "explore": Role.VIEWER, "progress": Role.VIEWER}
 _LEAST_OF_LABEL = Role.LABELER
 _LEAST_OF_OTHERS = Role.ADMIN
 

@@ -136,7 +136,7 @@ def test_a_person_signs_in_labels_under_his_name_and_signs_out(
     ("name", "views"),
     [
         ("vic", {"Explore", "Progress"}),
-        ("ann", {"Label", "Explore", "Progress"}),
+        ("ann", {"Label", "Review", "Explore", "Progress"}),
         ("rex", {"Label", "Review", "Explore", "Progress"}),
         ("root", {"Label", "Review", "Explore", "Progress", "Set-up"}),
     ],

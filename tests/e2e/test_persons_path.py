@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 from tests.e2e.desk import Grid
 from tests.e2e.digits import NAMES, write_digits
-from tests.e2e.system import System, wait_for
+from tests.e2e.system import ROOT, System, wait_for
 from tests.e2e.test_explore import lasso, picked
 from tests.e2e.test_setup import go_to, new_collection
 
@@ -19,6 +19,8 @@ IMAGES = 1_000
 PAGES = 20
 COPIES = 2
 NAME = "one-sitting"
+PICTURES = ROOT / "build" / "screenshots"
+"""Each view as it was left: to be looked at."""
 LONG = 240_000
 
 
@@ -48,6 +50,9 @@ def window(browser: BrowserContext) -> Iterator[Page]:
 
 def view(page: Page, name: str) -> None:
     """Go to a view; no trace of Python is ever on the screen."""
+    page.screenshot(
+        path=PICTURES / f"{page.url.partition('?')[0].rpartition('/')[2] or 'label'}.png"
+    )
     expect(page.get_by_test_id("stException")).to_have_count(0)
     page.get_by_role("link", name=name).click()
 
