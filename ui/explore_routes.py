@@ -18,8 +18,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount
 
 from hundredfold.chassis.errors import Conflict, InvalidArgument, NotFound, ServiceError
-from hundredfold.client.review_types import Selection
-from hundredfold.client.types import Found, Judgement, Map, Rows, Run, Verdict
+from hundredfold.client.types import Found, Judgement, Map, Rows, Run, Selection, Verdict
 from ui import wire
 from ui.backend import client
 from ui.people import Role, person

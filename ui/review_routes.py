@@ -8,8 +8,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount
 
 from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
-from hundredfold.client.review_types import Selection
-from hundredfold.client.types import Event, Judgement, Lease, Rows, Verdict
+from hundredfold.client.types import Event, Judgement, Lease, Rows, Selection, Verdict
 from ui import review_wire, wire
 from ui.backend import client
 from ui.people import Role, person

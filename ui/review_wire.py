@@ -3,8 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hundredfold.client.review_types import Flag, Selection, UndoPreview
-from hundredfold.client.types import Audit, Event, Judgement, Schema, Suspicious
+from hundredfold.client.types import (
+    Audit,
+    Event,
+    Flag,
+    Judgement,
+    Schema,
+    Selection,
+    Suspicious,
+    UndoPreview,
+)
 from ui.wire import Json, to_rows, whole
 
 MOST_SHOWN = 120

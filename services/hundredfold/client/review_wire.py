@@ -4,7 +4,7 @@ import numpy as np
 
 from hundredfold.api.labels.v1 import labels_pb2
 from hundredfold.chassis.tensors import unpack
-from hundredfold.client import review_types as types
+from hundredfold.client import types
 
 _KIND = "EVENT_KIND_"
 

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
 from hundredfold.chassis.tensors import pack
 from hundredfold.client import review_wire, wire
-from hundredfold.client.review_types import Flag, Selection, UndoneMany, UndoPreview
-from hundredfold.client.types import Event, Lease
+from hundredfold.client.types import Event, Flag, Lease, Selection, UndoneMany, UndoPreview
 
 _PAGE = 500
 _REFOLD_SECONDS = 120.0

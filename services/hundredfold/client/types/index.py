@@ -1,0 +1,62 @@
+"""What was found: neighbours, copies, clusters, the map."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hundredfold.client.types.pages import Rows
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found: rows int64 [q, limit], -1 = no more; similarities float32 [q, limit]."""
+
+    rows: NDArray[np.int64]
+    similarities: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class DuplicateGroup:
+    """A representative, its copies int64 [n] and their distances uint8 [n] in bits."""
+
+    representative: int
+    copies: Rows
+    distances: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class DuplicateGroups:
+    """Groups of two and more, largest first, and how many there are in all."""
+
+    duplicates: str
+    groups: tuple[DuplicateGroup, ...]
+    group_count: int
+    copy_count: int
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One cluster: `medoid` is the row nearest to its centre."""
+
+    number: int
+    size: int
+    medoid: int
+    spread: float
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """In which cluster of a clustering `run` each image is: rows int64 [n], numbers int32 [n]."""
+
+    run: str
+    rows: Rows
+    numbers: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Map:
+    """The 2-D map: rows int64 [n], points float32 [n, 2] within -1 to 1."""
+
+    rows: Rows
+    points: NDArray[np.float32]
