@@ -126,6 +126,7 @@ def test_a_person_signs_in_labels_under_his_name_and_signs_out(
     wait_for(lambda: offered.decisions("ann"), 10, "the decision under her name")
     ann.page.reload()
     expect(ann.person).to_contain_text("ann", timeout=30_000)
+    expect(ann.tiles.first).to_be_visible(timeout=60_000)
     ann.sign_out()
     wait_for(lambda: offered.leased() == 0, 10, "her pages go back")
     assert "hundredfold_session" not in ann.cookies()

@@ -32,9 +32,10 @@ export class Server {
     return `${this.base}/images/${row}`;
   }
 
-  // GET without a body, POST with one; the JSON that comes back.
-  async call(path, body) {
-    return whole((await this.#ask(path, body === undefined ? {} : post(body, this.annotator))).json());
+  // GET without a body, POST with one; the JSON that comes back. A `signal` can abort it.
+  async call(path, body, signal) {
+    const options = body === undefined ? {} : post(body, this.annotator);
+    return whole((await this.#ask(path, { ...options, signal })).json());
   }
 
   // A Blob for each row; an empty one for an image that can't be shown.
@@ -57,9 +58,9 @@ export class Server {
     return (await this.#ask(path)).arrayBuffer();
   }
 
-  // Sent even while the window closes: nobody waits for the answer.
-  release(tokens) {
-    if (tokens.length) fetch(`${this.base}/releases`, { ...post({ tokens }), keepalive: true }).catch(() => {});
+  // Sent even while the window closes, when nobody can wait for the answer.
+  async release(tokens) {
+    if (tokens.length) await fetch(`${this.base}/releases`, { ...post({ tokens }), keepalive: true }).catch(() => {});
   }
 
   // What is asked while nobody is signed in waits until somebody is, and is asked then.

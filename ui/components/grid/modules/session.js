@@ -59,13 +59,23 @@ export class Session extends EventTarget {
 
   // Give all pages back; what was answered stays known for undo.
   stop() {
-    this.timers?.forEach(clearInterval);
-    this.keys = [];
+    this.#rest();
     this.supply.stop();
   }
 
-  release() {
-    this.supply.release();
+  // The same; resolves when the server has them.
+  leave() {
+    this.#rest();
+    return this.supply.leave();
+  }
+
+  #rest() {
+    this.timers?.forEach(clearInterval);
+    this.keys = [];
+  }
+
+  hide() {
+    this.supply.hide();
   }
 
   // While the server is away: the next time.

@@ -14,6 +14,10 @@ const STRAY_KEYS_MS = 700;     // keys that were meant for the page when the pan
 const RELOAD_AGAIN_MS = 10_000;
 const COUNT_MS = 3000;
 const IN_USE_MS = 60_000;      // what he does is told so often, so that his login goes on
+const GIVE_BACK_MS = 3000;     // for the pages of one who signs out
+
+// Told to the window before somebody signs out; whoever holds something adds his promise to its detail.
+export const LEAVING = "hundredfold:leaving";
 
 let known = { name: "", local: true, provider: false };
 let bar = null;                // where the theme's colours are read from
@@ -238,7 +242,9 @@ export function mountPerson({ parentElement, data, setTriggerValue }) {
 }
 
 async function leave(then) {
-  window.dispatchEvent(new Event("pagehide")); // pages are given back while that is allowed
+  const leaving = []; // pages are given back while that is allowed
+  window.dispatchEvent(new CustomEvent(LEAVING, { detail: leaving }));
+  await Promise.race([Promise.all(leaving), pause(GIVE_BACK_MS)]);
   await fetch("/api/sign-out", post({})).catch(() => {});
   then();
 }

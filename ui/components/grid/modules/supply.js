@@ -42,14 +42,28 @@ export class Supply {
     this.clear();
   }
 
+  // The same; those too that are still on their way. Resolves when the server has them.
+  async leave() {
+    this.open = false;
+    await Promise.all([this.fetching, this.clear()]);
+  }
+
   clear() {
-    this.release();
+    const released = this.release();
     this.held.clear();
     this.pages = [];
+    return released;
+  }
+
+  // The window closes, or is kept out of sight. What is on its way is aborted first: pages given back just now
+  // must not be leased again to a window that is gone.
+  hide() {
+    this.asking?.abort();
+    this.release();
   }
 
   release() {
-    this.session.server.release([...this.held.keys()]);
+    return this.session.server.release([...this.held.keys()]);
   }
 
   // The page on the screen is answered, or given back by whoever calls.
@@ -83,11 +97,17 @@ export class Supply {
     return 1 + Math.min(MOST_AHEAD, Math.max(AHEAD, this.turned.length));
   }
 
-  async fetchAhead() {
-    if (this.fetching) return;
-    this.fetching = true;
+  get #wants() {
+    return this.open && this.pages.length < this.wanted;
+  }
+
+  fetchAhead() {
+    if (this.#wants) this.fetching ??= this.#fetchAhead();
+  }
+
+  async #fetchAhead() {
     const { session } = this;
-    for (let failures = 0; this.open && this.pages.length < this.wanted;) {
+    for (let failures = 0; this.#wants;) {
       try {
         if (!session.known) await session.read(); // a page can't be answered before its classes are there
         if (!await this.#fetch(this.wanted - this.pages.length)) {
@@ -102,18 +122,20 @@ export class Supply {
         await pause(patience(error instanceof Denied ? Infinity : failures++));
       }
     }
-    this.fetching = false;
+    this.fetching = null;
   }
 
   // Lease pages and load their pictures; returns how many there were.
   async #fetch(limit) {
     const { session } = this;
-    const { leases, progress } = await session.server.call("leases", { annotator: session.annotator, limit });
+    this.asking = new AbortController();
+    const asked = { annotator: session.annotator, limit };
+    const { leases, progress } = await session.server.call("leases", asked, this.asking.signal);
     session.answered(progress);
     const pages = leases.map((lease) => this.hold(lease));
     if (pages.length) this.#keep();
     if (!this.open) {
-      this.clear();
+      await this.clear();
       return 0;
     }
     if (pages.some((page) => !session.knows(page))) await session.read().catch(() => {}); // numbers for names, at worst

@@ -11,6 +11,7 @@ import { listen } from "./keys.js";
 import { Overlay } from "./overlay.js";
 import { point } from "./pointer.js";
 import { Question } from "./question.js";
+import { LEAVING } from "./signing_in.js";
 import { Tiles } from "./tiles.js";
 import { Toast } from "./toast.js";
 import { say } from "./words.js";
@@ -97,7 +98,8 @@ export class View {
     on(session, "ahead", (event) => this.tiles.prepare(event.detail));
     on(session, "toast", (event) => this.toast.show(event.detail));
     on(session, "done", (event) => this.toast.tell(event.detail, this.keymap.hint("undo")));
-    on(window, "pagehide", () => session.release());
+    on(window, "pagehide", () => session.hide());
+    on(window, LEAVING, (event) => event.detail.push(session.leave()));
     on(window, "pageshow", () => session.tryToRenew());
     on(document, "visibilitychange", () => document.hidden || session.tryToRenew());
     const size = new ResizeObserver(([{ contentRect }]) => this.tiles.resize(contentRect.width, contentRect.height));
