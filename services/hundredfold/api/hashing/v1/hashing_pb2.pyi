@@ -35,9 +35,9 @@ class _AlgorithmEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Algorithm.V
     ALGORITHM_DHASH_EXACT: _Algorithm.ValueType  # 2
     """64-bit gradient hash, equal to `imagehash.dhash` of the stored pixels bit for bit; stored as `dhash-exact-1`."""
     ALGORITHM_PHASH_FAST: _Algorithm.ValueType  # 3
-    """64-bit DCT hash from a scaled decode, some bits apart from the exact one; stored as `phash-fast-1`."""
+    """64-bit DCT hash from a scaled decode of the luma, at most a few bits apart from the exact one; stored as `phash-fast-2`."""
     ALGORITHM_DHASH_FAST: _Algorithm.ValueType  # 4
-    """64-bit gradient hash from a scaled decode; stored as `dhash-fast-1`."""
+    """64-bit gradient hash from a scaled decode of the luma; a bit needs a step of more than one grey level; stored as `dhash-fast-2`."""
 
 class Algorithm(_Algorithm, metaclass=_AlgorithmEnumTypeWrapper):
     """A way to hash. Hashes of different algorithms are never compared."""
@@ -49,9 +49,9 @@ ALGORITHM_PHASH_EXACT: Algorithm.ValueType  # 1
 ALGORITHM_DHASH_EXACT: Algorithm.ValueType  # 2
 """64-bit gradient hash, equal to `imagehash.dhash` of the stored pixels bit for bit; stored as `dhash-exact-1`."""
 ALGORITHM_PHASH_FAST: Algorithm.ValueType  # 3
-"""64-bit DCT hash from a scaled decode, some bits apart from the exact one; stored as `phash-fast-1`."""
+"""64-bit DCT hash from a scaled decode of the luma, at most a few bits apart from the exact one; stored as `phash-fast-2`."""
 ALGORITHM_DHASH_FAST: Algorithm.ValueType  # 4
-"""64-bit gradient hash from a scaled decode; stored as `dhash-fast-1`."""
+"""64-bit gradient hash from a scaled decode of the luma; a bit needs a step of more than one grey level; stored as `dhash-fast-2`."""
 Global___Algorithm: _TypeAlias = Algorithm  # noqa: Y015
 
 @_typing.final
