@@ -8,8 +8,11 @@ installed.
 
 import importlib.util
 import io
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle, islice
+from pathlib import Path
 from typing import Any
 
 import imagehash
@@ -17,13 +20,19 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
+from hundredfold.client.types import Algorithm
 from hundredfold.hashing.domain.algorithms import DEFAULT, DHASH_FAST, PHASH_FAST, hash_images
 from hundredfold.hashing.domain.luma import SIDE
 from tests.benchmarks.hashes.photographs import cases, found
 from tests.benchmarks.hashes.rounds import Spent, rate, ratio, turns
+from tests.benchmarks.hashes.serving import serving
 
 LIMIT = f"scaled grey decode, {SIDE} px"
 FAST, IMAGEHASH = "fast phash", "imagehash.phash"
+
+_BOTH = (Algorithm.PHASH_FAST, Algorithm.DHASH_FAST)
+_THROUGH = 600
+"""Images that go through the service in one turn, the same ones again and again."""
 
 Contenders = Mapping[str, Callable[[], object]]
 
@@ -38,7 +47,47 @@ def measure(
         begun = time.perf_counter()
         sizes[name] = _measured(made(), int(rounds))
         say(f"{name}: {sizes[name]['ratios']} ({time.perf_counter() - begun:.0f} s)")
-    return {"least_side": SIDE, "rounds": int(rounds), "sizes": sizes}
+    through = {}
+    for name, made in cases(paths):
+        if name in ("500x375", "1600x1200"):
+            through[name] = _through(made(), int(rounds))
+            say(f"through the service, {name}: {through[name]['ratios']}")
+    return {"least_side": SIDE, "rounds": int(rounds), "sizes": sizes, "service": through}
+
+
+def _through(data: Sequence[bytes], rounds: int) -> dict[str, Any]:
+    """CPU seconds of client and service together, to those of the same work in one process."""
+    with tempfile.TemporaryDirectory() as scratch:
+        files = [Path(scratch) / f"{place}.jpg" for place in range(len(data))]
+        for file, each in zip(files, data, strict=True):
+            file.write_bytes(each)
+        uris = list(islice(cycle(map(str, files)), _THROUGH))
+        images = list(islice(cycle(data), _THROUGH))
+        with serving(Path(scratch) / "store", Path(scratch)) as service:
+            spent = turns(
+                {
+                    "library, bytes": lambda: hash_images(images, [PHASH_FAST, DHASH_FAST]),
+                    "service, bytes": lambda: list(service.client.hash_images(images, _BOTH)),
+                    "library, files": lambda: _files_hashed(uris),
+                    "service, references": lambda: list(service.client.hash_uris(uris, _BOTH)),
+                },
+                rounds,
+                processor=service.processor,
+            )
+    return {
+        "images": len(images),
+        "speed": {name: rate(each, len(images)) for name, each in spent.items()},
+        "ratios": {
+            "bytes to the library": ratio(spent["service, bytes"], spent["library, bytes"]),
+            "references to the library": ratio(
+                spent["service, references"], spent["library, files"]
+            ),
+        },
+    }
+
+
+def _files_hashed(paths: Sequence[str]) -> object:
+    return hash_images((Path(path).read_bytes() for path in paths), [PHASH_FAST, DHASH_FAST])
 
 
 def _measured(data: Sequence[bytes], rounds: int) -> dict[str, Any]:
