@@ -133,8 +133,9 @@ class HashingServicer(hashing_pb2_grpc.HashingServiceServicer):
 
     def _images_of(self, request: hashing_pb2.HashImagesRequest) -> Iterable[bytes | ServiceError]:
         if not request.uris:
-            check_images(request.images, MOST_IMAGES)
-            return request.images
+            images = list(request.images)  # each look at the message would copy them again
+            check_images(images, MOST_IMAGES)
+            return images
         auth.check(caller(), access_pb2.ROLE_ADMIN)
         if request.images:
             raise InvalidArgument("give images or uris, not both", field="uris")
