@@ -47,6 +47,8 @@ _NAMES: Mapping[int, str] = MappingProxyType(
         hashing_pb2.ALGORITHM_DHASH_EXACT: algorithms.DHASH_EXACT,
         hashing_pb2.ALGORITHM_PHASH_FAST: algorithms.PHASH_FAST,
         hashing_pb2.ALGORITHM_DHASH_FAST: algorithms.DHASH_FAST,
+        hashing_pb2.ALGORITHM_PHASH_THUMB: algorithms.PHASH_THUMB,
+        hashing_pb2.ALGORITHM_DHASH_THUMB: algorithms.DHASH_THUMB,
     }
 )
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from hundredfold.chassis.imaging import ImageError, check_scans, check_size
 from hundredfold.hashing.domain.pixels import exact_grey
 
-SIDE = 32
-"""Pixels of the shorter side, at least, where the image has them."""
+SIDE = 64
+"""Pixels of the shorter side, at least, where the image has them. With 32 copies of another size lose recall."""
 
 _REDUCED_SIDE = 128
 _JPEG = b"\xff\xd8\xff"
