@@ -11,8 +11,10 @@ class HashingConfig(ServerConfig):
 
     Attributes:
         sources: folders and URI prefixes that images may be read from; none = nothing.
-        processes: how many hash a collection; 0 = one a CPU.
+        engine: where a collection is hashed: `local`, in processes of this machine, or `ray`, on the cluster at RAY_ADDRESS.
+        processes: how many hash a collection; 0 = one a CPU of this machine, or two a CPU of the cluster.
     """
 
     sources: tuple[str, ...] = ()
+    engine: str = "local"
     processes: int = 0
