@@ -22,12 +22,13 @@ def main() -> int:
     """Serve until SIGTERM."""
     config = from_env(HashingConfig, _SERVICE)
     store = ArtifactStore(config.store)
+    sources = Sources(config.sources)
     jobs: dict[str, Job] = {
-        hash_job.KIND: hash_job.HashCollection(store, Sources(config.sources)),
+        hash_job.KIND: hash_job.HashCollection(store, sources),
         duplicates_job.KIND: duplicates_job.FindDuplicates(store),
     }
     runs = Runs(store, _SERVICE, jobs, engine=engine(config.engine, config.processes or None))
-    servicer = HashingServicer(store, runs)
+    servicer = HashingServicer(store, runs, sources)
     server = build_server(config, _SERVICE, [hashing_mount(servicer), runs_mount(runs)])
     runs.resume()
     return serve(server, on_stop=runs.close)
