@@ -24,7 +24,7 @@ def main() -> int:
     store = ArtifactStore(config.store)
     jobs: dict[str, Job] = {
         hash_job.KIND: hash_job.HashCollection(store, Sources(config.sources)),
-        duplicates_job.KIND: duplicates_job.FindDuplicates(store),
+        duplicates_job.KIND: duplicates_job.FindDuplicates(store, config.scratch),
     }
     runs = Runs(store, _SERVICE, jobs, engine=LocalEngine(config.processes or None))
     servicer = HashingServicer(store, runs)

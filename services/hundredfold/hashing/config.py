@@ -12,7 +12,10 @@ class HashingConfig(ServerConfig):
     Attributes:
         sources: folders and URI prefixes that images may be read from; none = nothing.
         processes: how many hash a collection; 0 = one a CPU.
+        scratch: folder for files of runs at work, on a disk of this machine (some 40 bytes for each pair of
+            near hashes); empty = in the store, if that is on this machine.
     """
 
     sources: tuple[str, ...] = ()
     processes: int = 0
+    scratch: str = ""
