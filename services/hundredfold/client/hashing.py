@@ -53,9 +53,7 @@ class HashingClient:
         """
         wanted = [hashing_pb2.Algorithm.ValueType(each) for each in algorithms]
         requests = (
-            hashing_pb2.HashImagesRequest(
-                images=some, algorithms=wanted, without_sha256=not sha256
-            )
+            hashing_pb2.HashImagesRequest(images=some, algorithms=wanted, without_sha256=not sha256)
             for some in _messages(images)
         )
         yield from map(_hashes, self._stub.HashImages(requests))
@@ -79,9 +77,7 @@ class HashingClient:
         """
         wanted = [hashing_pb2.Algorithm.ValueType(each) for each in algorithms]
         requests = (
-            hashing_pb2.HashImagesRequest(
-                uris=some, algorithms=wanted, without_sha256=not sha256
-            )
+            hashing_pb2.HashImagesRequest(uris=some, algorithms=wanted, without_sha256=not sha256)
             for some in _batches(uris, _URIS)
         )
         yield from map(_hashes, self._stub.HashImages(requests))

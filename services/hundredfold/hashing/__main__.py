@@ -25,7 +25,7 @@ def main() -> int:
     sources = Sources(config.sources)
     jobs: dict[str, Job] = {
         hash_job.KIND: hash_job.HashCollection(store, sources),
-        duplicates_job.KIND: duplicates_job.FindDuplicates(store),
+        duplicates_job.KIND: duplicates_job.FindDuplicates(store, config.scratch),
     }
     runs = Runs(store, _SERVICE, jobs, engine=engine(config.engine, config.processes or None))
     servicer = HashingServicer(store, runs, sources)
