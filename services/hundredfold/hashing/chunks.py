@@ -11,8 +11,8 @@ from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.storage.thumbs import PartThumbnails
 from hundredfold.hashing.domain.algorithms import OF_THUMBNAIL, Hashed, hash_images
+from hundredfold.hashing.domain.arrays import Indices
 from hundredfold.hashing.domain.filling import Chunk
-from hundredfold.hashing.domain.join import Indices
 
 
 class Images(Protocol):

@@ -9,8 +9,8 @@ from hundredfold.chassis.storage.collections import PartInfo, read_images_part, 
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.hashing.chunks import ChunkTask, Images, Originals, Thumbnails, hash_chunk
 from hundredfold.hashing.domain.algorithms import OF_THUMBNAIL
+from hundredfold.hashing.domain.arrays import Indices
 from hundredfold.hashing.domain.filling import FillingPart, chunks
-from hundredfold.hashing.domain.join import Indices
 from hundredfold.hashing.store import HashFolder
 
 KIND = "hash"

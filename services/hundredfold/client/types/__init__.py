@@ -22,7 +22,7 @@ from hundredfold.client.types.labels import (
     Undone,
 )
 from hundredfold.client.types.loop import BackboneRound, Forecast, Loop
-from hundredfold.client.types.pages import Judgement, Lease, Page, PageKind, Rows, Verdict
+from hundredfold.client.types.pages import Judgement, Lease, Page, PageKind, Pairs, Rows, Verdict
 from hundredfold.client.types.review import Flag, Selection, UndoneMany, UndoPreview
 from hundredfold.client.types.runs import Run, RunFile
 from hundredfold.client.types.training import (
@@ -63,6 +63,7 @@ __all__ = [
     "Model",
     "Page",
     "PageKind",
+    "Pairs",
     "Predictions",
     "Progress",
     "Rows",

@@ -38,11 +38,11 @@ class HashingServiceStub:
     HashCollection: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.HashCollectionRequest, _hashing_pb2.HashCollectionResponse]
     """Starts a run that hashes what is not hashed yet. Idempotent: the same call again continues. NOT_FOUND; ABORTED while a run with other parameters is at work on the collection."""
     FindDuplicates: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.FindDuplicatesRequest, _hashing_pb2.FindDuplicatesResponse]
-    """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown; ABORTED while a run with other parameters is at work on the collection."""
+    """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; INVALID_ARGUMENT for a radius out of range; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown, (OTHER_ALGORITHM) when it is hashed in a way that this service does not know; ABORTED while a run with other parameters is at work on the collection. The run fails (TOO_MANY_PAIRS) where `despite` is wanted, and when a disk is full or memory does not suffice: the same call goes on from what was finished."""
     ListDuplicates: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.ListDuplicatesRequest, _hashing_pb2.ListDuplicatesResponse]
     """Lists groups, largest first. Idempotent. NOT_FOUND when no FindDuplicates has succeeded, or the named one is not among the three newest."""
     LookUp: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.LookUpRequest, _hashing_pb2.LookUpResponse]
-    """Says which rows of a collection an image is a copy of. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) as FindDuplicates."""
+    """Says which rows of a collection images, or the images of hashes, are copies of. Idempotent. NOT_FOUND; INVALID_ARGUMENT for too many, or for images and hashes at once; FAILED_PRECONDITION (NOT_HASHED, OTHER_ALGORITHM) as FindDuplicates, and OTHER_ALGORITHM when the hashes were made in another way than those of the collection."""
 
 @_typing.type_check_only
 class HashingServiceAsyncStub(HashingServiceStub):
@@ -54,11 +54,11 @@ class HashingServiceAsyncStub(HashingServiceStub):
     HashCollection: _aio.UnaryUnaryMultiCallable[_hashing_pb2.HashCollectionRequest, _hashing_pb2.HashCollectionResponse]  # type: ignore[assignment]
     """Starts a run that hashes what is not hashed yet. Idempotent: the same call again continues. NOT_FOUND; ABORTED while a run with other parameters is at work on the collection."""
     FindDuplicates: _aio.UnaryUnaryMultiCallable[_hashing_pb2.FindDuplicatesRequest, _hashing_pb2.FindDuplicatesResponse]  # type: ignore[assignment]
-    """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown; ABORTED while a run with other parameters is at work on the collection."""
+    """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; INVALID_ARGUMENT for a radius out of range; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown, (OTHER_ALGORITHM) when it is hashed in a way that this service does not know; ABORTED while a run with other parameters is at work on the collection. The run fails (TOO_MANY_PAIRS) where `despite` is wanted, and when a disk is full or memory does not suffice: the same call goes on from what was finished."""
     ListDuplicates: _aio.UnaryUnaryMultiCallable[_hashing_pb2.ListDuplicatesRequest, _hashing_pb2.ListDuplicatesResponse]  # type: ignore[assignment]
     """Lists groups, largest first. Idempotent. NOT_FOUND when no FindDuplicates has succeeded, or the named one is not among the three newest."""
     LookUp: _aio.UnaryUnaryMultiCallable[_hashing_pb2.LookUpRequest, _hashing_pb2.LookUpResponse]  # type: ignore[assignment]
-    """Says which rows of a collection an image is a copy of. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) as FindDuplicates."""
+    """Says which rows of a collection images, or the images of hashes, are copies of. Idempotent. NOT_FOUND; INVALID_ARGUMENT for too many, or for images and hashes at once; FAILED_PRECONDITION (NOT_HASHED, OTHER_ALGORITHM) as FindDuplicates, and OTHER_ALGORITHM when the hashes were made in another way than those of the collection."""
 
 class HashingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Owns hashes and groups of copies."""
@@ -85,7 +85,7 @@ class HashingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _hashing_pb2.FindDuplicatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_hashing_pb2.FindDuplicatesResponse, _abc.Awaitable[_hashing_pb2.FindDuplicatesResponse]]:
-        """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown; ABORTED while a run with other parameters is at work on the collection."""
+        """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; INVALID_ARGUMENT for a radius out of range; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown, (OTHER_ALGORITHM) when it is hashed in a way that this service does not know; ABORTED while a run with other parameters is at work on the collection. The run fails (TOO_MANY_PAIRS) where `despite` is wanted, and when a disk is full or memory does not suffice: the same call goes on from what was finished."""
 
     @_abc_1.abstractmethod
     def ListDuplicates(
@@ -101,6 +101,6 @@ class HashingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _hashing_pb2.LookUpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_hashing_pb2.LookUpResponse, _abc.Awaitable[_hashing_pb2.LookUpResponse]]:
-        """Says which rows of a collection an image is a copy of. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) as FindDuplicates."""
+        """Says which rows of a collection images, or the images of hashes, are copies of. Idempotent. NOT_FOUND; INVALID_ARGUMENT for too many, or for images and hashes at once; FAILED_PRECONDITION (NOT_HASHED, OTHER_ALGORITHM) as FindDuplicates, and OTHER_ALGORITHM when the hashes were made in another way than those of the collection."""
 
 def add_HashingServiceServicer_to_server(servicer: HashingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
