@@ -419,6 +419,13 @@ def test_hash_collection_makes_hashes_of_originals_and_thumbnails_in_one_run(ser
     assert 0 not in service.stored(collection, "phash-thumb-1")
 
 
+def test_the_client_hashes_a_collection_in_the_ways_asked_for(service):
+    collection = service.collection(service.photos(6))
+    run = service.client.hash_collection(collection, algorithms=[Algorithm.PHASH_FAST])
+    ended = service.client.runs.wait(run.run_id)
+    assert ended.result["algorithms"] == ["phash-fast-2"]
+
+
 def test_hash_collection_of_thumbnails_that_are_not_there_fails(service):
     collection = service.collection(service.photos(1))
     request = hashing_pb2.HashCollectionRequest(
