@@ -46,7 +46,7 @@ export class Copies {
         this.again();
       }, "wide"));
     }
-    this.tell(say("review.copies_count", { count: found.group_count, copies: found.copy_count }), [["V", say("review.key_large")]]);
+    this.tell(say("review.copies_count", { count: found.group_count, copies: say("review.one_and_copies", { count: found.copy_count }) }), [["V", say("review.key_large")]]);
   }
 
   #group({ representative, rows, distances, copies }) {
