@@ -55,9 +55,11 @@ def test_every_view_is_in_the_bar_on_any_screen(
         link = page.get_by_role("link", name=name)
         expect(link).to_be_in_viewport(timeout=30_000)
         box = link.bounding_box()
-        assert box and box["x"] >= end, "one lies over another"
+        assert box
+        assert box["x"] >= end, "one lies over another"
         end = box["x"] + box["width"]
     chooser = page.locator(".st-key-bar").bounding_box()
-    assert chooser and end <= chooser["x"]
+    assert chooser
+    assert end <= chooser["x"]
     page.goto("about:blank")
     page.close()
