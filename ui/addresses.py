@@ -15,6 +15,9 @@ HOME = "/"
 VIEWS = ("review", "explore", "progress", "setup")
 """Each has an address of its own; Label is at home."""
 
+FRAME = Path(__file__).with_name("frame.css")
+"""How the frame looks."""
+
 _OTHERS = {"label": HOME, "set-up": "/setup"}
 _TOLD = """<meta name="color-scheme" content="light dark" />
     <script>window.__streamlit = { BACKEND_BASE_URL: `${location.origin}/` };</script>
@@ -49,7 +52,8 @@ def _answer(scope: Scope) -> Response | None:
 
 @cache
 def _page() -> str:
-    """Streamlit's page, which is told where its server is, what it is called, and that it may be dark at once."""
+    """Streamlit's page, which is told where its server is, what it is called, and how it looks from the first moment."""
     page = Path(st.__file__).with_name("static") / "index.html"
+    look = f"<style>{FRAME.read_text('utf-8')}</style>"
     title = "<title>hundredfold</title>"
-    return page.read_text("utf-8").replace(_BEFORE, _TOLD + title)
+    return page.read_text("utf-8").replace(_BEFORE, _TOLD + look + title)

@@ -32,6 +32,7 @@ def test_the_page_is_told_where_its_server_is(ui: Browser, path: str) -> None:
     assert (reply.status, reply.headers["cache-control"]) == (200, "no-cache")
     assert page.index("BACKEND_BASE_URL") < page.index('src="./static/js')
     assert "<title>hundredfold</title>" in page
+    assert page.index(".stAppHeader") < page.index("<body")  # nothing of Streamlit's is seen before
     assert "Streamlit</title>" not in page
 
 

@@ -41,3 +41,25 @@ def test_a_direct_load_leaves_the_console_clean(
     assert troubles == []
     page.goto("about:blank")
     page.close()
+
+
+@pytest.mark.parametrize("width", [768, 1024, 1280, 3840])
+def test_every_view_is_in_the_bar_on_any_screen(
+    browser: BrowserContext, system: System, width: int
+) -> None:
+    page = browser.new_page()
+    page.set_viewport_size({"width": width, "height": 1024})
+    page.goto(f"{system.url}progress?collection=digits")
+    end = 0.0
+    for name in ("Label", "Review", "Explore", "Progress", "Set-up"):
+        link = page.get_by_role("link", name=name)
+        expect(link).to_be_in_viewport(timeout=30_000)
+        box = link.bounding_box()
+        assert box
+        assert box["x"] >= end, "one lies over another"
+        end = box["x"] + box["width"]
+    chooser = page.locator(".st-key-bar").bounding_box()
+    assert chooser
+    assert end <= chooser["x"]
+    page.goto("about:blank")
+    page.close()

@@ -61,7 +61,8 @@ export class Copies {
       }, "wide"));
     }
     this.#allow();
-    this.tell(say("review.copies_count", { count: found.group_count, copies: found.copy_count }), [
+    const copies = say("review.one_and_copies", { count: found.copy_count });
+    this.tell(say("review.copies_count", { count: found.group_count, copies }), [
       [say("review.click"), say("review.key_choose")], ["Shift", say("review.key_run")], ["V", say("review.key_large")],
     ]);
   }
