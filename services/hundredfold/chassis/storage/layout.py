@@ -125,9 +125,14 @@ def thumbs_offsets(part: int) -> str:
 # --- hashing ------------------------------------------------------------------------------------
 
 
+def all_hashes(collection_: str) -> str:
+    """The folder of all kinds of hash of a collection."""
+    return f"{collection(collection_)}/hashes"
+
+
 def hashes(collection_: str, algorithm: str) -> str:
     """The folder of one kind of hash, such as `phash-exact-1`."""
-    return f"{collection(collection_)}/hashes/{_checked(_RUN, algorithm, 'algorithm')}"
+    return f"{all_hashes(collection_)}/{_checked(_RUN, algorithm, 'algorithm')}"
 
 
 def hashes_part(part: int) -> str:
@@ -149,6 +154,9 @@ def duplicates_latest(collection_: str) -> str:
     """JSON {"run": id} of the newest FindDuplicates run that is complete."""
     return f"{collection(collection_)}/duplicates/latest.json"
 
+
+NEAR_VALUES = "near.npy"
+"""uint64 [p, 2]: the pairs of pHash values that are 1 to radius bits apart, from which a later run goes on; only where they are not too many."""
 
 REPRESENTATIVE = "representative.npy"
 """int64 [N]: of each row the row that represents it, itself if it is one, -1 if it is not "ok"."""

@@ -1,6 +1,7 @@
 """What the client hands out: plain, frozen, free of gRPC and protobuf."""
 
 from hundredfold.client.types.catalog import Collection, Image, LabelClass, Schema
+from hundredfold.client.types.hashes import Algorithm, ImageHashes
 from hundredfold.client.types.index import (
     Assignment,
     Cluster,
@@ -35,6 +36,7 @@ from hundredfold.client.types.training import (
 
 __all__ = [
     "MODEL_ORIGIN",
+    "Algorithm",
     "Annotator",
     "Assignment",
     "Audit",
@@ -51,6 +53,7 @@ __all__ = [
     "Found",
     "Head",
     "Image",
+    "ImageHashes",
     "Judgement",
     "LabelClass",
     "Labels",
