@@ -259,3 +259,18 @@ def test_pairs_that_wait_are_judged_one_page_after_the_other_until_none_is_left(
     progress = offered.system.client.labels.progress(NAME)
     assert (progress.pairs_judged, progress.pairs_open, progress.decisions) == (4, 0, 0)
     assert progress.pair_seconds > 0
+
+
+def test_who_labels_gets_pairs_when_nothing_else_is_left(
+    desk: Desk, browser: BrowserContext, offered: Offered
+) -> None:
+    leave_to_people(offered.system, list(zip(LEFT, RIGHT, strict=True)), [2, 3, 9, 12])
+    page = browser.new_page()
+    desk.windows.append(page)
+    page.goto(f"{offered.system.url}?collection={NAME}&annotator=pair-idle")
+    page.locator(".empty").get_by_role("button", name="Judge pairs").click(timeout=30_000)
+    expect(page.locator(".tile.pair")).to_have_count(4)
+    page.keyboard.press("Enter")
+    expect(page.locator(".toast.open")).to_contain_text("2 the same, 2 not the same")
+    expect(page.locator(".empty")).to_be_visible()
+    expect(page.locator(".empty").get_by_role("button")).to_have_count(0, timeout=15_000)
