@@ -259,7 +259,7 @@ class LabelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LeasePairs(self, request, context):
-        """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away.
+        """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first and what the caller gave back last, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -56,7 +56,7 @@ class LabelsServiceStub:
     ListFlags: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ListFlagsRequest, _labels_pb2.ListFlagsResponse]
     """Lists flags, newest first. Idempotent."""
     LeasePairs: _grpc.UnaryUnaryMultiCallable[_labels_pb2.LeasePairsRequest, _labels_pb2.LeasePairsResponse]
-    """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away."""
+    """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first and what the caller gave back last, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away."""
     JudgePairs: _grpc.UnaryUnaryMultiCallable[_labels_pb2.JudgePairsRequest, _labels_pb2.JudgePairsResponse]
     """Writes what a reviewer says of pairs of images, whatever was said of them before. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection, a pair of one image with itself, or one that is judged twice."""
     GetPairs: _grpc.UnaryStreamMultiCallable[_labels_pb2.GetPairsRequest, _labels_pb2.GetPairsResponse]
@@ -118,7 +118,7 @@ class LabelsServiceAsyncStub(LabelsServiceStub):
     ListFlags: _aio.UnaryUnaryMultiCallable[_labels_pb2.ListFlagsRequest, _labels_pb2.ListFlagsResponse]  # type: ignore[assignment]
     """Lists flags, newest first. Idempotent."""
     LeasePairs: _aio.UnaryUnaryMultiCallable[_labels_pb2.LeasePairsRequest, _labels_pb2.LeasePairsResponse]  # type: ignore[assignment]
-    """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away."""
+    """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first and what the caller gave back last, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away."""
     JudgePairs: _aio.UnaryUnaryMultiCallable[_labels_pb2.JudgePairsRequest, _labels_pb2.JudgePairsResponse]  # type: ignore[assignment]
     """Writes what a reviewer says of pairs of images, whatever was said of them before. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection, a pair of one image with itself, or one that is judged twice."""
     GetPairs: _aio.UnaryStreamMultiCallable[_labels_pb2.GetPairsRequest, _labels_pb2.GetPairsResponse]  # type: ignore[assignment]
@@ -249,7 +249,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.LeasePairsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.LeasePairsResponse, _abc.Awaitable[_labels_pb2.LeasePairsResponse]]:
-        """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away."""
+        """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first and what the caller gave back last, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away."""
 
     @_abc_1.abstractmethod
     def JudgePairs(
