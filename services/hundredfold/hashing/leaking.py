@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from hundredfold.chassis.runs import RunContext
 from hundredfold.chassis.storage.collections import PartInfo
 from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.hashing.domain.joining import near_pairs
 from hundredfold.hashing.domain.leaks import NONE, Leaks, equal_across, leaks
 from hundredfold.hashing.domain.listing import LeakList
+from hundredfold.hashing.domain.near import distinct, near_pairs
 from hundredfold.hashing.domain.stars.table import known
 from hundredfold.hashing.images import HashedImages
 
@@ -48,7 +48,8 @@ class Leaking:
         self._context.progress(0, self._rows, message="reading hashes")
         hashed, bare, phash, dhash, digest = self._all()
         self._context.progress(self._rows, message="looking for copies across")
-        near = near_pairs(np.unique(phash), self._radius, only=self._marked(phash, hashed))
+        values = distinct(phash).values
+        near = near_pairs(values, self._radius, only=self._marked(values, phash, hashed))
         found = leaks(
             phash,
             dhash,
@@ -107,13 +108,15 @@ class Leaking:
             part.phash[hashed], part.dhash[hashed], digest,
         )  # fmt: skip
 
-    def _marked(self, phash: NDArray[np.uint64], hashed: "_Rows") -> NDArray[np.bool_] | None:
+    def _marked(
+        self, values: NDArray[np.uint64], phash: NDArray[np.uint64], hashed: "_Rows"
+    ) -> NDArray[np.bool_] | None:
         """Of two collections the values of the smaller one: every pair across has one of them."""
         if self._tags:
             return None
         first = hashed.side == 0
         smaller = first if 2 * int(first.sum()) <= len(first) else ~first
-        return known(phash[smaller], np.unique(phash))
+        return known(phash[smaller], values)
 
     def _tick(self, rows: int) -> None:
         self._context.check()

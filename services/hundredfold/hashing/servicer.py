@@ -23,8 +23,8 @@ from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.hashing import duplicates_job, hash_job, leaks_job
 from hundredfold.hashing.domain import algorithms
 from hundredfold.hashing.domain.algorithms import digest, hash_images
-from hundredfold.hashing.domain.hashes import MAX_RADIUS
 from hundredfold.hashing.domain.listing import GroupList, LeakList, Listed
+from hundredfold.hashing.domain.near import MAX_RADIUS
 from hundredfold.hashing.lookups import LookUps
 from hundredfold.hashing.store import Duplicates, LeakStore, common_pair, hashed_pair
 

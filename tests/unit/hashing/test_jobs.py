@@ -16,7 +16,7 @@ from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.hashing import duplicates_job, duplicates_run, hash_job
 from hundredfold.hashing.domain.filling import PartHashes
-from hundredfold.hashing.domain.joining import near_pairs
+from hundredfold.hashing.domain.near import near_pairs
 from hundredfold.hashing.images import HashedImages
 from hundredfold.hashing.store import Duplicates, HashFolder
 from tests.contract.hashing_collections import Row, encoded, photo, put_collection, write_image
@@ -268,9 +268,9 @@ def joined(monkeypatch):
     """How many values each join was told to look at: all, and the marked ones."""
     seen = []
 
-    def noted(values, radius, *, threads=0, only=None):
+    def noted(values, radius, *, only=None):
         seen.append((len(values), len(values) if only is None else int(only.sum())))
-        return near_pairs(values, radius, threads=threads, only=only)
+        return near_pairs(values, radius, only=only)
 
     monkeypatch.setattr(duplicates_run, "near_pairs", noted)
     return seen

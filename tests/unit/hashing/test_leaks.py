@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hundredfold.hashing.domain.joining import near_pairs
 from hundredfold.hashing.domain.leaks import NONE, equal_across, leaks
+from hundredfold.hashing.domain.near import near_pairs
 from tests.unit.hashing.hash_values import clustered_images
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.hashing.domain.stars.compiling import compiled, inlined
+from hundredfold.hashing.domain.near.compiling import compiled, inlined
 from hundredfold.hashing.domain.stars.pairs import Join, image_pairs
 from hundredfold.hashing.domain.stars.table import table
 
@@ -53,7 +53,7 @@ def _take(nearest: NDArray[np.uint32], distance: NDArray[np.uint8], i: Any, j: A
 
 
 @compiled("void(uint64[::1], uint64[::1], uint8[::1], uint32[::1], uint8[::1], uint16[::1])")
-def _note(  # noqa: PLR0917 - compiled, which knows no keywords
+def _note(
     pairs: NDArray[np.uint64],
     phash: NDArray[np.uint64],
     side: NDArray[np.uint8],

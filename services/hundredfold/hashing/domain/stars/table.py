@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.hashing.domain.stars.compiling import compiled, inlined
+from hundredfold.hashing.domain.near.compiling import compiled, inlined
 
 NOT_YET = np.uint32(0xFFFFFFFF)
 MOST_ROWS = 0xFFFFFFFF
@@ -100,7 +100,7 @@ def _grown(
 
 
 @compiled("void(uint64[::1], uint64[::1], uint8[::1], uint32[::1], int64, int64, uint32[::1])")
-def _collapse(  # noqa: PLR0917 - compiled, which knows no keywords
+def _collapse(
     phash: NDArray[np.uint64],
     dhash: NDArray[np.uint64],
     side: NDArray[np.uint8],
@@ -135,7 +135,7 @@ def _collapse(  # noqa: PLR0917 - compiled, which knows no keywords
 
 
 @compiled("void(uint64[::1], uint32[::1], uint32[::1], uint32[::1], int64, uint32[::1])")
-def _fill(  # noqa: PLR0917 - compiled, which knows no keywords
+def _fill(
     phash: NDArray[np.uint64],
     order: NDArray[np.uint32],
     first: NDArray[np.uint32],
