@@ -7,6 +7,7 @@ from hundredfold.client.types.index import (
     DuplicateGroup,
     DuplicateGroups,
     Found,
+    Leaks,
     Map,
 )
 from hundredfold.client.types.labels import (
@@ -54,6 +55,7 @@ __all__ = [
     "Judgement",
     "LabelClass",
     "Labels",
+    "Leaks",
     "Lease",
     "Loop",
     "Map",
