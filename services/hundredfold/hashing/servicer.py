@@ -1,15 +1,18 @@
 """The RPCs of the hashing service: translate, call, translate."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.api.common.v1 import image_pb2, tensor_pb2
+from hundredfold.api.common.v1 import access_pb2, image_pb2, tensor_pb2
 from hundredfold.api.hashing.v1 import hashing_pb2, hashing_pb2_grpc
-from hundredfold.chassis.errors import InvalidArgument, NotFound
+from hundredfold.chassis import auth
+from hundredfold.chassis.context import caller
+from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
 from hundredfold.chassis.imaging import ImageError
 from hundredfold.chassis.newest import Newest
 from hundredfold.chassis.paging import decode_token, encode_token, page_size
@@ -17,6 +20,7 @@ from hundredfold.chassis.requests import check_between, check_images
 from hundredfold.chassis.runs import Runs
 from hundredfold.chassis.runs_servicer import run_message
 from hundredfold.chassis.server import Mount
+from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.collections import require_collection
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import pack, unpack
@@ -37,6 +41,7 @@ MOST_ROWS = 1 << 32
 MOST_COPIES_OF_GROUP = 10_000
 MOST_COPIES_OF_PAGE = 500_000
 _KEPT_COLLECTIONS = 4
+_NO_DIGEST = bytes(32)
 
 _NAMES: Mapping[int, str] = MappingProxyType(
     {
@@ -52,8 +57,9 @@ _NAMES: Mapping[int, str] = MappingProxyType(
 class HashingServicer(hashing_pb2_grpc.HashingServiceServicer):
     """Serves `hundredfold.api.hashing.v1.HashingService`."""
 
-    def __init__(self, store: ArtifactStore, runs: Runs) -> None:
+    def __init__(self, store: ArtifactStore, runs: Runs, sources: Sources | None = None) -> None:
         self._store = store
+        self._sources = sources or Sources(())
         self._runs = runs
         self._look_ups = LookUps(store, _KEPT_COLLECTIONS)
         self._groups: Newest[GroupList] = Newest(_KEPT_COLLECTIONS)
@@ -64,11 +70,10 @@ class HashingServicer(hashing_pb2_grpc.HashingServiceServicer):
         context: grpc.ServicerContext,
     ) -> Iterator[hashing_pb2.HashImagesResponse]:
         """See the proto."""
-        algorithm = ""
+        asked = None
         for request in request_iterator:
-            check_images(request.images, MOST_IMAGES)
-            algorithm = algorithm or _name(request.algorithm, "algorithm")
-            yield _hashed(request.images, algorithm)
+            asked = asked or _asked(request)
+            yield _hashed(self._images_of(request), asked)
 
     def HashCollection(
         self, request: hashing_pb2.HashCollectionRequest, context: grpc.ServicerContext
@@ -185,6 +190,17 @@ class HashingServicer(hashing_pb2_grpc.HashingServiceServicer):
             rows=pack(found.rows), distances=pack(found.distances), starts=pack(found.starts)
         )
 
+    def _images_of(self, request: hashing_pb2.HashImagesRequest) -> Iterable[bytes | ServiceError]:
+        if not request.uris:
+            check_images(request.images, MOST_IMAGES)
+            return request.images
+        auth.check(caller(), access_pb2.ROLE_ADMIN)
+        if request.images:
+            raise InvalidArgument("give images or uris, not both", field="uris")
+        if len(request.uris) > MOST_IMAGES:
+            raise InvalidArgument(f"more than {MOST_IMAGES} uris in a message", field="uris")
+        return self._sources.read_many(request.uris)
+
     def _latest(self, collection: str) -> str:
         run = Duplicates(self._store, collection).latest()
         if not run:
@@ -258,13 +274,51 @@ def _status(failure: ImageError | None) -> image_pb2.ItemStatus:
     return image_pb2.ItemStatus(reason=failure.reason, message=failure.message)
 
 
-def _hashed(images: Sequence[bytes], algorithm: str) -> hashing_pb2.HashImagesResponse:
-    hashed = hash_images(images, [algorithm])
-    return hashing_pb2.HashImagesResponse(
-        hashes=pack(hashed.hashes[algorithm]),
-        sha256=b"".join(digest(image).tobytes() for image in images),
-        statuses=[_status(hashed.failures.get(place)) for place in range(len(images))],
+@dataclass(frozen=True)
+class _Asked:
+    """What the first message of a stream asks of all."""
+
+    algorithms: Sequence[str]
+    several: bool
+    digests: bool
+
+
+def _asked(first: hashing_pb2.HashImagesRequest) -> _Asked:
+    if first.algorithms and first.algorithm:
+        raise InvalidArgument("give algorithm or algorithms, not both", field="algorithms")
+    names = [_name(number, "algorithms") for number in first.algorithms]
+    if len(set(names)) < len(names):
+        raise InvalidArgument("an algorithm is given twice", field="algorithms")
+    return _Asked(
+        names or [_name(first.algorithm, "algorithm")],
+        several=bool(names),
+        digests=not first.without_sha256,
     )
+
+
+def _hashed(
+    images: Iterable[bytes | ServiceError], asked: _Asked
+) -> hashing_pb2.HashImagesResponse:
+    digests = bytearray()
+    hashed = hash_images(_noted(images, asked, digests), asked.algorithms)
+    hashes = np.stack([hashed.hashes[name] for name in asked.algorithms])
+    return hashing_pb2.HashImagesResponse(
+        hashes=pack(hashes if asked.several else hashes[0]),
+        sha256=bytes(digests),
+        statuses=[_status(hashed.failures.get(place)) for place in range(hashes.shape[1])],
+    )
+
+
+def _noted(
+    images: Iterable[bytes | ServiceError], asked: _Asked, digests: bytearray
+) -> Iterator[bytes | ImageError]:
+    for image in images:
+        if isinstance(image, ServiceError):
+            digests.extend(_NO_DIGEST if asked.digests else b"")
+            yield ImageError(image.reason, image.message)
+        else:
+            digests.extend(digest(image).tobytes() if asked.digests else b"")
+            yield image
 
 
 def _page(groups: GroupList, run: str, begin: int, size: int) -> hashing_pb2.ListDuplicatesResponse:

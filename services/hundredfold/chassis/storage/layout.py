@@ -164,6 +164,12 @@ REPRESENTATIVE = "representative.npy"
 DUPLICATE_DISTANCE = "distance.npy"
 """uint8 [N]: bits between the pHash of a row and that of its representative."""
 
+PAIRS = "pairs.npy"
+"""int64 [p, 2], the left row the smaller one: pairs of representatives that look alike and that a person is to judge, the likeliest copies first; only where there are any."""
+
+PAIR_DISTANCE = "pair_distance.npy"
+"""uint8 [p]: bits between the pHashes of each pair, at most 64."""
+
 
 def leaks(collection_: str, run: str) -> str:
     """The folder of one FindLeaks run; its manifest has {"sides": [names], "counts": [from][to]}."""
@@ -359,7 +365,7 @@ def label_snapshot(seq: int) -> str:
 
 
 def label_state(seq: int) -> str:
-    """npz: what else the fold needs to go on after event `seq`: unsure_rows int64 [u], unsure_given int64 [u], refused int64 [m] (row << 32 | class it is not of), contradicted int64 [c] (the same, of labels given in spite of that), undone int64 [k], recent int64 [r, 2] (Unix second, labels given), actors str [p], people int64 [p, 7] (decisions, images, microseconds, planted, found, kicked, corrected), scalars int64 [4] (seq, cleared, decisions, microseconds)."""
+    """npz: what else the fold needs to go on after event `seq`: unsure_rows int64 [u], unsure_given int64 [u], refused int64 [m] (row << 32 | class it is not of), contradicted int64 [c] (the same, of labels given in spite of that), undone int64 [k], recent int64 [r, 2] (Unix second, labels given), actors str [p], people int64 [p, 7] (decisions, images, microseconds, planted, found, kicked, corrected), pairs int64 [q, 3] (smaller row << 31 | larger row, verdict, seq), kept int64 [k, 2] (row that stands for others, seq), pair_microseconds int64, scalars int64 [4] (seq, cleared, decisions, microseconds)."""
     return f"snapshot-{seq:012d}.state.npz"
 
 

@@ -77,7 +77,7 @@ class HashingServiceServicer:
     """
 
     def HashImages(self, request_iterator, context):
-        """Hashes images as they come; answers keep the order of the requests. A bad image gets a status. INVALID_ARGUMENT for an oversized message.
+        """Hashes images as they come; answers keep the order of the requests. A bad image gets a status, one whose URI is outside of the sources (OUTSIDE_ROOTS), leads nowhere (NOT_FOUND) or is too large (TOO_LARGE) too. INVALID_ARGUMENT for an oversized message, an unknown or repeated algorithm, `algorithm` beside `algorithms` and `images` beside `uris`; PERMISSION_DENIED for `uris` of callers below admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

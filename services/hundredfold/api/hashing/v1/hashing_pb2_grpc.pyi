@@ -34,7 +34,7 @@ class HashingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> HashingServiceAsyncStub: ...
     HashImages: _grpc.StreamStreamMultiCallable[_hashing_pb2.HashImagesRequest, _hashing_pb2.HashImagesResponse]
-    """Hashes images as they come; answers keep the order of the requests. A bad image gets a status. INVALID_ARGUMENT for an oversized message."""
+    """Hashes images as they come; answers keep the order of the requests. A bad image gets a status, one whose URI is outside of the sources (OUTSIDE_ROOTS), leads nowhere (NOT_FOUND) or is too large (TOO_LARGE) too. INVALID_ARGUMENT for an oversized message, an unknown or repeated algorithm, `algorithm` beside `algorithms` and `images` beside `uris`; PERMISSION_DENIED for `uris` of callers below admin."""
     HashCollection: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.HashCollectionRequest, _hashing_pb2.HashCollectionResponse]
     """Starts a run that hashes what is not hashed yet. Idempotent: the same call again continues. NOT_FOUND; ABORTED while a run with other parameters is at work on the collection."""
     FindDuplicates: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.FindDuplicatesRequest, _hashing_pb2.FindDuplicatesResponse]
@@ -54,7 +54,7 @@ class HashingServiceAsyncStub(HashingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     HashImages: _aio.StreamStreamMultiCallable[_hashing_pb2.HashImagesRequest, _hashing_pb2.HashImagesResponse]  # type: ignore[assignment]
-    """Hashes images as they come; answers keep the order of the requests. A bad image gets a status. INVALID_ARGUMENT for an oversized message."""
+    """Hashes images as they come; answers keep the order of the requests. A bad image gets a status, one whose URI is outside of the sources (OUTSIDE_ROOTS), leads nowhere (NOT_FOUND) or is too large (TOO_LARGE) too. INVALID_ARGUMENT for an oversized message, an unknown or repeated algorithm, `algorithm` beside `algorithms` and `images` beside `uris`; PERMISSION_DENIED for `uris` of callers below admin."""
     HashCollection: _aio.UnaryUnaryMultiCallable[_hashing_pb2.HashCollectionRequest, _hashing_pb2.HashCollectionResponse]  # type: ignore[assignment]
     """Starts a run that hashes what is not hashed yet. Idempotent: the same call again continues. NOT_FOUND; ABORTED while a run with other parameters is at work on the collection."""
     FindDuplicates: _aio.UnaryUnaryMultiCallable[_hashing_pb2.FindDuplicatesRequest, _hashing_pb2.FindDuplicatesResponse]  # type: ignore[assignment]
@@ -77,7 +77,7 @@ class HashingServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_hashing_pb2.HashImagesRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_hashing_pb2.HashImagesResponse], _abc.AsyncIterator[_hashing_pb2.HashImagesResponse]]:
-        """Hashes images as they come; answers keep the order of the requests. A bad image gets a status. INVALID_ARGUMENT for an oversized message."""
+        """Hashes images as they come; answers keep the order of the requests. A bad image gets a status, one whose URI is outside of the sources (OUTSIDE_ROOTS), leads nowhere (NOT_FOUND) or is too large (TOO_LARGE) too. INVALID_ARGUMENT for an oversized message, an unknown or repeated algorithm, `algorithm` beside `algorithms` and `images` beside `uris`; PERMISSION_DENIED for `uris` of callers below admin."""
 
     @_abc_1.abstractmethod
     def HashCollection(
