@@ -8,6 +8,7 @@ from hundredfold.client.types.index import (
     DuplicateGroup,
     DuplicateGroups,
     Found,
+    Leaks,
     Map,
 )
 from hundredfold.client.types.labels import (
@@ -58,6 +59,7 @@ __all__ = [
     "Judgement",
     "LabelClass",
     "Labels",
+    "Leaks",
     "Lease",
     "Loop",
     "Map",
