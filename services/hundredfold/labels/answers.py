@@ -10,7 +10,15 @@ from hundredfold.labels.domain.asking import labels_named
 from hundredfold.labels.domain.event import Draft, Event, EventKind, Judgement, Verdict
 from hundredfold.labels.domain.folding import Folding
 from hundredfold.labels.domain.folds import AnyFold, open_again
-from hundredfold.labels.domain.page import NO_ROWS, Lease, LeaseState, Page, PageKind, Rows
+from hundredfold.labels.domain.page import (
+    NO_ROWS,
+    Lease,
+    LeaseState,
+    Page,
+    PageKind,
+    Rows,
+    pair_rows,
+)
 from hundredfold.labels.late import Late, only
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.codec import body_digest
@@ -63,10 +71,10 @@ class Decision:
         )
 
     def left_out(self, said: tuple[Judgement, ...]) -> Rows:
-        """The images judged of which nothing of `said` is: int64 [k]."""
-        rows = [each.rows for each in self.judgements]
-        kept = [each.rows for each in said]
-        return np.setdiff1d(np.concatenate([NO_ROWS, *rows]), np.concatenate([NO_ROWS, *kept]))
+        """The images judged of which nothing of `said` is, of pairs the smaller row of each: int64 [k]."""
+        judged = np.concatenate([NO_ROWS, *(each.about for each in self.judgements)])
+        left = np.setdiff1d(judged, np.concatenate([NO_ROWS, *(each.about for each in said)]))
+        return pair_rows(left)[0] if any(each.of_pairs for each in self.judgements) else left
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +113,7 @@ class Answers:
 
         Raises:
             Conflict: LEASE_FENCED, the lease is not ACTIVE any more, and no image judged is free.
-            InvalidArgument: a row is not on the page, or a class is not in the schema.
+            InvalidArgument: an image or a pair is not on the page, or a class is not in the schema.
             PermissionDenied: the lease is another's.
         """
         classes = {each.class_id for each in decision.judgements} - {0}
@@ -124,8 +132,9 @@ class Answers:
             left_out = decision.left_out(said)
             if page.kind is PageKind.REVIEW:
                 said += self._merged_away(work, said)
+            pairs = page.kind is PageKind.PAIR
             draft = Draft(
-                kind=EventKind.DECISION,
+                kind=EventKind.PAIRS if pairs else EventKind.DECISION,
                 actor=lease.annotator,
                 request_id=decision.request_id,
                 body=body,
@@ -148,7 +157,7 @@ class Answers:
             collection: whose.
             asker: who asks.
             request_id: a UUID.
-            seq: which event; 0 = the asker's last decision that counts.
+            seq: which event; 0 = the asker's last decision, or judgement of pairs, that counts.
             lease_again: lease its page to the asker again, as far as its images are free.
 
         Raises:

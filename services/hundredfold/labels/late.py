@@ -44,8 +44,9 @@ class Late:
 
 
 def only(said: tuple[Judgement, ...], page: Page) -> tuple[Judgement, ...]:
-    """What is said of the images of a page."""
-    kept = (replace(each, rows=each.rows[np.isin(each.rows, page.rows)]) for each in said)
+    """What is said of the images, or the pairs, of a page."""
+    asked = page.pairs if page.kind is PageKind.PAIR else page.rows
+    kept = (each.only(np.isin(each.about, asked)) for each in said)
     return tuple(each for each in kept if each.rows.size)
 
 
