@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ class Row:
     width: int = 0
     height: int = 0
     status: str = BROKEN
+    tags: list[str] = field(default_factory=list)
 
 
 def photo(seed, width=96, height=64):
@@ -67,6 +68,7 @@ def put_part(store, manifest, part, rows):
         "width": pa.array([row.width or None for row in rows], pa.int32()),
         "height": pa.array([row.height or None for row in rows], pa.int32()),
         "status": [row.status for row in rows],
+        "tags": pa.array([row.tags for row in rows], pa.list_(pa.string())),
     }
     out = io.BytesIO()
     pq.write_table(pa.table(columns), out, write_page_checksum=True)

@@ -9,12 +9,17 @@ import { deed, empty, waiting } from "./parts.js";
 
 const STEP = 60;
 const MOST = 1000;
+const LOOK_MS = 3000;
 
 export class Copies {
   constructor(desk, dialogs, stage, tell) {
     Object.assign(this, { desk, dialogs, stage, tell, galleries: [], limit: STEP, chosen: null });
     const head = element("header", "head");
-    head.append(text("h1", "", say("review.copies")), text("p", "hint", say("review.copies_hint")));
+    this.search = deed(say("pairs.search"), "", () => this.#search(), "small");
+    this.search.hidden = true;
+    const title = element("div", "title-row");
+    title.append(text("h1", "", say("review.copies")), element("span", "spring"), this.search);
+    head.append(title, text("p", "hint", say("review.copies_hint")));
     this.waiting = element("div", "waiting-pairs", { hidden: true });
     this.scroll = element("div", "scroll");
     this.count = text("span", "count", "");
@@ -29,6 +34,7 @@ export class Copies {
 
   leave() {
     this.gone = true;
+    clearTimeout(this.timer);
     this.#forget();
   }
 
@@ -42,6 +48,7 @@ export class Copies {
     const found = await this.desk.try(() => this.desk.server.call(`review/copies?limit=${this.limit}`));
     if (this.gone) return;
     this.#forget();
+    this.#drawSearch(found);
     this.#drawWaiting(found?.pairs_open ?? 0);
     this.bar.hidden = !found?.groups.length;
     if (!found?.groups.length) {
@@ -61,9 +68,38 @@ export class Copies {
       }, "wide"));
     }
     this.#allow();
-    this.tell(say("review.copies_count", { count: found.group_count, copies: found.copy_count }), [
+    const copies = say("review.one_and_copies", { count: found.copy_count });
+    this.tell(say("review.copies_count", { count: found.group_count, copies }), [
       [say("review.click"), say("review.key_choose")], ["Shift", say("review.key_run")], ["V", say("review.key_large")],
     ]);
+  }
+
+  // --- the search, which heeds what was said
+
+  #drawSearch(found) {
+    this.run = found?.run ?? "";
+    this.search.hidden = !found?.may_search;
+    this.search.firstChild.textContent = found?.searching ? say("pairs.searching") : say("pairs.search");
+    this.search.allow(found?.searching ? say("pairs.searching") : "");
+    clearTimeout(this.timer);
+    if (found?.searching) this.timer = setTimeout(() => this.#look(), LOOK_MS);
+  }
+
+  #search() {
+    this.dialogs.confirm(say("pairs.search_ask"), say("pairs.search_what"), say("pairs.search"), async () => {
+      await this.desk.write("review/search", {});
+      this.search.firstChild.textContent = say("pairs.searching");
+      this.search.allow(say("pairs.searching"));
+      this.timer = setTimeout(() => this.#look(), LOOK_MS);
+    });
+  }
+
+  // What was chosen stays until there is something new.
+  async #look() {
+    const found = await this.desk.server.call("review/copies?limit=1").catch(() => ({ searching: true, run: this.run }));
+    if (this.gone) return;
+    if (found.searching && found.run === this.run) this.timer = setTimeout(() => this.#look(), LOOK_MS);
+    else await this.again();
   }
 
   // --- pairs that look alike
@@ -93,7 +129,7 @@ export class Copies {
       { row: representative, chip: chips(representative, say("review.stands_for_all")) },
       ...rows.map((row, place) => ({ row, chip: chips(row, distances[place] ? say("review.differs", { count: distances[place] }) : say("review.same")) })),
     ];
-    const group = { rows: images.map((each) => each.row), chosen: new Set() };
+    const group = { rows: images.map((each) => each.row), apart, chosen: new Set() };
     const gallery = new Gallery(this.desk.server, images, {
       chosen: group.chosen, onChoose: () => this.#choose(group, gallery), onLook: (row) => this.dialogs.look(row),
     });
@@ -129,10 +165,11 @@ export class Copies {
     return { inside: rows.filter((row) => chosen.has(row)), outside: rows.filter((row) => !chosen.has(row)) };
   }
 
-  // It stands for all of the group.
+  // It stands for all of the group but those that are kept apart.
   #keep() {
     const { inside: [kept], outside } = this.#sides;
-    return this.#say({ IS: outside.map((row) => [kept, row]) }, [kept], say("pairs.was_kept"));
+    const others = outside.filter((row) => !this.chosen.group.apart.includes(row));
+    return this.#say({ IS: others.map((row) => [kept, row]) }, [kept], say("pairs.was_kept"));
   }
 
   // The chosen ones are copies of one another, and of nothing else here.
