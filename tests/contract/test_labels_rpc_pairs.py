@@ -216,6 +216,17 @@ class TestAnswers(LabelsContract):
         write_pairs(store, THREE, [3, 4])
         assert client.progress().pairs_open == 0
 
+    def test_of_pairs_those_are_taken_that_nobody_judged_meanwhile(
+        self, client: Client, assembled: Assembled, clock: Clock
+    ) -> None:
+        lease = lease_page(client)
+        clock.advance(301)
+        assert assembled.leasing.sweep() > 0
+        judge(client, said_of(OTHER, (1, 3)))
+        answer = client.submit(lease.token, said_of(SAME, *THREE))
+        assert rows_of(answer.left_out) == [1]
+        assert known(client) == {(1, 2): SAME, (1, 3): OTHER, (8, 9): SAME}
+
 
 class TestUndo(LabelsContract):
     def test_the_last_answer_is_taken_back_and_its_page_comes_again(self, client: Client) -> None:
