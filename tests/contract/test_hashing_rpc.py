@@ -6,6 +6,7 @@ import json
 import uuid
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import imagehash
 import numpy as np
@@ -41,11 +42,19 @@ from hundredfold.hashing.domain.filling import PartHashes
 from hundredfold.hashing.servicer import HashingServicer, hashing_mount
 from hundredfold.hashing.store import HashFolder
 from tests.contract.documented import result_keys
-from tests.contract.hashing_collections import Row, encoded, photo, put_collection, write_image
+from tests.contract.hashing_collections import (
+    Row,
+    encoded,
+    photo,
+    put_collection,
+    put_thumbnails,
+    write_image,
+)
 
 PHASH, DHASH = hashing_pb2.ALGORITHM_PHASH_EXACT, hashing_pb2.ALGORITHM_DHASH_EXACT
 EXACT = ("phash-exact-1", "dhash-exact-1")
 FAST = [hashing_pb2.ALGORITHM_PHASH_FAST, hashing_pb2.ALGORITHM_DHASH_FAST]
+THUMB = [hashing_pb2.ALGORITHM_PHASH_THUMB, hashing_pb2.ALGORITHM_DHASH_THUMB]
 
 
 class Service:
@@ -406,6 +415,43 @@ def test_hash_collection_notes_what_is_gone_or_changed_and_tries_it_again(servic
         by_imagehash((service.folder / good.uri).read_bytes()),
         by_imagehash(kept),
     ]
+
+
+def test_hash_collection_of_thumbnails_reads_no_original(service):
+    images = [encoded(photo(seed, 800, 600), "JPEG") for seed in range(3)]
+    rows = [service.image(image) for image in images]
+    rows.insert(1, Row())
+    collection = service.collection(rows)
+    put_thumbnails(service.store, collection, rows)
+    for row in rows:
+        Path(row.uri).unlink(missing_ok=True)
+    result = service.hash(collection, *THUMB)
+    assert result == {"images": 3, "algorithms": ["phash-thumb-1", "dhash-thumb-1"], "failed": 0}
+    (sent_,) = service.client.hash_images(images, (Algorithm.PHASH_THUMB, Algorithm.DHASH_THUMB))
+    for name, hashes in zip(result["algorithms"], sent_.hashes.tolist(), strict=True):
+        assert service.stored(collection, name) == [hashes[0], 0, *hashes[1:]]
+    assert service.find(collection, radius=2)["representatives"] == 3
+    assert numbers(service.look_up(collection, images[2], radius=0)[0].rows) == [3]
+
+
+def test_hash_collection_makes_hashes_of_originals_and_thumbnails_in_one_run(service):
+    rows = service.photos(4, 5)
+    collection = service.collection(rows)
+    put_thumbnails(service.store, collection, rows)
+    assert service.hash(collection, PHASH, THUMB[0], DHASH)["failed"] == 0
+    assert service.stored(collection, "phash-exact-1") == [
+        by_imagehash(Path(row.uri).read_bytes()) for row in rows
+    ]
+    assert 0 not in service.stored(collection, "phash-thumb-1")
+
+
+def test_hash_collection_of_thumbnails_that_are_not_there_fails(service):
+    collection = service.collection(service.photos(1))
+    request = hashing_pb2.HashCollectionRequest(
+        collection=collection, request_id=str(uuid.uuid4()), algorithms=THUMB
+    )
+    run = service.ended(service.stub.HashCollection(request).run)
+    assert run.state == runs_pb2.STATE_FAILED
 
 
 def test_hash_collection_outside_of_the_sources_fails(service, tmp_path):

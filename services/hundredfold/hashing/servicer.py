@@ -50,6 +50,8 @@ _NAMES: Mapping[int, str] = MappingProxyType(
         hashing_pb2.ALGORITHM_DHASH_EXACT: algorithms.DHASH_EXACT,
         hashing_pb2.ALGORITHM_PHASH_FAST: algorithms.PHASH_FAST,
         hashing_pb2.ALGORITHM_DHASH_FAST: algorithms.DHASH_FAST,
+        hashing_pb2.ALGORITHM_PHASH_THUMB: algorithms.PHASH_THUMB,
+        hashing_pb2.ALGORITHM_DHASH_THUMB: algorithms.DHASH_THUMB,
     }
 )
 
@@ -192,8 +194,9 @@ class HashingServicer(hashing_pb2_grpc.HashingServiceServicer):
 
     def _images_of(self, request: hashing_pb2.HashImagesRequest) -> Iterable[bytes | ServiceError]:
         if not request.uris:
-            check_images(request.images, MOST_IMAGES)
-            return request.images
+            images = list(request.images)  # each look at the message would copy them again
+            check_images(images, MOST_IMAGES)
+            return images
         auth.check(caller(), access_pb2.ROLE_ADMIN)
         if request.images:
             raise InvalidArgument("give images or uris, not both", field="uris")

@@ -20,6 +20,7 @@ from hundredfold.client.types.labels import (
     Event,
     Labels,
     Progress,
+    Taken,
     Undone,
 )
 from hundredfold.client.types.loop import BackboneRound, Forecast, Loop
@@ -76,6 +77,7 @@ __all__ = [
     "SpaceComparison",
     "SpaceQuality",
     "Suspicious",
+    "Taken",
     "UndoPreview",
     "Undone",
     "UndoneMany",

@@ -1,6 +1,7 @@
 """The join finds each near pair, once, whatever the hashes are like."""
 
 import threading
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hundredfold.hashing.domain.near import MAX_RADIUS, joining, near_pairs
+from hundredfold.hashing.domain.near import MAX_RADIUS, covers, joining, near_pairs
 from tests.unit.hashing.near.codes import (
     KINDS,
     ball,
@@ -24,30 +25,47 @@ from tests.unit.hashing.near.codes import (
 RADII = range(MAX_RADIUS + 1)
 
 
+@contextmanager
+def tables_preferred():
+    """To compare is thought to be dear, so that also few rows go through tables, as many would."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(covers, "_COMPARE", 1e4)
+        yield patch
+
+
+WAYS = [nullcontext, tables_preferred]
+
+
 @pytest.mark.parametrize("radius", RADII)
 @pytest.mark.parametrize("kind", KINDS)
 def test_join_equals_brute_force(kind, radius):
     values = values_of(kind, 400)
-    assert pairs_of(near_pairs(values, radius)) == near_by_brute_force(values, radius)
+    expected = near_by_brute_force(values, radius)
+    assert pairs_of(near_pairs(values, radius)) == expected
+    with tables_preferred():
+        assert pairs_of(near_pairs(values, radius)) == expected
 
 
-@given(hashes(), st.integers(0, MAX_RADIUS), st.integers(1, 3))
-@settings(max_examples=150, deadline=None)
-def test_join_equals_brute_force_on_small_sets(rows, radius, threads):
+@given(hashes(), st.integers(0, MAX_RADIUS), st.integers(1, 3), st.sampled_from(WAYS))
+@settings(max_examples=200, deadline=None)
+def test_join_equals_brute_force_on_small_sets(rows, radius, threads, way):
     values = np.unique(rows)
-    assert pairs_of(near_pairs(values, radius, threads=threads)) == near_by_brute_force(
-        values, radius
-    )
+    with way():
+        found = pairs_of(near_pairs(values, radius, threads=threads))
+    assert found == near_by_brute_force(values, radius)
 
 
-@given(hashes(), st.integers(0, MAX_RADIUS), st.floats(0, 1), st.integers(0, 9))
-@settings(max_examples=100, deadline=None)
-def test_pairs_of_marked_values_are_those_with_at_least_one(rows, radius, share, seed):
+@given(
+    hashes(), st.integers(0, MAX_RADIUS), st.floats(0, 1), st.integers(0, 9), st.sampled_from(WAYS)
+)
+@settings(max_examples=150, deadline=None)
+def test_pairs_of_marked_values_are_those_with_at_least_one(rows, radius, share, seed, way):
     values = np.random.default_rng(seed).permutation(np.unique(rows))
     only = np.random.default_rng(seed + 1).random(len(values)) < share
     marked = set(values[only].tolist())
     expected = {pair for pair in near_by_brute_force(values, radius) if marked & set(pair)}
-    assert pairs_of(near_pairs(values, radius, only=only)) == expected
+    with way():
+        assert pairs_of(near_pairs(values, radius, only=only)) == expected
 
 
 @given(st.sampled_from(KINDS), st.integers(1, MAX_RADIUS), st.integers(0, 99), st.booleans())
@@ -55,11 +73,11 @@ def test_pairs_of_marked_values_are_those_with_at_least_one(rows, radius, share,
 def test_many_small_partitions_and_cut_buckets_lose_nothing(kind, radius, seed, some):
     values = values_of(kind, 300, seed)
     only = np.random.default_rng(seed).random(len(values)) < 0.3 if some else None
-    with pytest.MonkeyPatch.context() as patch:
+    with tables_preferred() as patch:
         patch.setattr(joining, "_PARTITION", 40)
         patch.setattr(joining, "MOST_ROWS", 60)
         patch.setattr(joining, "_LARGE", 8)
-        patch.setattr(joining, "COMPARE", 1e6)  # to cut again always looks cheap
+        patch.setattr(joining, "density", lambda *_: 0.0)
         found = pairs_of(near_pairs(values, radius, only=only, threads=2))
     marked = set(values.tolist() if only is None else values[only].tolist())
     assert found == {p for p in near_by_brute_force(values, radius) if marked & set(p)}
@@ -138,4 +156,5 @@ def test_join_equals_the_range_search_of_faiss(kind, radius):
     queries = np.repeat(np.arange(len(values)), np.diff(limits.astype(np.int64)))
     left, right = values[queries], values[near]
     expected = set(zip(left[left < right].tolist(), right[left < right].tolist(), strict=True))
-    assert pairs_of(near_pairs(values, radius)) == expected
+    with tables_preferred():
+        assert pairs_of(near_pairs(values, radius)) == expected

@@ -38,6 +38,10 @@ class _AlgorithmEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Algorithm.V
     """64-bit DCT hash from a scaled decode of the luma, at most a few bits apart from the exact one; stored as `phash-fast-2`."""
     ALGORITHM_DHASH_FAST: _Algorithm.ValueType  # 4
     """64-bit gradient hash from a scaled decode of the luma; a bit needs a step of more than one grey level; stored as `dhash-fast-2`."""
+    ALGORITHM_PHASH_THUMB: _Algorithm.ValueType  # 5
+    """PHASH_FAST of the thumbnail that the ingest keeps, hence upright and on white; a collection is hashed without reading its images again; stored as `phash-thumb-1`."""
+    ALGORITHM_DHASH_THUMB: _Algorithm.ValueType  # 6
+    """DHASH_FAST of the thumbnail; stored as `dhash-thumb-1`."""
 
 class Algorithm(_Algorithm, metaclass=_AlgorithmEnumTypeWrapper):
     """A way to hash. Hashes of different algorithms are never compared."""
@@ -52,6 +56,10 @@ ALGORITHM_PHASH_FAST: Algorithm.ValueType  # 3
 """64-bit DCT hash from a scaled decode of the luma, at most a few bits apart from the exact one; stored as `phash-fast-2`."""
 ALGORITHM_DHASH_FAST: Algorithm.ValueType  # 4
 """64-bit gradient hash from a scaled decode of the luma; a bit needs a step of more than one grey level; stored as `dhash-fast-2`."""
+ALGORITHM_PHASH_THUMB: Algorithm.ValueType  # 5
+"""PHASH_FAST of the thumbnail that the ingest keeps, hence upright and on white; a collection is hashed without reading its images again; stored as `phash-thumb-1`."""
+ALGORITHM_DHASH_THUMB: Algorithm.ValueType  # 6
+"""DHASH_FAST of the thumbnail; stored as `dhash-thumb-1`."""
 Global___Algorithm: _TypeAlias = Algorithm  # noqa: Y015
 
 @_typing.final
@@ -173,7 +181,7 @@ class HashCollectionResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _runs_pb2.Run:
-        """Its result: {"images": n, "algorithms": [..], "failed": n}. Failed are images that are gone, or changed since the ingest; the next call tries them again."""
+        """Its result: {"images": n, "algorithms": [..], "failed": n}. Failed are images that are gone, or changed since the ingest; the next call tries them again. Hashes of thumbnails need no images."""
 
     def __init__(
         self,

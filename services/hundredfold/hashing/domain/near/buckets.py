@@ -97,12 +97,12 @@ def _lowest(typing: Any, value: Any) -> Any:
 @inlined
 def _counts_for(differing: Any, radius: int, agree: Any, earlier: Any) -> bool:
     """Whether a pair is near, is found by this table and was found by none before it."""
-    if (differing & agree) != 0 or _bits(differing) > radius:
+    if _bits(differing) > radius or (differing & agree) != 0:
         return False
-    for i in range(len(earlier)):  # noqa: SIM110  a loop is what compiles
-        if (differing & earlier[i]) == 0:
-            return False
-    return True
+    found = 0
+    for i in range(len(earlier)):  # without a way out, so that it is done with vectors
+        found += (differing & earlier[i]) == 0
+    return found == 0
 
 
 @compiled(

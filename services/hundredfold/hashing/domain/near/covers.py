@@ -25,10 +25,14 @@ from numpy.typing import NDArray
 
 from hundredfold.hashing.domain.near.compiling import compiled
 
-# Costs in nanoseconds of one thread, measured at ten million rows: to take a row through a table, and to
-# compare two rows in a bucket.
-MOVE = 8.0
-COMPARE = 0.06
+# Costs in nanoseconds of one thread, measured at ten million rows: to take a row through a table, to
+# compare two rows in a bucket, to give away a near pair without tables, and with: most tables find it too.
+_MOVE = 8.0
+_COMPARE = 0.06
+_GIVE = 12.0
+_GIVE_ONCE = 80.0
+
+_SAMPLE = 128
 
 _MOST_PARTS = 6
 _MOST_DIGITS = 6  # of columns: at most 63 masks a part
@@ -49,7 +53,19 @@ def varying(rows: NDArray[np.uint64]) -> int:
     return int(np.bitwise_or.reduce(rows) ^ np.bitwise_and.reduce(rows))
 
 
-def cover(free: int, radius: int, rows: int, pairs: float) -> Cover:
+def density(rows: NDArray[np.uint64], radius: int) -> float:
+    """The share of pairs that are near, of some that are looked at."""
+    some = rows[:: max(len(rows) // _SAMPLE, 1)][:_SAMPLE]
+    near = np.bitwise_count(some[:, None] ^ some) <= radius
+    return (int(near.sum()) - len(some)) / max(len(some) * (len(some) - 1), 1)
+
+
+def cost_of_all(pairs: float, near: float) -> float:
+    """Nanoseconds to compare all pairs, a share of which is near, without tables."""
+    return pairs * (_COMPARE + near * _GIVE)
+
+
+def cover(free: int, radius: int, rows: int, pairs: float, near: float = 0.0) -> Cover:
     """The cover that costs a join least.
 
     Args:
@@ -57,11 +73,13 @@ def cover(free: int, radius: int, rows: int, pairs: float) -> Cover:
         radius: 0 to 10.
         rows: how many rows pass through each table.
         pairs: how many comparisons there were without tables.
+        near: about which share of the pairs is near.
     """
     places = np.array([bit for bit in range(64) if free >> bit & 1], np.uint64)
-    choices = [(pairs * COMPARE, 0)]  # no parts: one mask without bits, all is compared
+    give = pairs * near * _GIVE_ONCE
+    choices = [(cost_of_all(pairs, near), 0)]  # no parts: one mask without bits, all is compared
     choices += [
-        (_cost(len(places), radius, parts, rows, pairs), parts)
+        (_cost(len(places), radius, parts, rows, pairs) + give, parts)
         for parts in range(1, min(radius + 1, _MOST_PARTS) + 1)
         if _fits(len(places), _radii(radius, parts))
     ]
@@ -91,7 +109,7 @@ def _cost(bits: int, radius: int, parts: int, rows: int, pairs: float) -> float:
         many * 2.0 ** (-size * 2**rho / many)
         for many, size, rho in zip(tables, sizes, radii, strict=True)
     )
-    return float(sum(tables) * rows * MOVE + pairs * share * COMPARE)
+    return float(sum(tables) * rows * _MOVE + pairs * share * _COMPARE)
 
 
 def _part_sizes(bits: int, radii: list[int]) -> list[int]:

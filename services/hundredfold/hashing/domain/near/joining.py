@@ -26,7 +26,7 @@ from hundredfold.hashing.domain.near.buckets import (
     Buckets,
     Rule,
 )
-from hundredfold.hashing.domain.near.covers import COMPARE, cover, varying
+from hundredfold.hashing.domain.near.covers import Cover, cost_of_all, cover, density, varying
 from hundredfold.hashing.domain.near.scatter import Partitions, aligned, scatter
 from hundredfold.hashing.domain.near.threads import Channel, Closed, Threads
 
@@ -38,6 +38,10 @@ _PARTITION = 49_152  # rows, if they spread evenly: with what is made of them th
 _MOST_BITS = 11  # of partitions: more buffers of the scatter than fit the cache are slow
 _SPARE_BITS = 3  # a hash that many bits longer than its mask hardly mixes rows that differ on it
 _LARGE = 8192  # rows of a bucket for which it is worth to think about cutting it again
+_MOST_DENSE = (
+    1 << 20
+)  # rows of a set that are all compared, where most of the work is to give pairs away
+_QUERIES = 16_384  # of them at a time
 _DEPTH = 3
 _NEVER = 1 << 62
 
@@ -129,8 +133,11 @@ class _Join:
                 self._emit(found)
 
     def _join(self, of: _All, threads: Threads) -> None:
-        masks = cover(varying(of.rows), self._radius, len(of.rows), of.pairs).masks
-        bits = min((len(of.rows) // _PARTITION).bit_length(), _MOST_BITS) if masks[0] else 0
+        masks = self._cover(of).masks
+        if masks[0] == 0:
+            self._compare_all(of, threads)
+            return
+        bits = min((len(of.rows) // _PARTITION).bit_length(), _MOST_BITS)
         tables = [
             _Table(int(mask), of.rule.then(masks, i), bits, of.depth)
             for i, mask in enumerate(masks)
@@ -142,6 +149,21 @@ class _Join:
         room = aligned(len(of.rows))
         for table in tables:
             self._table(table, of, room, threads)
+
+    def _cover(self, of: _All) -> Cover:
+        near = density(of.rows, self._radius) if len(of.rows) <= _MOST_DENSE else 0.0
+        return cover(varying(of.rows), self._radius, len(of.rows), of.pairs, near)
+
+    def _compare_all(self, of: _All, threads: Threads) -> None:
+        """Without tables, some of the marked rows at a time with all after them."""
+        table = _Table(0, of.rule, 0, _DEPTH)
+
+        def compare(begin: int) -> None:
+            rows, marked = of.rows[begin:], min(of.marked - begin, _QUERIES)
+            whole = Partitions(rows, np.array([0, len(rows)]), np.array([marked]))
+            self._partition(table, whole, 0)
+
+        threads.run(compare, range(0, of.marked, _QUERIES))
 
     def _table(self, table: _Table, of: _All, room: Values, threads: Threads) -> None:
         parts = scatter(
@@ -176,7 +198,8 @@ class _Join:
         """Cut a bucket again where that is much cheaper than to compare all of its rows."""
         rows, marked = buckets.bucket()
         of = _All(rows, marked, table.rule, table.depth + 1)
-        if cover(varying(rows), self._radius, len(rows), of.pairs).cost < of.pairs * COMPARE / 2:
+        near = density(rows, self._radius)
+        if 2 * self._cover(of).cost < cost_of_all(of.pairs, near):
             buckets.skip()
             self._join(of, Threads(1))
 
