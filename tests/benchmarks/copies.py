@@ -10,10 +10,8 @@ photographs. The peers take all pairs within the threshold that is best for thes
 
 import os
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hundredfold.hashing.domain.verify.classes import Kind, Look, classify
-from hundredfold.hashing.domain.verify.windows import RADIUS as WINDOW_RADIUS
+from hundredfold.hashing.domain.verify.classes import Look
 from hundredfold.hashing.domain.verify.windows import window_hashes
 from tests.benchmarks.copying import peers
+from tests.benchmarks.copying.judging import Judged, hard_negatives, judge
 from tests.benchmarks.copying.kinds import KINDS
 from tests.benchmarks.copying.made import ORIGINAL, Photographs, chosen, looks
 from tests.benchmarks.copying.scores import (
     Score,
     best_threshold,
     distances,
-    near_windows,
-    score,
 )
 
-RADIUS = 6
-HARD = 3
-RESEMBLANCE = 8
 MIRRORED = "mirrored"
 NOT_COPIES = ("recoloured",)
 TWICE: frozenset[frozenset[str]] = frozenset()
@@ -89,42 +82,6 @@ def measure(
         }
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """What was said of the pairs of one kind of copy."""
-
-    score: Score
-    pairs: int
-    hard: int
-    hard_wrong: int
-    similar: list[int]
-    wrong: list[list[int]]
-    seconds: float
-
-
-_Task = tuple[Look, Look, NDArray[np.uint64], NDArray[np.bool_], NDArray[np.bool_], bool]
-
-
-def _judged(task: _Task) -> _Judged:
-    copies, originals, whole, hard, twice, mirrored = task
-    begun = time.process_time()
-    pairs = np.argwhere(_candidates(copies, originals, whole, mirrored=mirrored) | hard)
-    left, right = copies.take(pairs[:, 0]), originals.take(pairs[:, 1])
-    kinds = classify(left, right, mirrored=mirrored).kind
-    same, similar = kinds <= Kind.SAME_PICTURE, kinds == Kind.SIMILAR
-    own = pairs[:, 0] == pairs[:, 1]
-    is_hard = (hard & ~twice)[pairs[:, 0], pairs[:, 1]]
-    return _Judged(
-        score(pairs[same], len(copies), twice),
-        len(pairs),
-        int(is_hard.sum()),
-        int((is_hard & same).sum()),
-        [int((similar & own).sum()), int((similar & ~own).sum())],
-        pairs[same & ~own].tolist(),
-        time.process_time() - begun,
-    )
-
-
 def _ours(
     photographs: Photographs,
     seen: Mapping[str, Look],
@@ -133,12 +90,12 @@ def _ours(
 ) -> tuple[dict[str, Score], dict[str, Any]]:
     """The scores by kind, and what they took."""
     originals = seen[ORIGINAL]
-    whole, hard = window_hashes(originals.luma), _hard(photographs, originals)
+    whole, hard = window_hashes(originals.luma), hard_negatives(photographs, originals)
     kinds = [kind for kind in seen if kind != ORIGINAL]
     tasks = [(seen[kind], originals, whole, hard, twice, kind == MIRRORED) for kind in kinds]
-    found: dict[str, _Judged] = {}
+    found: dict[str, Judged] = {}
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for kind, judged in zip(kinds, pool.map(_judged, tasks), strict=True):
+        for kind, judged in zip(kinds, pool.map(judge, tasks), strict=True):
             found[kind] = judged
             got = judged.score
             say(f"{kind}: recall {got.recall:.4f}, precision {got.precision:.4f}")
@@ -154,33 +111,6 @@ def _ours(
         "similar_others": {kind: each.similar[1] for kind, each in found.items()},
         "called_the_same": [[names[one], names[other]] for one, other in sorted(called)],
     }
-
-
-def _candidates(
-    copies: Look, originals: Look, whole: NDArray[np.uint64], *, mirrored: bool
-) -> NDArray[np.bool_]:
-    """Which pairs come up: bool [copies, originals]."""
-    come_up = distances(copies.phash, originals.phash) <= RADIUS
-    come_up |= near_windows(window_hashes(copies.luma), whole, WINDOW_RADIUS)
-    if mirrored:
-        come_up |= near_windows(window_hashes(copies.luma[:, :, ::-1]), whole, WINDOW_RADIUS)
-    return come_up
-
-
-def _hard(photographs: Photographs, originals: Look) -> NDArray[np.bool_]:
-    """For each photograph the others of its class that look most like it: bool [n, n]."""
-    n, side = len(originals), originals.luma.shape[1] // RESEMBLANCE
-    small = originals.luma.reshape(n, RESEMBLANCE, side, RESEMBLANCE, side).mean((2, 4))
-    small = small.reshape(n, -1) - small.mean((1, 2))[:, None]
-    small /= np.maximum(np.linalg.norm(small, axis=1, keepdims=True), 1e-6)
-    alike = small @ small.T
-    labels = np.array(photographs.labels)
-    alike[labels[:, None] != labels[None, :]] = -2
-    np.fill_diagonal(alike, -2)
-    nearest = np.argsort(-alike, axis=1)[:, :HARD]
-    hard = np.zeros((n, n), np.bool_)
-    np.put_along_axis(hard, nearest, values=True, axis=1)
-    return hard & (alike > -2)
 
 
 def _twice(photographs: Photographs) -> NDArray[np.bool_]:

@@ -5,6 +5,9 @@ import io
 import numpy as np
 from PIL import Image
 
+from hundredfold.catalog.domain.probe import probe
+from hundredfold.chassis.storage import layout
+from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.hashing.domain.algorithms import DHASH_EXACT, PHASH_EXACT, digest, hash_images
 from hundredfold.hashing.domain.verify.classes import Look
 from hundredfold.hashing.domain.verify.planes import planes
@@ -47,3 +50,22 @@ def look(*encoded):
 
 def looks(images, quality=90):
     return look(*(jpeg(image, quality) for image in images))
+
+
+def put_thumbs(store, name, encoded):
+    """Write the thumbnails of one part, as the catalog does; b"" = none."""
+    jpegs = [probe(data).thumbnail if data else b"" for data in encoded]
+    manifest = Manifest.load(store, layout.thumbs(name))
+    offsets = np.cumsum([0, *(len(each) for each in jpegs)], dtype=np.int64)
+    for artifact, written in (
+        (
+            layout.thumbs_part(0),
+            store.write_bytes(f"{manifest.folder}/{layout.thumbs_part(0)}", b"".join(jpegs)),
+        ),
+        (
+            layout.thumbs_offsets(0),
+            store.write_array(f"{manifest.folder}/{layout.thumbs_offsets(0)}", offsets),
+        ),
+    ):
+        manifest.add(artifact, written, rows=len(jpegs))
+    manifest.save()
