@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
 from hundredfold.client.groups import at_most
-from hundredfold.client.types import Run, Schema
+from hundredfold.client.types import Run, Schema, Taken
 from ui import wire
 from ui.backend import client, in_words
 from ui.explore_routes import explore_routes
@@ -175,6 +175,8 @@ def releases(collection: str, body: Body) -> Answer:
 def answers(collection: str, body: Body) -> Answer:
     """Take answers in order; each is acknowledged or refused by itself.
 
+    `left_out` says of how many images an answer was not taken: it came late, and others have them.
+
     A service that is away fails the whole request, and the browser sends it again.
     """
     given = body["answers"]
@@ -187,17 +189,19 @@ def answers(collection: str, body: Body) -> Answer:
 def _answer(collection: str, answer: Body) -> Answer:
     request_id = wire.to_id(answer["request_id"])
     try:
-        return {"request_id": request_id, "seq": _submit(collection, answer, request_id)}
+        taken = _submit(collection, answer, request_id)
     except ServiceError as error:
         if is_away(error):
             raise
-        return {"request_id": request_id, "refused": error.message, "reason": error.reason}
+        why = say("label.others_have_it") if error.reason == "LEASE_FENCED" else error.message
+        return {"request_id": request_id, "refused": why, "reason": error.reason}
     except (LookupError, TypeError, ValueError, OverflowError) as error:
         return {"request_id": request_id, "refused": f"{error!r:.200}", "reason": "MALFORMED"}
+    return {"request_id": request_id, "seq": taken.seq, "left_out": len(taken.left_out)}
 
 
-def _submit(collection: str, answer: Body, request_id: str) -> int:
-    return client().labels.submit(
+def _submit(collection: str, answer: Body, request_id: str) -> Taken:
+    return client().labels.answer(
         collection,
         wire.whole(answer["token"]),
         [wire.to_judgement(each) for each in answer["judgements"]],

@@ -379,6 +379,14 @@ class TestLeasePairs(LabelsContract):
         client.submit(lease_pairs(client).token, said_of(SAME, (1, 3), (8, 9)))
         assert lease_pairs(client) is None
 
+    def test_what_somebody_gave_back_comes_to_him_after_the_others(self, client: Client) -> None:
+        first = lease_pairs(client, limit=1)
+        client.stub.ReleaseLeases(
+            labels_pb2.ReleaseLeasesRequest(collection="birds", tokens=[first.token])
+        )
+        assert pairs_of(lease_pairs(client, limit=1).page) == [(1, 3)]
+        assert pairs_of(lease_pairs(client, "bob", limit=1).page) == [(1, 2)]
+
     def test_there_are_none_without_groups_of_copies(
         self, client: Client, store: ArtifactStore
     ) -> None:

@@ -176,8 +176,8 @@ def _upright(image: Image.Image) -> Image.Transpose | None:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "F" or image.mode.startswith("I"):
-        return _grey(image).convert("RGB")
+    if holds_numbers(image):
+        return grey_of_numbers(image).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
@@ -185,7 +185,13 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _grey(image: Image.Image) -> Image.Image:
+def holds_numbers(image: Image.Image) -> bool:
+    """Whether its pixels are numbers of more than 8 bits, which Pillow would cut off at 255."""
+    return image.mode == "F" or image.mode.startswith("I")
+
+
+def grey_of_numbers(image: Image.Image) -> Image.Image:
+    """Such an image as mode L, as the module says: 16 bits become the high byte, floats are stretched."""
     values = np.asarray(image, dtype=np.float32 if image.mode == "F" else np.int32)
     if image.mode != "F":
         return Image.fromarray((values.clip(0, 65_535) >> 8).astype(np.uint8))

@@ -10,7 +10,7 @@ from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.server import build_server, serve
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.hashing import duplicates_job, hash_job
+from hundredfold.hashing import duplicates_job, hash_job, leaks_job
 from hundredfold.hashing.config import HashingConfig
 from hundredfold.hashing.servicer import HashingServicer, hashing_mount
 
@@ -26,6 +26,7 @@ def main() -> int:
     jobs: dict[str, Job] = {
         hash_job.KIND: hash_job.HashCollection(store, sources),
         duplicates_job.KIND: duplicates_job.FindDuplicates(store, config.scratch),
+        leaks_job.KIND: leaks_job.FindLeaks(store),
     }
     runs = Runs(store, _SERVICE, jobs, engine=engine(config.engine, config.processes or None))
     servicer = HashingServicer(store, runs, sources)

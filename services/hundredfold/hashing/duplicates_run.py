@@ -15,8 +15,8 @@ from hundredfold.chassis.runs import RunContext
 from hundredfold.chassis.storage.store import ArtifactStore, HashingWriter
 from hundredfold.hashing.domain.grouping import group
 from hundredfold.hashing.domain.groups import Groups, Similar
-from hundredfold.hashing.domain.joining import estimated_pairs, near_pairs
 from hundredfold.hashing.domain.listing import GroupList
+from hundredfold.hashing.domain.near import distinct, estimated_pairs, near_pairs
 from hundredfold.hashing.domain.stars.table import known
 from hundredfold.hashing.images import HashedImages
 from hundredfold.hashing.judgements import read_judgements
@@ -101,7 +101,7 @@ class Grouping:
 
     def _values(self, before: "_Before") -> tuple[NDArray[np.uint64], NDArray[np.bool_] | None]:
         """The values to join, and which of them the run before did not know; None = all."""
-        values = np.unique(self._images.phash_values())
+        values = distinct(self._images.phash_values()).values
         unchanged = before.unchanged()
         if not unchanged:
             return values, None
@@ -124,8 +124,8 @@ class Grouping:
             if not radius or estimated_pairs(values, radius).pairs <= most
         )
         warning = (
-            f"about {estimate.pairs:,.0f} pairs of images within {self._radius} bits "
-            f"({estimate.low:,.0f} to {estimate.high:,.0f}): most of them will be no copies. "
+            f"about {estimate.pairs:,} pairs of images within {self._radius} bits "
+            f"({estimate.low:,} to {estimate.high:,}): most of them will be no copies. "
             f"Take a radius of {smaller}"
         )
         self._context.progress(self._done, message=warning)
@@ -133,7 +133,7 @@ class Grouping:
             raise Conflict(
                 f"{warning}, or ask again with `despite`",
                 reason="TOO_MANY_PAIRS",
-                metadata={"pairs": f"{estimate.pairs:.0f}", "radius": str(smaller)},
+                metadata={"pairs": str(estimate.pairs), "radius": str(smaller)},
             )
 
     def _group(self, kept: KeptPairs, *, verified: bool) -> tuple[Groups, Similar]:

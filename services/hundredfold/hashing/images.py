@@ -1,6 +1,6 @@
 """What is known of the images of a collection that has the two hashes of a pair, read part by part."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,7 +139,7 @@ class HashedImages:
         bare = [np.empty(0, np.int64)]
         for info in self.parts:
             part = self.hashes(info)
-            ok = self._table(info.part, ["status"])["status"].to_numpy() == "ok"
+            ok = self.ok(info)
             here = np.flatnonzero(part.hashed)
             some = slice(n, n + len(here))
             phash[some], dhash[some] = part.phash[here], part.dhash[here]
@@ -148,6 +148,24 @@ class HashedImages:
             bare.append(np.flatnonzero(ok & ~part.hashed) + part.begin)
         others = np.concatenate(bare)
         return LookUpIndex(phash[:n], dhash[:n], rows[:n], others, self.digests(others))
+
+    def ok(self, info: PartInfo) -> NDArray[np.bool_]:
+        """Which images of a part could be decoded: bool [n]."""
+        status = self._table(info.part, ["status"])["status"].to_numpy()
+        return np.asarray(status == "ok", np.bool_)
+
+    def side(self, info: PartInfo, tags: Sequence[str]) -> NDArray[np.int64]:
+        """The first of some tags that each image of a part has, by its place; 255 = none: int64 [n]."""
+        import pyarrow as pa  # noqa: PLC0415 - slow to load
+        import pyarrow.compute as pc  # noqa: PLC0415
+
+        column = self._table(info.part, ["tags"])["tags"].combine_chunks()
+        places = pc.index_in(column.flatten(), value_set=pa.array(tags, pa.string()))
+        lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+        side = np.full(info.rows, 255)
+        row = np.repeat(np.arange(info.rows), lengths)
+        np.minimum.at(side, row, pc.fill_null(places, 255).to_numpy())
+        return side
 
     def _quality(self, info: PartInfo) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
         table = self._table(info.part, ["width", "height", "status"])

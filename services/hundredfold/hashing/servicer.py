@@ -24,17 +24,20 @@ from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.collections import require_collection
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import pack, unpack
-from hundredfold.hashing import duplicates_job, hash_job
+from hundredfold.hashing import duplicates_job, hash_job, leaks_job
 from hundredfold.hashing.domain import algorithms
 from hundredfold.hashing.domain.algorithms import digest, hash_images
-from hundredfold.hashing.domain.hashes import MAX_RADIUS
-from hundredfold.hashing.domain.listing import GroupList, Listed
+from hundredfold.hashing.domain.listing import GroupList, LeakList, Listed
+from hundredfold.hashing.domain.near import MAX_RADIUS
 from hundredfold.hashing.lookups import LookUps
-from hundredfold.hashing.store import Duplicates, hashed_pair
+from hundredfold.hashing.store import Duplicates, LeakStore, common_pair, hashed_pair
 
 MOST_IMAGES = 1000
 MOST_IMAGES_LOOKED_UP = 100
 MOST_HASHES_LOOKED_UP = 10_000
+MOST_TAGS = 16
+MOST_TAG_CHARACTERS = 200
+MOST_ROWS = 1 << 32
 MOST_COPIES_OF_GROUP = 10_000
 MOST_COPIES_OF_PAGE = 500_000
 _KEPT_COLLECTIONS = 4
@@ -47,6 +50,8 @@ _NAMES: Mapping[int, str] = MappingProxyType(
         hashing_pb2.ALGORITHM_DHASH_EXACT: algorithms.DHASH_EXACT,
         hashing_pb2.ALGORITHM_PHASH_FAST: algorithms.PHASH_FAST,
         hashing_pb2.ALGORITHM_DHASH_FAST: algorithms.DHASH_FAST,
+        hashing_pb2.ALGORITHM_PHASH_THUMB: algorithms.PHASH_THUMB,
+        hashing_pb2.ALGORITHM_DHASH_THUMB: algorithms.DHASH_THUMB,
     }
 )
 
@@ -102,6 +107,42 @@ class HashingServicer(hashing_pb2_grpc.HashingServiceServicer):
         )
         return hashing_pb2.FindDuplicatesResponse(run=run_message(run))
 
+    def FindLeaks(
+        self, request: hashing_pb2.FindLeaksRequest, context: grpc.ServicerContext
+    ) -> hashing_pb2.FindLeaksResponse:
+        """See the proto."""
+        tags = _tags(request)
+        names = [request.collection, *([request.against] if request.against else [])]
+        for name, field in zip(names, ("collection", "against"), strict=False):
+            _require(self._store, name, field)
+        radius = check_between(request.radius, 0, MAX_RADIUS, "radius")
+        common_pair(self._store, names)
+        run = self._runs.start(
+            leaks_job.KIND,
+            request.collection,
+            {"against": request.against, "tags": tags, "radius": radius},
+            request_id=request.request_id,
+        )
+        return hashing_pb2.FindLeaksResponse(run=run_message(run))
+
+    def ListLeaks(
+        self, request: hashing_pb2.ListLeaksRequest, context: grpc.ServicerContext
+    ) -> hashing_pb2.ListLeaksResponse:
+        """See the proto."""
+        require_collection(self._store, request.collection)
+        kept = LeakStore(self._store, request.collection)
+        size = page_size(request.page_size)
+        place = decode_token(request.page_token, str, int)
+        run = request.leaks or (place[0] if place else kept.latest())
+        if not run:
+            raise NotFound(
+                f"copies of {request.collection} across were not looked for yet", field="collection"
+            )
+        if place and place[0] != run:
+            raise InvalidArgument("page_token is of another run", field="page_token")
+        begin = check_between(place[1] if place else 0, 0, MOST_ROWS, "page_token")
+        return _leaks_page(kept.read(run), run, begin, size)
+
     def ListDuplicates(
         self, request: hashing_pb2.ListDuplicatesRequest, context: grpc.ServicerContext
     ) -> hashing_pb2.ListDuplicatesResponse:
@@ -153,8 +194,9 @@ class HashingServicer(hashing_pb2_grpc.HashingServiceServicer):
 
     def _images_of(self, request: hashing_pb2.HashImagesRequest) -> Iterable[bytes | ServiceError]:
         if not request.uris:
-            check_images(request.images, MOST_IMAGES)
-            return request.images
+            images = list(request.images)  # each look at the message would copy them again
+            check_images(images, MOST_IMAGES)
+            return images
         auth.check(caller(), access_pb2.ROLE_ADMIN)
         if request.images:
             raise InvalidArgument("give images or uris, not both", field="uris")
@@ -188,6 +230,45 @@ def _name(algorithm: int, field: str) -> str:
     if algorithm not in _NAMES:
         raise InvalidArgument(f"there is no algorithm {algorithm}", field=field)
     return _NAMES[algorithm]
+
+
+def _require(store: ArtifactStore, collection: str, field: str) -> None:
+    try:
+        require_collection(store, collection)
+    except (InvalidArgument, NotFound) as error:
+        error.field = field
+        raise
+
+
+def _tags(request: hashing_pb2.FindLeaksRequest) -> list[str]:
+    tags = list(request.tags)
+    if request.against and tags:
+        raise InvalidArgument("give a collection or tags, not both", field="tags")
+    if request.against == request.collection:
+        raise InvalidArgument("give another collection", field="against")
+    if not request.against:
+        check_between(len(tags), 2, MOST_TAGS, "tags")
+    if len(set(tags)) < len(tags) or not all(0 < len(tag) <= MOST_TAG_CHARACTERS for tag in tags):
+        raise InvalidArgument(
+            f"tags must all differ and have 1 to {MOST_TAG_CHARACTERS} characters", field="tags"
+        )
+    return tags
+
+
+def _leaks_page(found: LeakList, run: str, begin: int, size: int) -> hashing_pb2.ListLeaksResponse:
+    some = slice(begin, begin + size)
+    rows, sides = found.rows[some], found.sides_of[some]
+    return hashing_pb2.ListLeaksResponse(
+        rows=pack(rows[:, 0]),
+        others=pack(rows[:, 1]),
+        distances=pack(found.distances[some]),
+        row_sides=pack(sides[:, 0]),
+        other_sides=pack(sides[:, 1]),
+        sides=found.sides,
+        count=len(found.rows),
+        leaks=run,
+        next_page_token=encode_token(run, begin + size) if begin + size < len(found.rows) else "",
+    )
 
 
 def _status(failure: ImageError | None) -> image_pb2.ItemStatus:

@@ -17,6 +17,7 @@ from hundredfold.chassis.storage.store import ArtifactStore, HashingWriter
 from hundredfold.hashing.domain.algorithms import ALGORITHMS, PAIRS
 from hundredfold.hashing.domain.filling import PartHashes
 from hundredfold.hashing.domain.groups import Groups, Similar
+from hundredfold.hashing.domain.listing import LeakList
 
 KEPT_RUNS = 3
 """FindDuplicates runs of a collection whose groups stay in the store."""
@@ -117,6 +118,22 @@ def hashed_pair(store: ArtifactStore, collection: str) -> tuple[str, str]:
         f"collection {collection} is not hashed, or has grown since: call HashCollection first",
         reason="NOT_HASHED",
     )
+
+
+def common_pair(store: ArtifactStore, collections: Sequence[str]) -> tuple[str, str]:
+    """The pHash and dHash of some collections that are to be compared.
+
+    Raises:
+        Conflict: NOT_HASHED; OTHER_ALGORITHM, when they are not hashed in the same way.
+    """
+    pairs_of = {name: hashed_pair(store, name) for name in collections}
+    if len(set(pairs_of.values())) > 1:
+        told = " but ".join(f"{name} by {' and '.join(pair)}" for name, pair in pairs_of.items())
+        raise Conflict(
+            f"hashes of different kinds can't be compared: {told}; hash both in the same way",
+            reason="OTHER_ALGORITHM",
+        )
+    return pairs_of[collections[0]]
 
 
 def fingerprint(store: ArtifactStore, collection: str) -> str:
@@ -233,3 +250,58 @@ class Duplicates:
 
     def _manifest(self, run: str) -> Manifest:
         return Manifest.load(self._store, layout.duplicates(self._collection, run))
+
+
+class LeakStore:
+    """The FindLeaks runs of a collection. One writer at a time."""
+
+    _ARRAYS = (layout.LEAK_ROWS, layout.LEAK_SIDES, layout.LEAK_DISTANCE)
+
+    def __init__(self, store: ArtifactStore, collection: str) -> None:
+        self._store = store
+        self._collection = collection
+
+    def latest(self) -> str:
+        """The newest complete run, "" when there is none."""
+        return latest(self._store, layout.leaks_latest(self._collection))
+
+    def facts(self, run: str) -> Mapping[str, Any]:
+        """What `write` was told of a run."""
+        return self._manifest(run).meta
+
+    def is_of(self, run: str, facts: Mapping[str, Any]) -> bool:
+        """Whether a run is there, whole, and `write` was told these facts among others."""
+        manifest = self._manifest(run)
+        if not facts.items() <= manifest.meta.items():
+            return False
+        return not manifest.verify(self._store)
+
+    def read(self, run: str) -> LeakList:
+        """What a run found.
+
+        Raises:
+            NotFound: there is none of that id, or no more.
+            Conflict: ARTIFACT_DAMAGED.
+        """
+        manifest = self._manifest(run)
+        if layout.LEAK_ROWS not in manifest.entries:
+            raise NotFound(f"there is no FindLeaks run {run} of {self._collection}", field="leaks")
+        rows, sides_of, distances = (
+            manifest.read_array(self._store, name) for name in self._ARRAYS
+        )
+        counted = manifest.meta["counted"]
+        return LeakList(rows, sides_of, distances, counted["sides"], counted["counts"])
+
+    def write(self, run: str, found: LeakList, facts: Mapping[str, Any]) -> None:
+        """Keep what a run found, point to it, then forget the oldest runs."""
+        folder = layout.leaks(self._collection, run)
+        manifest = Manifest(self._store, folder)
+        arrays: tuple[NDArray[Any], ...] = (found.rows, found.sides_of, found.distances)
+        for name, array in zip(self._ARRAYS, arrays, strict=True):
+            manifest.add(name, self._store.write_array(f"{folder}/{name}", array))
+        manifest.set_meta(**facts)
+        pointer = layout.leaks_latest(self._collection)
+        make_latest(self._store, pointer, manifest, keep=KEPT_RUNS)
+
+    def _manifest(self, run: str) -> Manifest:
+        return Manifest.load(self._store, layout.leaks(self._collection, run))

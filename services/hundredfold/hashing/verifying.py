@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hundredfold.hashing.domain.groups import Similar
-from hundredfold.hashing.domain.joining import near_pairs
+from hundredfold.hashing.domain.near import near_pairs
 from hundredfold.hashing.domain.ranking import Ranked
 from hundredfold.hashing.domain.verify.classes import Kind, Look, classify
 from hundredfold.hashing.domain.verify.windows import RADIUS, WINDOWS, window_hashes, window_pairs
@@ -55,6 +55,8 @@ class Verifying:
         self._pool = pool
         self._threads = threads
         self._check = check
+        self._place = np.zeros(ranked.rows, np.uint32)
+        self._place[ranked.hashed] = np.arange(len(ranked.hashed), dtype=np.uint32)
         self._twins = _rows_of_equal_hashes(ranked)
         rows = np.unique(self._twins)
         self._known, self._digests = rows, images.digests(rows)
@@ -84,7 +86,7 @@ class Verifying:
                 yield rows[there[pairs]]
 
     def confirm(self, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which pairs of rows [p, 2] are the same picture, bool [p]; where one can't be seen, it is taken on trust."""
+        """Which pairs of rows [p, 2] are the same picture: bool [p]."""
         same = np.zeros(len(pairs), np.bool_)
         for begin in range(0, len(pairs), _PAIRS):
             self._check()
@@ -103,10 +105,9 @@ class Verifying:
         )
         kind = np.concatenate([each.kind for each in verdicts])
         likeness = np.concatenate([each.likeness for each in verdicts])
-        unseen = ~(look.seen[left] & look.seen[right])
-        doubtful = (kind == Kind.SIMILAR) & ~unseen
+        doubtful = kind == Kind.SIMILAR
         self._keep(pairs[doubtful], likeness[doubtful])
-        return np.asarray(unseen | (kind <= Kind.SAME_PICTURE))
+        return np.asarray(kind <= Kind.SAME_PICTURE)
 
     def _look(self, rows: NDArray[np.int64]) -> Look:
         luma, chroma, seen = self._looks.read(rows)
@@ -116,8 +117,9 @@ class Verifying:
         if len(self._known):
             known = self._known[at] == rows
             digests[known] = self._digests[at[known]]
-        none = np.zeros(len(rows), np.uint64)
-        return Look(luma, chroma, seen, none, none, digests)
+        places = self._place[rows]
+        phash, dhash = self._ranked.phash[places], self._ranked.dhash[places]
+        return Look(luma, chroma, seen, phash, dhash, digests)
 
     def _keep(self, pairs: NDArray[np.int64], likeness: NDArray[np.float32]) -> None:
         self._similar.append((np.sort(pairs, axis=1), likeness))
@@ -145,9 +147,8 @@ class Verifying:
         said = {tuple(pair) for pair in _standing(apart, representative).tolist()}
         kept = np.array([tuple(pair) not in said for pair in pairs.tolist()], np.bool_)
         pairs = pairs[kept]
-        phash = np.zeros(self._ranked.rows, np.uint64)
-        phash[self._ranked.hashed] = self._ranked.phash
-        return Similar(pairs, np.bitwise_count(phash[pairs[:, 0]] ^ phash[pairs[:, 1]]))
+        left, right = self._ranked.phash[self._place[pairs]].T
+        return Similar(pairs, np.bitwise_count(left ^ right))
 
 
 def _standing(pairs: NDArray[np.int64], representative: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -22,8 +22,8 @@ from hundredfold.labels.store.catalog import Alike
 from hundredfold.labels.store.queue import Queue
 from hundredfold.labels.store.reading import Reading
 
-FORGET_SECONDS = 86_400.0
-"""How long after its end a lease is still known, so that a late answer is told what became of it."""
+FORGET_SECONDS = 7 * 86_400.0
+"""How long after its end a lease is still known, so that a late answer can be taken, or is told what became of it."""
 
 _log = logging.getLogger("hundredfold.labels.leasing")
 

@@ -42,7 +42,10 @@ class Pairing:
     def lease(
         self, collection: str, annotator: str, limit: int, ttl_seconds: float
     ) -> Lease | None:
-        """Lease at most so many pairs, the likeliest copies first, as one page; None when none is left."""
+        """Lease at most so many pairs, the likeliest copies first, as one page; None when none is left.
+
+        What the annotator gave back comes again only when there is nothing else.
+        """
         alike = self._ledger.catalog.alike(collection)
         with self._ledger.fold(collection):
             pass  # most of the catching up, before others are kept out
@@ -59,7 +62,7 @@ class Pairing:
                 own=True,
             ).only(waiting)
             page = page.only(~np.isin(page.cells, work.leased()))
-            page = page.only(np.arange(len(page.rows)) < limit)
+            page = page.only(_first(limit, np.isin(page.cells, work.skipped(annotator))))
             return work.lease(page, annotator, ttl_seconds) if page.rows.size else None
 
     def judge(self, collection: str, asker: Asker, request_id: str, said: Said) -> int:
@@ -80,6 +83,13 @@ class Pairing:
         with self._ledger.writing(collection) as work:
             before = replayed(work, request_id, draft.body)
             return before.seq if before else work.append(draft)
+
+
+def _first(limit: int, skipped: Mask) -> Mask:
+    """Of pairs [n] at most so many, the first ones, those that were skipped last: bool [n]."""
+    chosen = np.zeros(len(skipped), np.bool_)
+    chosen[np.argsort(skipped, kind="stable")[:limit]] = True
+    return chosen
 
 
 def left_to_judge(alike: Alike, likeness: Likeness) -> Mask:

@@ -8,9 +8,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from hundredfold.hashing.domain.grouping import group as group_ranked
-from hundredfold.hashing.domain.join import Values
-from hundredfold.hashing.domain.joining import near_pairs
 from hundredfold.hashing.domain.lookup import LookUpIndex
+from hundredfold.hashing.domain.near import near_pairs
 from hundredfold.hashing.domain.ranking import Ranking, quality
 
 
@@ -82,20 +81,6 @@ def random_hashes(n, *, skewed=False, seed=0):
         first = rng.integers(0, 2**64, origins, dtype=np.uint64) & kept
         found.append(np.concatenate([first, flipped(first[of], 6, rng)])[:n])
     return found[0], found[1]
-
-
-def unique_values(n, *, skewed=False, seed=0):
-    """Unique values in random order, about n."""
-    pairs = np.unique(np.stack(random_hashes(n, skewed=skewed, seed=seed), axis=1), axis=0)
-    pairs = np.random.default_rng(seed).permutation(pairs)
-    return Values(pairs[:, 0].copy(), pairs[:, 1].copy())
-
-
-def near_by_brute_force(values, radius):
-    """The set of (i, j), i < j, of near values."""
-    i, j = np.triu_indices(len(values), 1)
-    near = values.near(i, j, radius)
-    return set(zip(i[near].tolist(), j[near].tolist(), strict=True))
 
 
 def images(phash, dhash, *, ok=None, hashed=None, sha256=None, pixels=None):

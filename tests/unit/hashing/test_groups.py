@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hundredfold.hashing.domain.groups import Groups, Judgements
-from hundredfold.hashing.domain.joining import near_pairs
+from hundredfold.hashing.domain.near import near_pairs
 from hundredfold.hashing.domain.stars.pairs import image_pairs
 from hundredfold.hashing.domain.stars.spill import Spill
 from hundredfold.hashing.domain.stars.table import table

@@ -119,17 +119,6 @@ def test_without_pixels_two_hashes_decide():
     assert (classify(unseen, replace(copies, phash=~LOOKS.phash)).kind == Kind.SIMILAR).all()
 
 
-def test_vectors_that_are_far_apart_send_a_pair_to_a_person():
-    vectors = np.eye(len(LOOKS), dtype=np.float16)
-    left, right = (
-        replace(LOOKS, vectors=vectors),
-        replace(looks(ORIGINALS, 60), vectors=np.roll(vectors, 1, axis=0)),
-    )
-    assert (classify(left, right).kind == Kind.SIMILAR).all()
-    unknown = replace(right, vectors=np.zeros_like(vectors))
-    assert (classify(left, unknown).kind == Kind.SAME_PICTURE).all()
-
-
 CROPPED = looks([cropped(image, 0.06, 0.04, 0, 0.07) for image in ORIGINALS])
 
 

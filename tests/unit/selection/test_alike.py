@@ -53,7 +53,7 @@ def test_what_is_saved_is_what_nobody_needs_to_look_at():
         alike_of([(10, 13), (1, 13), (1, 2), (10, 99)], [1.0, 0.5, 1.0, 1.0]), pool, labels, COSTS
     )
     assert set(zip(page.rows.tolist(), page.others.tolist(), strict=True)) == {(10, 13), (1, 13)}
-    seconds = COSTS.look(0) + 2 * 1.5 + COSTS.expected_pick(2, 0.5)
+    seconds = COSTS.look(0) + 2 * COSTS.compare_seconds + COSTS.expected_pick(2, 0.5)
     assert page.score == pytest.approx((0.5 + 0.5 * 0.8) / seconds, rel=1e-5)
     assert page.kind is Kind.PAIR
     assert page.probability.tolist() == [1.0, 0.5]

@@ -171,6 +171,26 @@ PAIR_DISTANCE = "pair_distance.npy"
 """uint8 [p]: bits between the pHashes of each pair, at most 64."""
 
 
+def leaks(collection_: str, run: str) -> str:
+    """The folder of one FindLeaks run; its manifest has {"sides": [names], "counts": [from][to]}."""
+    return f"{collection(collection_)}/leaks/{check_run(run, 'leaks')}"
+
+
+def leaks_latest(collection_: str) -> str:
+    """JSON {"run": id} of the newest FindLeaks run that is complete."""
+    return f"{collection(collection_)}/leaks/latest.json"
+
+
+LEAK_ROWS = "rows.npy"
+"""int64 [m, 2]: images that have a copy on another side, and the nearest such copy, the nearest pairs first."""
+
+LEAK_SIDES = "sides.npy"
+"""uint8 [m, 2]: the side of each."""
+
+LEAK_DISTANCE = "distance.npy"
+"""uint8 [m]: bits between their pHashes."""
+
+
 # --- embedding ----------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ from hundredfold.client.types.index import (
     DuplicateGroup,
     DuplicateGroups,
     Found,
+    Leaks,
     Map,
 )
 from hundredfold.client.types.labels import (
@@ -19,6 +20,7 @@ from hundredfold.client.types.labels import (
     Event,
     Labels,
     Progress,
+    Taken,
     Undone,
 )
 from hundredfold.client.types.loop import BackboneRound, Forecast, Loop
@@ -57,6 +59,7 @@ __all__ = [
     "Judgement",
     "LabelClass",
     "Labels",
+    "Leaks",
     "Lease",
     "Loop",
     "Map",
@@ -74,6 +77,7 @@ __all__ = [
     "SpaceComparison",
     "SpaceQuality",
     "Suspicious",
+    "Taken",
     "UndoPreview",
     "Undone",
     "UndoneMany",

@@ -15,6 +15,8 @@ class Algorithm(IntEnum):
     DHASH_EXACT = 2
     PHASH_FAST = 3
     DHASH_FAST = 4
+    PHASH_THUMB = 5
+    DHASH_THUMB = 6
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,14 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """What became of an answer: its event, and the images it says nothing of as others had them, int64 [k]."""
+
+    seq: int
+    left_out: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+
+@dataclass(frozen=True)
 class Undone:
     """What an undo did: the event that no longer counts, and its page again if asked for."""
 

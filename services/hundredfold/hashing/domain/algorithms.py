@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hundredfold.chassis.imaging import ImageError
+from hundredfold.chassis.thumbnails import thumbnail
 from hundredfold.hashing.domain import hashes, luma, pixels, scaling
 
 
@@ -38,6 +39,10 @@ def _to(size: tuple[int, int]) -> Callable[[Image.Image], NDArray[np.uint8]]:
     return lambda grey: pixels.shrunk(grey, size)
 
 
+def _thumb_luma(data: bytes) -> luma.Luma:
+    return luma.luma(thumbnail(data))
+
+
 def _rising(grid: NDArray[np.int32]) -> NDArray[np.uint64]:
     return hashes.rising(grid, scaling.STEPS)
 
@@ -46,6 +51,8 @@ PHASH_EXACT = "phash-exact-1"
 DHASH_EXACT = "dhash-exact-1"
 PHASH_FAST = "phash-fast-2"
 DHASH_FAST = "dhash-fast-2"
+PHASH_THUMB = "phash-thumb-1"
+DHASH_THUMB = "dhash-thumb-1"
 
 ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
     {
@@ -57,12 +64,19 @@ ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
         ),
         PHASH_FAST: Algorithm(luma.luma, scaling.frequencies, (8, 8), hashes.above_median),
         DHASH_FAST: Algorithm(luma.luma, scaling.grid, hashes.DHASH_SIZE[::-1], _rising),
+        PHASH_THUMB: Algorithm(_thumb_luma, scaling.frequencies, (8, 8), hashes.above_median),
+        DHASH_THUMB: Algorithm(_thumb_luma, scaling.grid, hashes.DHASH_SIZE[::-1], _rising),
     }
 )
 
+OF_THUMBNAIL: Mapping[str, str] = MappingProxyType(
+    {PHASH_THUMB: PHASH_FAST, DHASH_THUMB: DHASH_FAST}
+)
+"""What makes the hashes of some algorithms of the thumbnails that the ingest kept."""
+
 DEFAULT = (PHASH_EXACT, DHASH_EXACT)
 
-PAIRS = (DEFAULT, (PHASH_FAST, DHASH_FAST))
+PAIRS = (DEFAULT, (PHASH_THUMB, DHASH_THUMB), (PHASH_FAST, DHASH_FAST))
 """pHash and dHash that go together to find copies, the preferred ones first."""
 
 

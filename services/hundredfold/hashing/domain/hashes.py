@@ -12,9 +12,6 @@ PHASH_SIZE = (32, 32)
 DHASH_SIZE = (9, 8)
 """Width and height of the grey images."""
 
-MAX_RADIUS = 10
-"""Bits that may differ at most between hashes that are called near."""
-
 LEAST_DETAIL = 4
 """Pixels of the 8 x 9 grey image that must be brighter than their neighbour, and that must not."""
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hundredfold.hashing.domain.arrays import Hashes, Indices
-from hundredfold.hashing.domain.stars.compiling import compiled, inlined
+from hundredfold.hashing.domain.near.compiling import compiled, inlined
 
 _FEW_ENTRIES = 1 << 19
 """Fewer entries have four parts of 16 bits, others three of 21 or 22, which take more memory."""
@@ -71,7 +71,7 @@ def _sort_part(
 
 
 @inlined
-def _insert(  # noqa: PLR0917 - compiled, which knows no keywords
+def _insert(
     rows: Indices, distances: NDArray[np.uint8], n: int, most: int, row: Any, distance: Any
 ) -> int:
     """Put a row into the best `n` so far, of `most`; the new `n`, or -1 when it is worse than all."""
@@ -92,7 +92,7 @@ def _insert(  # noqa: PLR0917 - compiled, which knows no keywords
     " uint64[::1], uint64[::1], int64[::1], int64[::1], uint32[::1], int64[::1], uint64[::1],"
     " int64[::1], uint8[::1])"
 )
-def _search(  # noqa: PLR0917 - compiled, which knows no keywords
+def _search(
     phash: Any,
     dhash: Any,
     both: bool,

@@ -1,8 +1,8 @@
 """Small luma planes of encoded images, decoded no further than the fast hashes need.
 
 A JPEG is decoded to luma alone, at the smallest scale with a shorter side of at least SIDE: what is
-left is the reading of its Huffman codes. Other images are decoded by Pillow and then reduced. Like the
-exact hashes these are of the *stored* pixels; see `pixels`.
+left is the reading of its Huffman codes. Other images, a JPEG in CMYK among them, are decoded by Pillow
+and then reduced. Like the exact hashes these are of the *stored* pixels; see `pixels`.
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from hundredfold.chassis.imaging import ImageError, check_scans, check_size
-from hundredfold.hashing.domain.pixels import exact_grey
+from hundredfold.hashing.domain.pixels import full_grey
 
-SIDE = 32
-"""Pixels of the shorter side, at least, where the image has them."""
+SIDE = 64
+"""Pixels of the shorter side, at least, where the image has them. With 32 copies of another size lose recall."""
 
 _REDUCED_SIDE = 128
 _JPEG = b"\xff\xd8\xff"
@@ -78,7 +78,7 @@ def _scale(height: int, width: int, shape: tuple[int, ...]) -> float:
 
 
 def _of_other(data: bytes) -> Luma:
-    image = exact_grey(data)
+    image = full_grey(data)
     down, across = (max(1, side // _REDUCED_SIDE) for side in (image.height, image.width))
     pixels = np.asarray(image.reduce((across, down)), np.float64)
     return Luma(pixels, image.height / down, image.width / across)

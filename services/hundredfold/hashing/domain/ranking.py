@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.hashing.domain.stars.compiling import compiled
+from hundredfold.hashing.domain.near.compiling import compiled
 from hundredfold.hashing.domain.stars.table import table
 
 _BYTE_BITS = np.uint64(27)

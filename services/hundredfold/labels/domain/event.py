@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hundredfold.labels.domain.page import NO_ROWS, Ids, Page, Rows
+from hundredfold.labels.domain.page import NO_ROWS, Ids, Mask, Page, Rows, pair_keys
 
 
 class Verdict(enum.IntEnum):
@@ -60,6 +60,16 @@ class Judgement:
     def of_pairs(self) -> bool:
         """Whether it is on pairs."""
         return self.others.size > 0
+
+    @property
+    def about(self) -> Rows:
+        """What it is on, int64 [n]: its rows, or the `pair_keys` of its pairs."""
+        return pair_keys(self.rows, self.others) if self.of_pairs else self.rows
+
+    def only(self, kept: Mask) -> "Judgement":
+        """The same on those of a mask [n]."""
+        others = self.others[kept] if self.of_pairs else self.others
+        return replace(self, rows=self.rows[kept], others=others)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

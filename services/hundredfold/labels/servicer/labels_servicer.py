@@ -10,12 +10,14 @@ from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.chassis.requests import check_request_id
 from hundredfold.chassis.runs_servicer import run_message
 from hundredfold.chassis.server import Mount
+from hundredfold.chassis.tensors import pack
 from hundredfold.labels.answers import Answers, Decision
 from hundredfold.labels.auditing import Auditor
 from hundredfold.labels.audits import Audits
 from hundredfold.labels.domain import rules
 from hundredfold.labels.domain.copies import Projection, inherited_pairs
 from hundredfold.labels.flagging import Flags
+from hundredfold.labels.late import Late
 from hundredfold.labels.leasing import Leasing
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.pairing import Pairing
@@ -46,7 +48,7 @@ class LabelsServicer(PairsServicer):
         self._transfer = transfer
         self._audits = audits
         self._auditor = auditor
-        self._answers = Answers(ledger)
+        self._answers = Answers(ledger, Late(ledger, audits))
         self._picking = Picking(ledger, audits)
         self._undoing = Undoing(ledger)
         self._flags = Flags(ledger)
@@ -95,8 +97,10 @@ class LabelsServicer(PairsServicer):
             rules.seconds(request.seconds),
         )
         collection = self._collection(request.collection)
-        seq, replayed = self._answers.submit(collection, holder(request.annotator), decision)
-        return labels_pb2.SubmitDecisionResponse(seq=seq, replayed=replayed)
+        taken = self._answers.submit(collection, holder(request.annotator), decision)
+        return labels_pb2.SubmitDecisionResponse(
+            seq=taken.seq, replayed=taken.replayed, left_out=pack(taken.left_out)
+        )
 
     def Undo(
         self, request: labels_pb2.UndoRequest, context: grpc.ServicerContext

@@ -118,24 +118,25 @@ class Catalog:
     def alike(self, collection: str) -> Alike:
         """The pairs that the newest FindDuplicates run leaves to a person."""
         run = self.duplicates(collection)
+        if not run:
+            return _NONE_ALIKE
+        manifest = Manifest.load(self._store, layout.duplicates(collection, run))
         with self._lock:
             known = self._alike.get(collection)
-        if known is None or known[0] != run:
-            known = run, _alike(self._store, collection, run) if run else _NONE_ALIKE
+        if known is None or known[0] != manifest.version:
+            known = manifest.version, _alike(self._store, manifest)
             with self._lock:
                 self._alike[collection] = known
         return known[1]
 
 
-def _alike(store: ArtifactStore, collection: str, run: str) -> Alike:
-    folder = layout.duplicates(collection, run)
-    manifest = Manifest.load(store, folder)
+def _alike(store: ArtifactStore, manifest: Manifest) -> Alike:
     if layout.PAIRS not in manifest.entries:
         return _NONE_ALIKE
     pairs = manifest.read_array(store, layout.PAIRS)
     distance = manifest.read_array(store, layout.PAIR_DISTANCE)
     if pairs.shape != (len(distance), 2):
-        raise damaged(f"{folder}/{layout.PAIRS}", "not two rows and a distance a pair")
+        raise damaged(f"{manifest.folder}/{layout.PAIRS}", "not two rows and a distance a pair")
     left, right = (np.ascontiguousarray(pairs[:, at]) for at in (0, 1))
     return Alike(left, right, pair_keys(left, right), distance)
 

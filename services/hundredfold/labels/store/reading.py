@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy import Connection, Row, Select, select
 
 from hundredfold.labels.domain.event import JUDGING, Event, EventKind, Mark
-from hundredfold.labels.domain.page import Lease, LeaseState, Mask, Rows
+from hundredfold.labels.domain.page import NO_ROWS, Lease, LeaseState, Mask, Rows
 from hundredfold.labels.domain.undoing import Wanted
 from hundredfold.labels.store.codec import content_from_bytes, page_from_bytes
 from hundredfold.labels.store.tables import collections, events, leased_rows, leases
@@ -212,6 +212,15 @@ class Reading:
             leases.c.expires_at > self.now,
         )
         return {row.page_id for row in self._all(found)}
+
+    def skipped(self, annotator: str) -> Rows:
+        """The cells of the pages that somebody released, until their leases would have ended: int64 [n]."""
+        found = self._leases().where(
+            leases.c.state == LeaseState.RELEASED,
+            leases.c.annotator == annotator,
+            leases.c.expires_at > self.now,
+        )
+        return np.concatenate([NO_ROWS, *(_lease(row).page.cells for row in self._all(found))])
 
     def _of_collection(self, column: Any) -> int:
         found = select(column).where(collections.c.collection == self.collection)

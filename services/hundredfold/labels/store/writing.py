@@ -82,6 +82,14 @@ class Writing(Reading):
         )
         self.connection.execute(delete(leased_rows).where(leased_rows.c.token.in_(tokens)))
 
+    def answer_late(self, token: int) -> None:
+        """Take an EXPIRED lease to ANSWERED: there is no second answer to it."""
+        self.connection.execute(
+            update(leases)
+            .where(leases.c.token == token, leases.c.state == LeaseState.EXPIRED)
+            .values(state=LeaseState.ANSWERED)
+        )
+
     def renew(self, tokens: Sequence[int], expires_at: float) -> None:
         """Prolong leases."""
         self.connection.execute(

@@ -25,9 +25,6 @@ PAGE_PAIRS = 12
 MOST_PAGES = 2
 """Pages of pairs in a round: what is said of them shows in the groups of copies only when those are made anew."""
 
-COMPARE_SECONDS = 1.5
-"""To compare two images that look alike: more than a glance at each. An assumption, not measured."""
-
 _SHIFT = 31
 
 
@@ -119,7 +116,7 @@ def _page(
     at = at[np.argsort(-alike.probability[at], kind="stable")]
     probability = alike.probability[at]
     wrong = float(np.minimum(probability, 1 - probability).sum())
-    seconds = costs.look(0) + len(at) * COMPARE_SECONDS + costs.expected_pick(len(at), wrong)
+    seconds = costs.look(0) + len(at) * costs.compare_seconds + costs.expected_pick(len(at), wrong)
     page = Draft(Kind.PAIR, alike.rows[at], float(saved[at].sum()) / seconds)
     return replace(page, others=alike.others[at], probability=probability)
 

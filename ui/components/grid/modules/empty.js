@@ -3,6 +3,8 @@
 import { button, element, text } from "./dom.js";
 import { say } from "./words.js";
 
+const ENDED = ["DONE", "NONE"]; // nothing comes by itself
+
 export class Empty {
   constructor(session) {
     this.session = session;
@@ -13,12 +15,13 @@ export class Empty {
     const { page, phase, keys } = this.session;
     this.box.hidden = Boolean(page);
     if (page) return;
-    const { title, lines = [], command, pairs } = this.#words();
+    const { title, lines = [], command } = this.#words();
+    const pairs = ENDED.includes(phase) && !this.session.denied ? this.session.progress?.pairs_open : 0;
     const parts = [text("strong", "", title), ...lines.map((each) => text("p", "", each))];
     if (command) parts.splice(-1 + parts.length + Number(lines.length < 2), 0, text("code", "", command));
     if (pairs) parts.push(text("p", "pairs", say("pairs.wait", { count: pairs })), button(say("pairs.judge"), "", () => this.session.judgePairs()));
     if (keys.length) parts.push(text("p", "dim", say("label.keys_wait", { count: keys.length })));
-    if (!["DONE", "NONE"].includes(phase) && !this.session.denied) parts.unshift(element("i", "spinner"));
+    if (!ENDED.includes(phase) && !this.session.denied) parts.unshift(element("i", "spinner"));
     if (this.box.textContent !== parts.map((each) => each.textContent).join("")) this.box.replaceChildren(...parts);
   }
 
@@ -37,9 +40,9 @@ export class Empty {
   }
 
   #done() {
-    const { proved, several, collection, progress } = this.session;
+    const { proved, several, collection } = this.session;
     const title = proved ? say("label.proved", { share: proved }) : say("label.all_done");
     const why = proved ? say("label.proved_why") : several ? say("label.several_why") : say("label.all_why");
-    return { title, lines: [`${why} ${say("label.take_out")}`, say("label.take_back")], command: `hundredfold export ${collection} --format csv --out labels.csv`, pairs: progress?.pairs_open };
+    return { title, lines: [`${why} ${say("label.take_out")}`, say("label.take_back")], command: `hundredfold export ${collection} --format csv --out labels.csv` };
   }
 }

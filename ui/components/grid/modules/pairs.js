@@ -1,5 +1,5 @@
-// How pairs are drawn: two images side by side with the answer beneath, the answers beside them, and the two images
-// in turn at one place, where the eye sees at once what differs.
+// How pairs are drawn: two images side by side with the answer on them, what can be said beside them, and the two
+// images in turn at one place, where the eye sees at once what differs.
 
 import { element, text } from "./dom.js";
 import { ANSWERS } from "./pair_page.js";
@@ -31,8 +31,7 @@ export function drawPair(tile, page, place) {
   tile.className = `tile pair ${LOOKS[answer]}${place === page.focus ? " focus" : ""}`;
   tile.ariaSelected = String(answer === "IS");
   tile.flag.hidden = !flagged;
-  tile.mark.textContent = SIGNS[answer];
-  tile.chip.textContent = WORDS[answer]();
+  tile.chip.textContent = `${SIGNS[answer]} ${WORDS[answer]()}`;
   tile.ariaLabel = [say("pairs.pair", { number: place + 1 }), WORDS[answer](), flagged && say("label.is_flagged")].filter(Boolean).join(", ");
 }
 

@@ -362,6 +362,9 @@ export class Session extends EventTarget {
       this.history.settle(entry);
       if (entry.refused) this.toast(say("label.not_taken", { why: entry.refused }));
     }
+    // You were away for long: what others answered meanwhile stays as they said.
+    const leftOut = settled.reduce((sum, entry) => sum + entry.leftOut, 0);
+    if (leftOut) this.toast(say("label.left_out", { count: leftOut }));
     this.#tell("foot");
   }
 

@@ -58,7 +58,8 @@ export class View {
 
   #build() {
     this.stage = element("div", "stage");
-    this.stage.append(this.tiles.grid, this.empty.box, this.toast.box);
+    this.stage.append(this.tiles.grid, this.empty.box);
+    this.foot.pace.before(this.toast.box); // over no image: it is there after each answer
     this.side.append(this.palette.field, this.palette.list, this.answers.box, this.#buttons());
     const main = element("div", "main");
     main.append(this.guidelines.box, this.stage, this.side);

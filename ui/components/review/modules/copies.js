@@ -61,7 +61,8 @@ export class Copies {
       }, "wide"));
     }
     this.#allow();
-    this.tell(say("review.copies_count", { count: found.group_count, copies: found.copy_count }), [
+    const copies = say("review.one_and_copies", { count: found.copy_count });
+    this.tell(say("review.copies_count", { count: found.group_count, copies }), [
       [say("review.click"), say("review.key_choose")], ["Shift", say("review.key_run")], ["V", say("review.key_large")],
     ]);
   }
@@ -93,7 +94,7 @@ export class Copies {
       { row: representative, chip: chips(representative, say("review.stands_for_all")) },
       ...rows.map((row, place) => ({ row, chip: chips(row, distances[place] ? say("review.differs", { count: distances[place] }) : say("review.same")) })),
     ];
-    const group = { rows: images.map((each) => each.row), chosen: new Set() };
+    const group = { rows: images.map((each) => each.row), apart, chosen: new Set() };
     const gallery = new Gallery(this.desk.server, images, {
       chosen: group.chosen, onChoose: () => this.#choose(group, gallery), onLook: (row) => this.dialogs.look(row),
     });
@@ -129,10 +130,11 @@ export class Copies {
     return { inside: rows.filter((row) => chosen.has(row)), outside: rows.filter((row) => !chosen.has(row)) };
   }
 
-  // It stands for all of the group.
+  // It stands for all of the group but those that are kept apart.
   #keep() {
     const { inside: [kept], outside } = this.#sides;
-    return this.#say({ IS: outside.map((row) => [kept, row]) }, [kept], say("pairs.was_kept"));
+    const others = outside.filter((row) => !this.chosen.group.apart.includes(row));
+    return this.#say({ IS: others.map((row) => [kept, row]) }, [kept], say("pairs.was_kept"));
   }
 
   // The chosen ones are copies of one another, and of nothing else here.

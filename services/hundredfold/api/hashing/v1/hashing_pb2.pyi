@@ -38,6 +38,10 @@ class _AlgorithmEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Algorithm.V
     """64-bit DCT hash from a scaled decode of the luma, at most a few bits apart from the exact one; stored as `phash-fast-2`."""
     ALGORITHM_DHASH_FAST: _Algorithm.ValueType  # 4
     """64-bit gradient hash from a scaled decode of the luma; a bit needs a step of more than one grey level; stored as `dhash-fast-2`."""
+    ALGORITHM_PHASH_THUMB: _Algorithm.ValueType  # 5
+    """PHASH_FAST of the thumbnail that the ingest keeps, hence upright and on white; a collection is hashed without reading its images again; stored as `phash-thumb-1`."""
+    ALGORITHM_DHASH_THUMB: _Algorithm.ValueType  # 6
+    """DHASH_FAST of the thumbnail; stored as `dhash-thumb-1`."""
 
 class Algorithm(_Algorithm, metaclass=_AlgorithmEnumTypeWrapper):
     """A way to hash. Hashes of different algorithms are never compared."""
@@ -52,6 +56,10 @@ ALGORITHM_PHASH_FAST: Algorithm.ValueType  # 3
 """64-bit DCT hash from a scaled decode of the luma, at most a few bits apart from the exact one; stored as `phash-fast-2`."""
 ALGORITHM_DHASH_FAST: Algorithm.ValueType  # 4
 """64-bit gradient hash from a scaled decode of the luma; a bit needs a step of more than one grey level; stored as `dhash-fast-2`."""
+ALGORITHM_PHASH_THUMB: Algorithm.ValueType  # 5
+"""PHASH_FAST of the thumbnail that the ingest keeps, hence upright and on white; a collection is hashed without reading its images again; stored as `phash-thumb-1`."""
+ALGORITHM_DHASH_THUMB: Algorithm.ValueType  # 6
+"""DHASH_FAST of the thumbnail; stored as `dhash-thumb-1`."""
 Global___Algorithm: _TypeAlias = Algorithm  # noqa: Y015
 
 @_typing.final
@@ -173,7 +181,7 @@ class HashCollectionResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _runs_pb2.Run:
-        """Its result: {"images": n, "algorithms": [..], "failed": n}. Failed are images that are gone, or changed since the ingest; the next call tries them again."""
+        """Its result: {"images": n, "algorithms": [..], "failed": n}. Failed are images that are gone, or changed since the ingest; the next call tries them again. Hashes of thumbnails need no images."""
 
     def __init__(
         self,
@@ -201,7 +209,7 @@ class FindDuplicatesRequest(_message.Message):
     collection: _builtins.str
     """In which collection."""
     radius: _builtins.int
-    """Copies are images whose bytes are the same, or whose pHash and dHash both differ in at most this many bits: 0 to 10. Hashes of plain images tell nothing: such images are copies only when their bytes are the same."""
+    """Copies are images whose bytes are the same, or whose pHash and dHash both differ in at most this many bits: 0 to 10. Hashes of plain images tell nothing: such images are copies only when their bytes are the same. Where there are thumbnails, the pictures are compared as well: pairs of near hashes that show something else are no copies, crops and borders are copies whatever their hashes."""
     request_id: _builtins.str
     """A UUID; the same again returns the same run."""
     despite: _builtins.bool
@@ -231,7 +239,7 @@ class FindDuplicatesResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _runs_pb2.Run:
-        """Its result: {"duplicates": run, "groups": n, "copies": n, "representatives": n, "pairs": n of near values of the pHash}. What people judged to be the same is one group, what they judged not to be is not, whatever the hashes say."""
+        """Its result: {"duplicates": run, "groups": n, "copies": n, "representatives": n, "pairs": n of near values of the pHash, "similar": n pairs of representatives that look alike and that a person has to judge}. What people judged to be the same is one group, what they judged not to be is not, whatever the hashes say."""
 
     def __init__(
         self,
@@ -262,7 +270,7 @@ class DuplicateGroup(_message.Message):
     """Copies in all."""
     @_builtins.property
     def copies(self) -> _tensor_pb2.Tensor:
-        """The others, each within the radius of the representative or of the same bytes, nearest first and at most 10,000: int64 [n]."""
+        """The others, each within the radius of the representative, of the same bytes, or a crop of it or the reverse, nearest first and at most 10,000: int64 [n]."""
 
     @_builtins.property
     def distances(self) -> _tensor_pb2.Tensor:
@@ -485,3 +493,167 @@ class LookUpResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LookUpResponse: _TypeAlias = LookUpResponse  # noqa: Y015
+
+@_typing.final
+class FindLeaksRequest(_message.Message):
+    """Looks for copies across two collections, or across the splits of one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    AGAINST_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    RADIUS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """In which collection."""
+    against: _builtins.str
+    """The other collection; empty = across `tags`."""
+    radius: _builtins.int
+    """As in FindDuplicates."""
+    request_id: _builtins.str
+    """A UUID; the same again returns the same run."""
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Without against: 2 to 16 tags, such as train, val, test. An image is of the first of them that it has; one that has none is left out."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        against: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        radius: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["against", b"against", "collection", b"collection", "radius", b"radius", "request_id", b"request_id", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindLeaksRequest: _TypeAlias = FindLeaksRequest  # noqa: Y015
+
+@_typing.final
+class FindLeaksResponse(_message.Message):
+    """The run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> _runs_pb2.Run:
+        """Its result: {"leaks": run, "images": n that have a copy across, with against only those of the collection, "sides": [names], "counts": [from][to] images of a side that have a copy on another}."""
+
+    def __init__(
+        self,
+        *,
+        run: _runs_pb2.Run | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindLeaksResponse: _TypeAlias = FindLeaksResponse  # noqa: Y015
+
+@_typing.final
+class ListLeaksRequest(_message.Message):
+    """Asks for copies across."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    LEAKS_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    leaks: _builtins.str
+    """Of which FindLeaks run; empty = the latest."""
+    page_size: _builtins.int
+    """At most this many; 0 = 100, more than 1000 is taken as 1000, negative is INVALID_ARGUMENT."""
+    page_token: _builtins.str
+    """`next_page_token` of the call before; goes on in the run that call read."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        leaks: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "leaks", b"leaks", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLeaksRequest: _TypeAlias = ListLeaksRequest  # noqa: Y015
+
+@_typing.final
+class ListLeaksResponse(_message.Message):
+    """Some copies across, the nearest first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    OTHERS_FIELD_NUMBER: _builtins.int
+    DISTANCES_FIELD_NUMBER: _builtins.int
+    ROW_SIDES_FIELD_NUMBER: _builtins.int
+    OTHER_SIDES_FIELD_NUMBER: _builtins.int
+    SIDES_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    LEAKS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """Images in all."""
+    leaks: _builtins.str
+    """The FindLeaks run read."""
+    next_page_token: _builtins.str
+    """Empty at the end."""
+    @_builtins.property
+    def rows(self) -> _tensor_pb2.Tensor:
+        """Images that have a copy on another side: int64 [n]."""
+
+    @_builtins.property
+    def others(self) -> _tensor_pb2.Tensor:
+        """The nearest copy of each, a row of the collection of its side: int64 [n]."""
+
+    @_builtins.property
+    def distances(self) -> _tensor_pb2.Tensor:
+        """Bits of the pHash in which the two differ: uint8 [n]."""
+
+    @_builtins.property
+    def row_sides(self) -> _tensor_pb2.Tensor:
+        """The side of each image, a place in `sides`: uint8 [n]."""
+
+    @_builtins.property
+    def other_sides(self) -> _tensor_pb2.Tensor:
+        """The side of each copy: uint8 [n]."""
+
+    @_builtins.property
+    def sides(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The tags, or the two collections."""
+
+    def __init__(
+        self,
+        *,
+        rows: _tensor_pb2.Tensor | None = ...,
+        others: _tensor_pb2.Tensor | None = ...,
+        distances: _tensor_pb2.Tensor | None = ...,
+        row_sides: _tensor_pb2.Tensor | None = ...,
+        other_sides: _tensor_pb2.Tensor | None = ...,
+        sides: _abc.Iterable[_builtins.str] | None = ...,
+        count: _builtins.int = ...,
+        leaks: _builtins.str = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["distances", b"distances", "other_sides", b"other_sides", "others", b"others", "row_sides", b"row_sides", "rows", b"rows"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "distances", b"distances", "leaks", b"leaks", "next_page_token", b"next_page_token", "other_sides", b"other_sides", "others", b"others", "row_sides", b"row_sides", "rows", b"rows", "sides", b"sides"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLeaksResponse: _TypeAlias = ListLeaksResponse  # noqa: Y015

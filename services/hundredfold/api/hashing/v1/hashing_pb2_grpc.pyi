@@ -43,6 +43,10 @@ class HashingServiceStub:
     """Lists groups, largest first. Idempotent. NOT_FOUND when no FindDuplicates has succeeded, or the named one is not among the three newest."""
     LookUp: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.LookUpRequest, _hashing_pb2.LookUpResponse]
     """Says which rows of a collection images, or the images of hashes, are copies of. Idempotent. NOT_FOUND; INVALID_ARGUMENT for too many, or for images and hashes at once; FAILED_PRECONDITION (NOT_HASHED, OTHER_ALGORITHM) as FindDuplicates, and OTHER_ALGORITHM when the hashes were made in another way than those of the collection."""
+    FindLeaks: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.FindLeaksRequest, _hashing_pb2.FindLeaksResponse]
+    """Starts a run that looks for copies across two collections, or across the splits of one. Idempotent. NOT_FOUND; INVALID_ARGUMENT for a radius out of range, or without either a collection or 2 to 16 tags that all differ; FAILED_PRECONDITION (NOT_HASHED, OTHER_ALGORITHM) as FindDuplicates, and OTHER_ALGORITHM when the two are hashed in different ways; ABORTED while a run with other parameters is at work on the collection."""
+    ListLeaks: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.ListLeaksRequest, _hashing_pb2.ListLeaksResponse]
+    """Lists copies across, the nearest first. Idempotent. NOT_FOUND when no FindLeaks has succeeded, or the named one is not among the three newest."""
 
 @_typing.type_check_only
 class HashingServiceAsyncStub(HashingServiceStub):
@@ -59,6 +63,10 @@ class HashingServiceAsyncStub(HashingServiceStub):
     """Lists groups, largest first. Idempotent. NOT_FOUND when no FindDuplicates has succeeded, or the named one is not among the three newest."""
     LookUp: _aio.UnaryUnaryMultiCallable[_hashing_pb2.LookUpRequest, _hashing_pb2.LookUpResponse]  # type: ignore[assignment]
     """Says which rows of a collection images, or the images of hashes, are copies of. Idempotent. NOT_FOUND; INVALID_ARGUMENT for too many, or for images and hashes at once; FAILED_PRECONDITION (NOT_HASHED, OTHER_ALGORITHM) as FindDuplicates, and OTHER_ALGORITHM when the hashes were made in another way than those of the collection."""
+    FindLeaks: _aio.UnaryUnaryMultiCallable[_hashing_pb2.FindLeaksRequest, _hashing_pb2.FindLeaksResponse]  # type: ignore[assignment]
+    """Starts a run that looks for copies across two collections, or across the splits of one. Idempotent. NOT_FOUND; INVALID_ARGUMENT for a radius out of range, or without either a collection or 2 to 16 tags that all differ; FAILED_PRECONDITION (NOT_HASHED, OTHER_ALGORITHM) as FindDuplicates, and OTHER_ALGORITHM when the two are hashed in different ways; ABORTED while a run with other parameters is at work on the collection."""
+    ListLeaks: _aio.UnaryUnaryMultiCallable[_hashing_pb2.ListLeaksRequest, _hashing_pb2.ListLeaksResponse]  # type: ignore[assignment]
+    """Lists copies across, the nearest first. Idempotent. NOT_FOUND when no FindLeaks has succeeded, or the named one is not among the three newest."""
 
 class HashingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Owns hashes and groups of copies."""
@@ -102,5 +110,21 @@ class HashingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_hashing_pb2.LookUpResponse, _abc.Awaitable[_hashing_pb2.LookUpResponse]]:
         """Says which rows of a collection images, or the images of hashes, are copies of. Idempotent. NOT_FOUND; INVALID_ARGUMENT for too many, or for images and hashes at once; FAILED_PRECONDITION (NOT_HASHED, OTHER_ALGORITHM) as FindDuplicates, and OTHER_ALGORITHM when the hashes were made in another way than those of the collection."""
+
+    @_abc_1.abstractmethod
+    def FindLeaks(
+        self,
+        request: _hashing_pb2.FindLeaksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_hashing_pb2.FindLeaksResponse, _abc.Awaitable[_hashing_pb2.FindLeaksResponse]]:
+        """Starts a run that looks for copies across two collections, or across the splits of one. Idempotent. NOT_FOUND; INVALID_ARGUMENT for a radius out of range, or without either a collection or 2 to 16 tags that all differ; FAILED_PRECONDITION (NOT_HASHED, OTHER_ALGORITHM) as FindDuplicates, and OTHER_ALGORITHM when the two are hashed in different ways; ABORTED while a run with other parameters is at work on the collection."""
+
+    @_abc_1.abstractmethod
+    def ListLeaks(
+        self,
+        request: _hashing_pb2.ListLeaksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_hashing_pb2.ListLeaksResponse, _abc.Awaitable[_hashing_pb2.ListLeaksResponse]]:
+        """Lists copies across, the nearest first. Idempotent. NOT_FOUND when no FindLeaks has succeeded, or the named one is not among the three newest."""
 
 def add_HashingServiceServicer_to_server(servicer: HashingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1341,19 +1341,25 @@ class SubmitDecisionResponse(_message.Message):
 
     SEQ_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """The event."""
     replayed: _builtins.bool
     """Whether this request_id had been taken before."""
+    @_builtins.property
+    def left_out(self) -> _tensor_pb2.Tensor:
+        """int64 [k]: images judged that it says nothing of: the lease had run out, and others had them by then."""
+
     def __init__(
         self,
         *,
         seq: _builtins.int = ...,
         replayed: _builtins.bool = ...,
+        left_out: _tensor_pb2.Tensor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["left_out", b"left_out"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "seq", b"seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["left_out", b"left_out", "replayed", b"replayed", "seq", b"seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

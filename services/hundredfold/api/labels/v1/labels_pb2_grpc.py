@@ -203,7 +203,7 @@ class LabelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubmitDecision(self, request, context):
-        """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away.
+        """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. Where the lease ran out it is taken for the images that are still free: neither answered nor leased meanwhile, nor asked about by an open audit. FAILED_PRECONDITION (LEASE_FENCED) when none is, or the lease was answered or given back, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -259,7 +259,7 @@ class LabelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LeasePairs(self, request, context):
-        """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away.
+        """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first and what the caller gave back last, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

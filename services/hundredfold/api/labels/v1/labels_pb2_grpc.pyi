@@ -40,7 +40,7 @@ class LabelsServiceStub:
     ReleaseLeases: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ReleaseLeasesRequest, _labels_pb2.ReleaseLeasesResponse]
     """Gives pages back to the queue (skip); to the same annotator they come again only after the others, until the lease would have ended. Idempotent."""
     SubmitDecision: _grpc.UnaryUnaryMultiCallable[_labels_pb2.SubmitDecisionRequest, _labels_pb2.SubmitDecisionResponse]
-    """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
+    """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. Where the lease ran out it is taken for the images that are still free: neither answered nor leased meanwhile, nor asked about by an open audit. FAILED_PRECONDITION (LEASE_FENCED) when none is, or the lease was answered or given back, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
     Undo: _grpc.UnaryUnaryMultiCallable[_labels_pb2.UndoRequest, _labels_pb2.UndoResponse]
     """Takes a decision, an import, judgements of pairs, a clear, an audit, a certificate or an UndoMany back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo, a flag or an event that does not count any more, PERMISSION_DENIED for another's decision."""
     LeaseRows: _grpc.UnaryUnaryMultiCallable[_labels_pb2.LeaseRowsRequest, _labels_pb2.LeaseRowsResponse]
@@ -56,7 +56,7 @@ class LabelsServiceStub:
     ListFlags: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ListFlagsRequest, _labels_pb2.ListFlagsResponse]
     """Lists flags, newest first. Idempotent."""
     LeasePairs: _grpc.UnaryUnaryMultiCallable[_labels_pb2.LeasePairsRequest, _labels_pb2.LeasePairsResponse]
-    """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away."""
+    """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first and what the caller gave back last, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away."""
     JudgePairs: _grpc.UnaryUnaryMultiCallable[_labels_pb2.JudgePairsRequest, _labels_pb2.JudgePairsResponse]
     """Writes what a reviewer says of pairs of images, whatever was said of them before. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection, a pair of one image with itself, or one that is judged twice."""
     GetPairs: _grpc.UnaryStreamMultiCallable[_labels_pb2.GetPairsRequest, _labels_pb2.GetPairsResponse]
@@ -102,7 +102,7 @@ class LabelsServiceAsyncStub(LabelsServiceStub):
     ReleaseLeases: _aio.UnaryUnaryMultiCallable[_labels_pb2.ReleaseLeasesRequest, _labels_pb2.ReleaseLeasesResponse]  # type: ignore[assignment]
     """Gives pages back to the queue (skip); to the same annotator they come again only after the others, until the lease would have ended. Idempotent."""
     SubmitDecision: _aio.UnaryUnaryMultiCallable[_labels_pb2.SubmitDecisionRequest, _labels_pb2.SubmitDecisionResponse]  # type: ignore[assignment]
-    """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
+    """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. Where the lease ran out it is taken for the images that are still free: neither answered nor leased meanwhile, nor asked about by an open audit. FAILED_PRECONDITION (LEASE_FENCED) when none is, or the lease was answered or given back, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
     Undo: _aio.UnaryUnaryMultiCallable[_labels_pb2.UndoRequest, _labels_pb2.UndoResponse]  # type: ignore[assignment]
     """Takes a decision, an import, judgements of pairs, a clear, an audit, a certificate or an UndoMany back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo, a flag or an event that does not count any more, PERMISSION_DENIED for another's decision."""
     LeaseRows: _aio.UnaryUnaryMultiCallable[_labels_pb2.LeaseRowsRequest, _labels_pb2.LeaseRowsResponse]  # type: ignore[assignment]
@@ -118,7 +118,7 @@ class LabelsServiceAsyncStub(LabelsServiceStub):
     ListFlags: _aio.UnaryUnaryMultiCallable[_labels_pb2.ListFlagsRequest, _labels_pb2.ListFlagsResponse]  # type: ignore[assignment]
     """Lists flags, newest first. Idempotent."""
     LeasePairs: _aio.UnaryUnaryMultiCallable[_labels_pb2.LeasePairsRequest, _labels_pb2.LeasePairsResponse]  # type: ignore[assignment]
-    """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away."""
+    """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first and what the caller gave back last, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away."""
     JudgePairs: _aio.UnaryUnaryMultiCallable[_labels_pb2.JudgePairsRequest, _labels_pb2.JudgePairsResponse]  # type: ignore[assignment]
     """Writes what a reviewer says of pairs of images, whatever was said of them before. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection, a pair of one image with itself, or one that is judged twice."""
     GetPairs: _aio.UnaryStreamMultiCallable[_labels_pb2.GetPairsRequest, _labels_pb2.GetPairsResponse]  # type: ignore[assignment]
@@ -185,7 +185,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.SubmitDecisionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.SubmitDecisionResponse, _abc.Awaitable[_labels_pb2.SubmitDecisionResponse]]:
-        """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
+        """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. Where the lease ran out it is taken for the images that are still free: neither answered nor leased meanwhile, nor asked about by an open audit. FAILED_PRECONDITION (LEASE_FENCED) when none is, or the lease was answered or given back, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
 
     @_abc_1.abstractmethod
     def Undo(
@@ -249,7 +249,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.LeasePairsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.LeasePairsResponse, _abc.Awaitable[_labels_pb2.LeasePairsResponse]]:
-        """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away."""
+        """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first and what the caller gave back last, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away."""
 
     @_abc_1.abstractmethod
     def JudgePairs(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.hashing.domain.stars.compiling import compiled, inlined
+from hundredfold.hashing.domain.near.compiling import compiled, inlined
 from hundredfold.hashing.domain.stars.table import Table, table
 
 Join = Callable[[NDArray[np.uint64], int], Iterator[NDArray[np.uint64]]]
@@ -62,7 +62,7 @@ def _bits(value: Any) -> Any:
     "void(uint64[:, :], uint64[::1], uint64[::1], uint32[::1], int64, uint32[::1], int64, int64,"
     " uint64[::1], int64[::1], int64[::1])"
 )
-def _resolve(  # noqa: PLR0917 - compiled, which knows no keywords
+def _resolve(
     block: NDArray[np.uint64],
     phash: NDArray[np.uint64],
     dhash: NDArray[np.uint64],
@@ -110,7 +110,7 @@ def _resolve(  # noqa: PLR0917 - compiled, which knows no keywords
 
 
 @compiled("int64(uint64[::1], uint32[::1], uint32[::1], int64, int64, uint64[::1])")
-def _shared(  # noqa: PLR0917 - compiled, which knows no keywords
+def _shared(
     phash: NDArray[np.uint64],
     slots: NDArray[np.uint32],
     chained: NDArray[np.uint32],
@@ -128,7 +128,7 @@ def _shared(  # noqa: PLR0917 - compiled, which knows no keywords
 
 
 @compiled("int64(uint64[::1], uint32[::1], int64, uint32[::1], uint64, uint32[::1])")
-def _images(  # noqa: PLR0917 - compiled, which knows no keywords
+def _images(
     phash: NDArray[np.uint64],
     slots: NDArray[np.uint32],
     slot_bits: int,

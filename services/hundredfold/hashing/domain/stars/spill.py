@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.hashing.domain.stars.compiling import compiled
+from hundredfold.hashing.domain.near.compiling import compiled
 
 _STRETCHES = 256
 _MOST_PAIRS = 4_000_000

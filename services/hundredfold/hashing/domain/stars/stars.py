@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.hashing.domain.stars.compiling import compiled
+from hundredfold.hashing.domain.near.compiling import compiled
 from hundredfold.hashing.domain.stars.pairs import Join, image_pairs
 from hundredfold.hashing.domain.stars.spill import Spill
 from hundredfold.hashing.domain.stars.table import table

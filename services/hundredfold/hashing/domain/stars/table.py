@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.hashing.domain.stars.compiling import compiled, inlined
+from hundredfold.hashing.domain.near.compiling import compiled, inlined
 
 NOT_YET = np.uint32(0xFFFFFFFF)
 MOST_ROWS = 0xFFFFFFFF
@@ -69,10 +69,14 @@ def _partition(
 
 
 @inlined
-def _key(phash: NDArray[np.uint64], dhash: NDArray[np.uint64], i: Any) -> Any:
+def _key(
+    phash: NDArray[np.uint64], dhash: NDArray[np.uint64], side: NDArray[np.uint8], i: Any
+) -> Any:
     key: Any = phash[i] * np.uint64(0x9E3779B97F4A7C15)
     if len(dhash) > 0:
         key += dhash[i]
+    if len(side) > 0:
+        key += np.uint64(side[i])
     return _mixed(key)
 
 
@@ -80,6 +84,7 @@ def _key(phash: NDArray[np.uint64], dhash: NDArray[np.uint64], i: Any) -> Any:
 def _grown(
     phash: NDArray[np.uint64],
     dhash: NDArray[np.uint64],
+    side: NDArray[np.uint8],
     slots: NDArray[np.uint32],
 ) -> NDArray[np.uint32]:
     """The same entries in twice as many slots."""
@@ -87,17 +92,18 @@ def _grown(
     last = np.uint64(len(grown) - 1)
     for entry in slots:
         if entry != 0:
-            at: Any = np.int64(_key(phash, dhash, np.int64(entry) - 1) & last)
+            at: Any = np.int64(_key(phash, dhash, side, np.int64(entry) - 1) & last)
             while grown[at] != 0:
                 at = (at + 1) & np.int64(last)
             grown[at] = entry
     return grown
 
 
-@compiled("void(uint64[::1], uint64[::1], uint32[::1], int64, int64, uint32[::1])")
-def _collapse(  # noqa: PLR0917 - compiled, which knows no keywords
+@compiled("void(uint64[::1], uint64[::1], uint8[::1], uint32[::1], int64, int64, uint32[::1])")
+def _collapse(
     phash: NDArray[np.uint64],
     dhash: NDArray[np.uint64],
+    side: NDArray[np.uint8],
     order: NDArray[np.uint32],
     begin: int,
     end: int,
@@ -111,10 +117,11 @@ def _collapse(  # noqa: PLR0917 - compiled, which knows no keywords
         if first[i] != np.uint32(0xFFFFFFFF):
             continue
         last = np.int64(len(slots) - 1)
-        at: Any = np.int64(_key(phash, dhash, i) & np.uint64(last))
+        at: Any = np.int64(_key(phash, dhash, side, i) & np.uint64(last))
         while slots[at] != 0:
             j = np.int64(slots[at]) - 1
-            if phash[j] == phash[i] and (len(dhash) == 0 or dhash[j] == dhash[i]):
+            same = phash[j] == phash[i] and (len(dhash) == 0 or dhash[j] == dhash[i])
+            if same and (len(side) == 0 or side[j] == side[i]):
                 break
             at = (at + 1) & last
         if slots[at] != 0:
@@ -124,11 +131,11 @@ def _collapse(  # noqa: PLR0917 - compiled, which knows no keywords
         slots[at] = i + 1
         used += 1
         if 2 * used > len(slots):
-            slots = _grown(phash, dhash, slots)
+            slots = _grown(phash, dhash, side, slots)
 
 
 @compiled("void(uint64[::1], uint32[::1], uint32[::1], uint32[::1], int64, uint32[::1])")
-def _fill(  # noqa: PLR0917 - compiled, which knows no keywords
+def _fill(
     phash: NDArray[np.uint64],
     order: NDArray[np.uint32],
     first: NDArray[np.uint32],
@@ -153,6 +160,7 @@ def table(
     phash: NDArray[np.uint64],
     dhash: NDArray[np.uint64],
     *,
+    side: NDArray[np.uint8] | None = None,
     settled: NDArray[np.int64] | None = None,
     threads: int = 0,
 ) -> Table:
@@ -161,6 +169,7 @@ def table(
     Args:
         phash: uint64 [n], n below 2^32 - 1.
         dhash: uint64 [n], or [0] where the pHash decides alone.
+        side: uint8 [n]: images of different sides are not equal; None = there are no sides.
         settled: int64 [s, 2]: indices that are equal to none but the given ones, and the first of those.
         threads: 0 = one a core.
     """
@@ -168,9 +177,14 @@ def table(
     first = np.full(len(phash), NOT_YET, np.uint32)
     if settled is not None:
         first[settled[:, 0]] = settled[:, 1]
+    sides = np.empty(0, np.uint8) if side is None else side
     spans = list(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True))
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        list(pool.map(lambda span: _collapse(phash, dhash, order, span[0], span[1], first), spans))
+        list(
+            pool.map(
+                lambda span: _collapse(phash, dhash, sides, order, span[0], span[1], first), spans
+            )
+        )
     bits = max(int(np.ceil(np.log2(max(len(phash), 1) * 1.5))), 4)
     slots = np.zeros(1 << bits, np.uint32)
     chained = np.zeros(len(phash), np.uint32)  # pages that are never written to take no memory

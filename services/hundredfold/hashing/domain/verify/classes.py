@@ -10,7 +10,7 @@ The thresholds were chosen on half of the classes of caltech101 and measured on 
 (ADR 19), on the side where a doubt goes to a person: a wrong SAME_PICTURE is a wrong label that nobody looks at again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -37,7 +37,6 @@ _MOST_COLOUR = 12.0
 _SIMILAR_DETAIL = 0.8
 _SIMILAR_RESIDUAL = 0.8
 _SIMILAR_BAD = 0.3
-_LEAST_COSINE = 0.5
 _SURE_BITS = 2
 
 
@@ -57,11 +56,10 @@ class Look:
     Attributes:
         luma: uint8 [n, 64, 64], see `planes.py`.
         chroma: uint8 [n, 2, 16, 16].
-        seen: bool [n], whether there are the two; without, only bytes and hashes count.
+        seen: bool [n], whether there are the two; without, hashes decide.
         phash: uint64 [n].
         dhash: uint64 [n].
         sha256: uint64 [n, 4], zeros where not known.
-        vectors: float [n, d] of length 1, or None; a row of zeros is one that has none.
     """
 
     luma: NDArray[np.uint8]
@@ -70,14 +68,12 @@ class Look:
     phash: NDArray[np.uint64]
     dhash: NDArray[np.uint64]
     sha256: NDArray[np.uint64]
-    vectors: NDArray[np.floating] | None = None
 
     def __len__(self) -> int:
         return len(self.luma)
 
     def take(self, places: NDArray[np.int64] | slice) -> "Look":
         """What is known of some of them."""
-        vectors = None if self.vectors is None else self.vectors[places]
         return Look(
             self.luma[places],
             self.chroma[places],
@@ -85,7 +81,6 @@ class Look:
             self.phash[places],
             self.dhash[places],
             self.sha256[places],
-            vectors,
         )
 
 
@@ -135,32 +130,19 @@ def _classify(left: Look, right: Look, mirrored: bool) -> Verdicts:
         better = (again < kind[rest]) | ((again == kind[rest]) & (like > likeness[rest]))
         flipped[rest] = better
         kind[rest[better]], likeness[rest[better]] = again[better], like[better]
-    kind[_apart(left, right) & (kind == Kind.SAME_PICTURE)] = Kind.SIMILAR
     kind[equal], likeness[equal] = Kind.SAME_BYTES, 1.0
     return Verdicts(kind, likeness, flipped)
 
 
 def _flipped(look: Look) -> Look:
-    return Look(
-        look.luma[:, :, ::-1], look.chroma[:, :, :, ::-1], look.seen, look.phash, look.dhash,
-        look.sha256, look.vectors,
-    )  # fmt: skip
+    return replace(look, luma=look.luma[:, :, ::-1], chroma=look.chroma[:, :, :, ::-1])
 
 
 def _by_hashes(left: Look, right: Look) -> NDArray[np.uint8]:
-    """Where nothing else is known: two hashes that agree make the same picture."""
+    """Where one of the two can't be seen: two hashes that agree make the same picture, else a person has to look."""
     bits = [np.bitwise_count(left.phash ^ right.phash), np.bitwise_count(left.dhash ^ right.dhash)]
     sure = np.maximum(*bits) <= _SURE_BITS
     return np.where(sure, Kind.SAME_PICTURE, Kind.SIMILAR).astype(np.uint8)
-
-
-def _apart(left: Look, right: Look) -> NDArray[np.bool_]:
-    """Whether the vectors speak against the same picture."""
-    if left.vectors is None or right.vectors is None:
-        return np.zeros(len(left), np.bool_)
-    one, other = (np.asarray(each, np.float32) for each in (left.vectors, right.vectors))
-    known = one.any(axis=1) & other.any(axis=1)
-    return np.asarray(known & ((one * other).sum(axis=1) < _LEAST_COSINE))
 
 
 def _by_pixels(left: Look, right: Look) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
