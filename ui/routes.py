@@ -33,6 +33,7 @@ _STEPS = {
 }
 _MOST_ANSWERS = 64
 _MOST_PICTURES = 256
+_MOST_PAIR_PAGES = 4
 _USUAL_ERROR = 0.05
 _FIRST_SECONDS = (
     45  # a lease that never arrives, as this process was killed, is free again after it
@@ -47,6 +48,7 @@ def routes() -> list[BaseRoute]:
         get(f"{at}/state", state),
         get(f"{at}/work", work),
         post(f"{at}/leases", leases, unheard=release),
+        post(f"{at}/pairs", pairs, unheard=release),
         post(f"{at}/renewals", renewals),
         post(f"{at}/releases", releases),
         post(f"{at}/answers", answers),
@@ -131,6 +133,20 @@ def leases(collection: str, body: Body) -> Answer:
         limit=wire.whole(body["limit"]),
         ttl_seconds=_FIRST_SECONDS,
     )
+    return {"leases": [wire.lease(each) for each in found], "progress": wire.progress(progress)}
+
+
+def pairs(collection: str, body: Body) -> Answer:
+    """Lease pairs of images that wait to be judged, whatever the queue holds, as pages of a screen each."""
+    progress = client().labels.progress(collection)
+    found = []
+    for _ in range(min(_MOST_PAIR_PAGES, wire.whole(body["limit"]))):
+        lease = client().labels.lease_pairs(
+            collection, person().named(body["annotator"]), ttl_seconds=_FIRST_SECONDS
+        )
+        if lease is None:
+            break
+        found.append(lease)
     return {"leases": [wire.lease(each) for each in found], "progress": wire.progress(progress)}
 
 

@@ -7,13 +7,23 @@ import uuid
 
 import imagehash
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from hundredfold.api.hashing.v1 import hashing_pb2, hashing_pb2_grpc
 from hundredfold.api.runs.v1 import runs_pb2, runs_pb2_grpc
+from hundredfold.chassis.config import ServerConfig
 from hundredfold.chassis.engine import LocalEngine
-from hundredfold.chassis.errors import Aborted, AlreadyExists, Conflict, InvalidArgument, NotFound
+from hundredfold.chassis.errors import (
+    Aborted,
+    AlreadyExists,
+    Conflict,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+)
 from hundredfold.chassis.paging import encode_token
 from hundredfold.chassis.runs import Runs
 from hundredfold.chassis.runs_servicer import runs_mount
@@ -23,6 +33,7 @@ from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import unpack
 from hundredfold.chassis.testing import serving, wait_for
 from hundredfold.client.hashing import HashingClient
+from hundredfold.client.types import Algorithm
 from hundredfold.hashing import duplicates_job, hash_job
 from hundredfold.hashing.servicer import HashingServicer, hashing_mount
 from tests.contract.documented import result_keys
@@ -106,12 +117,13 @@ class Service:
 def service(tmp_path_factory):
     folder = tmp_path_factory.mktemp("images")
     store = ArtifactStore(str(tmp_path_factory.mktemp("store")))
+    sources = Sources((str(folder),))
     jobs = {
-        hash_job.KIND: hash_job.HashCollection(store, Sources((str(folder),))),
+        hash_job.KIND: hash_job.HashCollection(store, sources),
         duplicates_job.KIND: duplicates_job.FindDuplicates(store),
     }
     runs = Runs(store, "hashing", jobs, engine=LocalEngine(2))
-    with serving(hashing_mount(HashingServicer(store, runs)), runs_mount(runs)) as channel:
+    with serving(hashing_mount(HashingServicer(store, runs, sources)), runs_mount(runs)) as channel:
         yield Service(folder, store, runs, channel)
     runs.close()
 
@@ -191,12 +203,132 @@ def test_hash_images_gives_a_bad_image_a_status(service):
         ({"images": [b""] * 1001}, "images"),
         ({"images": [bytes(1 << 20)] * 3 + [b"x"]}, "images"),
         ({"algorithm": 99, "images": [b"x"]}, "algorithm"),
+        ({"algorithms": [PHASH, 99], "images": [b"x"]}, "algorithms"),
+        ({"algorithms": [PHASH, PHASH]}, "algorithms"),
+        ({"algorithms": [PHASH, 0]}, "algorithms"),
+        ({"algorithm": PHASH, "algorithms": [DHASH]}, "algorithms"),
+        ({"uris": ["/x"] * 1001}, "uris"),
+        ({"uris": ["/x"], "images": [b"x"]}, "uris"),
     ],
 )
 def test_hash_images_refuses_what_is_too_much_or_unknown(service, request_, field):
     with pytest.raises(InvalidArgument) as raised:
         list(service.stub.HashImages(sent(request_)))
     assert raised.value.field == field
+
+
+def test_hash_images_answers_several_algorithms_in_the_order_asked(service):
+    images = [encoded(photo(seed), "JPEG") for seed in range(3)]
+    asked = {"algorithms": [DHASH, *FAST, PHASH], "images": images}
+    (answer,) = service.stub.HashImages(sent(asked))
+    hashes = unpack(answer.hashes, dtype=np.uint64, ndim=2, field="hashes")
+    assert hashes.shape == (4, 3)
+    assert hashes[0].tolist() == [by_imagehash(image, imagehash.dhash) for image in images]
+    assert hashes[3].tolist() == [by_imagehash(image) for image in images]
+    assert np.bitwise_count(hashes[2] ^ hashes[0]).max() <= 6
+
+
+def test_hash_images_takes_the_ways_to_hash_from_the_first_message(service):
+    image = encoded(photo(1))
+    first, second = service.stub.HashImages(
+        sent(
+            {"algorithms": [DHASH], "images": [image], "without_sha256": True},
+            {"algorithm": PHASH, "images": [image]},
+        )
+    )
+    assert first.hashes == second.hashes
+    assert first.sha256 == second.sha256 == b""
+
+
+def test_hash_images_reads_references_and_tells_what_is_wrong_with_each(service, tmp_path):
+    image = encoded(photo(5), "JPEG")
+    row, text = service.image(image), service.folder / "text"
+    text.write_bytes(b"no image")
+    (tmp_path / "secret.png").write_bytes(encoded(photo(6)))
+    uris = [row.uri, str(tmp_path / "secret.png"), str(service.folder / "gone"), str(text), "x"]
+    (answer,) = service.stub.HashImages(sent({"uris": uris}))
+    assert [status.reason for status in answer.statuses] == [
+        "",
+        "OUTSIDE_ROOTS",
+        "NOT_FOUND",
+        "UNKNOWN_FORMAT",
+        "INVALID_ARGUMENT",
+    ]
+    assert numbers(answer.hashes, np.uint64) == [by_imagehash(image), 0, 0, 0, 0]
+    digests = [answer.sha256[i : i + 32] for i in range(0, 160, 32)]
+    assert digests == [
+        row.sha256,
+        *[bytes(32)] * 2,
+        hashlib.sha256(b"no image").digest(),
+        bytes(32),
+    ]
+
+
+def test_hash_images_reads_members_of_containers(service):
+    images = [encoded(photo(seed), "JPEG") for seed in (7, 8)]
+    file = service.folder / "members.parquet"
+    pq.write_table(pa.table({"image": images}), file)
+    uris = [f"{file}#image:1", f"{file}#image:0", f"{file}#image:2"]
+    (answer,) = service.stub.HashImages(sent({"uris": uris}))
+    assert numbers(answer.hashes, np.uint64) == [*map(by_imagehash, images[::-1]), 0]
+
+
+def test_a_service_without_sources_reads_nothing(service):
+    servicer = HashingServicer(service.store, service.runs)
+    uri = service.photos(1)[0].uri
+    with serving(hashing_mount(servicer)) as channel:
+        (found,) = HashingClient(channel).hash_uris([uri])
+    assert found.failures == {0: "OUTSIDE_ROOTS"}
+
+
+def test_references_are_for_admins(service, tmp_path):
+    tokens = tmp_path / "tokens"
+    digest = hashlib.sha256(b"a reviewer's").hexdigest()
+    tokens.write_text(json.dumps([{"sha256": digest, "subject": "r", "role": "reviewer"}]))
+    config = ServerConfig(tokens=str(tokens), token="a reviewer's")  # noqa: S106
+    servicer = HashingServicer(service.store, service.runs, Sources((str(service.folder),)))
+    image = encoded(photo(1))
+    with serving(hashing_mount(servicer), config=config) as channel:
+        client = HashingClient(channel)
+        (found,) = client.hash_images([image])
+        assert found.hashes[0].tolist() == [by_imagehash(image)]
+        with pytest.raises(PermissionDenied):
+            list(client.hash_uris([service.image(image).uri]))
+
+
+def test_the_client_hashes_many_images_in_several_messages(service):
+    images = [encoded(photo(seed)) for seed in range(60)]
+    large = Image.fromarray(np.random.default_rng(1).integers(0, 256, (500, 500, 3), np.uint8))
+    images[20:20] = [encoded(large)] * 3
+    images[40] = b"nothing"
+    algorithms = (Algorithm.DHASH_EXACT, Algorithm.PHASH_FAST)
+    blocks = list(service.client.hash_images(iter(images), algorithms, sha256=True))
+    assert len(blocks) > 3
+    hashes = np.concatenate([block.hashes for block in blocks], axis=1)
+    expected = [
+        0 if i == 40 else by_imagehash(image, imagehash.dhash) for i, image in enumerate(images)
+    ]
+    assert hashes[0].tolist() == expected
+    digests = np.concatenate([block.sha256 for block in blocks])
+    assert digests[7].tobytes() == hashlib.sha256(images[7]).digest()
+    places = np.cumsum([0, *(block.hashes.shape[1] for block in blocks)])
+    failed = {
+        int(begin) + i: why
+        for begin, b in zip(places[:-1], blocks, strict=True)
+        for i, why in b.failures.items()
+    }
+    assert failed == {40: "UNKNOWN_FORMAT"}
+    assert list(service.client.hash_images([])) == []
+
+
+def test_the_client_hashes_many_references_as_it_hashes_their_bytes(service):
+    images = [encoded(photo(seed), "JPEG") for seed in range(5)]
+    uris = [service.image(images[i % 5]).uri for i in range(300)]
+    blocks = list(service.client.hash_uris(iter(uris)))
+    assert [block.hashes.shape for block in blocks] == [(2, 256), (2, 44)]
+    hashes = np.concatenate([block.hashes for block in blocks], axis=1)
+    (sent_,) = service.client.hash_images(images)
+    assert (hashes == np.tile(sent_.hashes, 60)).all()
 
 
 # --- HashCollection -----------------------------------------------------------------------------
@@ -220,7 +352,7 @@ def test_hash_collection_hashes_only_what_is_asked_and_not_there(service):
     rows = service.photos(1, 2)
     collection = service.collection(rows)
     service.hash(collection, PHASH)
-    assert service.hash(collection, *FAST)["algorithms"] == ["phash-fast-1", "dhash-fast-1"]
+    assert service.hash(collection, *FAST)["algorithms"] == ["phash-fast-2", "dhash-fast-2"]
     for row in rows:
         (service.folder / row.uri).unlink()  # nothing is read again
     more = service.photos(3)
@@ -322,7 +454,7 @@ def test_find_duplicates_groups_copies_around_the_best_image(service):
     service.hash(collection)
     result = service.find(collection, radius=6)
     run = result.pop("duplicates")
-    assert result == {"groups": 1, "copies": 2, "representatives": 2}
+    assert result == {"groups": 1, "copies": 2, "representatives": 2, "pairs": 0}
     assert service.representative(collection, run) == [2, -1, 2, 3, 2]
     assert service.store.read_json(layout.duplicates_latest(collection)) == {"run": run}
 

@@ -1,7 +1,8 @@
 """Hashes and groups of copies."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import grpc
 import numpy as np
@@ -10,7 +11,20 @@ from hundredfold.api.hashing.v1 import hashing_pb2, hashing_pb2_grpc
 from hundredfold.chassis.tensors import unpack
 from hundredfold.client import wire
 from hundredfold.client.runs import RunsClient
-from hundredfold.client.types import DuplicateGroup, DuplicateGroups, Rows, Run
+from hundredfold.client.types import (
+    Algorithm,
+    DuplicateGroup,
+    DuplicateGroups,
+    ImageHashes,
+    Rows,
+    Run,
+)
+
+_BOTH = (Algorithm.PHASH_EXACT, Algorithm.DHASH_EXACT)
+_MESSAGE_BYTES = 1 << 20
+_IMAGES = 1000
+_URIS = 256
+"""Images and URIs of a message, at most: few enough that answers come soon."""
 
 
 class HashingClient:
@@ -19,6 +33,54 @@ class HashingClient:
     def __init__(self, channel: grpc.Channel) -> None:
         self._stub = hashing_pb2_grpc.HashingServiceStub(channel)
         self.runs = RunsClient("hashing", channel)
+
+    def hash_images(
+        self,
+        images: Iterable[bytes],
+        algorithms: Sequence[Algorithm] = _BOTH,
+        *,
+        sha256: bool = False,
+    ) -> Iterator[ImageHashes]:
+        """Hash encoded images, a megabyte or so at a time, in order.
+
+        Args:
+            images: read as the service takes them.
+            algorithms: the ways to hash, each once.
+            sha256: whether to tell that of the bytes too.
+
+        Raises:
+            InvalidArgument: an image is larger than a message may be: hash it by its URI.
+        """
+        wanted = [hashing_pb2.Algorithm.ValueType(each) for each in algorithms]
+        requests = (
+            hashing_pb2.HashImagesRequest(images=some, algorithms=wanted, without_sha256=not sha256)
+            for some in _messages(images)
+        )
+        yield from map(_hashes, self._stub.HashImages(requests))
+
+    def hash_uris(
+        self,
+        uris: Iterable[str],
+        algorithms: Sequence[Algorithm] = _BOTH,
+        *,
+        sha256: bool = False,
+    ) -> Iterator[ImageHashes]:
+        """Hash images that the service reads from its allowed sources, some hundreds at a time.
+
+        Args:
+            uris: of files, or of members of containers as rows of a collection name them.
+            algorithms: the ways to hash, each once.
+            sha256: whether to tell that of the bytes too.
+
+        Raises:
+            PermissionDenied: the caller is no admin.
+        """
+        wanted = [hashing_pb2.Algorithm.ValueType(each) for each in algorithms]
+        requests = (
+            hashing_pb2.HashImagesRequest(uris=some, algorithms=wanted, without_sha256=not sha256)
+            for some in _batches(uris, _URIS)
+        )
+        yield from map(_hashes, self._stub.HashImages(requests))
 
     def hash_collection(self, collection: str, *, request_id: str = "") -> Run:
         """Start to hash what is not hashed yet."""
@@ -63,6 +125,36 @@ class HashingClient:
         request = hashing_pb2.LookUpRequest(collection=collection, images=images, radius=radius)
         answer = self._stub.LookUp(request)
         return [unpack(each.rows, dtype=np.int64, ndim=1, field="rows") for each in answer.matches]
+
+
+def _batches(uris: Iterable[str], most: int) -> Iterator[list[str]]:
+    rest = iter(uris)
+    while some := list(islice(rest, most)):
+        yield some
+
+
+def _messages(images: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """As many as make a message of about _MESSAGE_BYTES."""
+    some: list[bytes] = []
+    size = 0
+    for image in images:
+        if some and (size + len(image) > _MESSAGE_BYTES or len(some) == _IMAGES):
+            yield some
+            some, size = [], 0
+        some.append(image)
+        size += len(image)
+    if some:
+        yield some
+
+
+def _hashes(answer: hashing_pb2.HashImagesResponse) -> ImageHashes:
+    return ImageHashes(
+        hashes=unpack(answer.hashes, dtype=np.uint64, ndim=2, field="hashes"),
+        sha256=np.frombuffer(answer.sha256, np.uint8).reshape(-1, 32),
+        failures={
+            place: status.reason for place, status in enumerate(answer.statuses) if status.reason
+        },
+    )
 
 
 def _group(message: hashing_pb2.DuplicateGroup) -> DuplicateGroup:

@@ -12,7 +12,7 @@ from hundredfold.api.labels.v1 import labels_pb2
 from hundredfold.chassis.errors import Conflict
 from hundredfold.chassis.tensors import unpack
 from hundredfold.client import wire
-from hundredfold.client.reviewing import ReviewingClient
+from hundredfold.client.pairing import PairingClient
 from hundredfold.client.runs import RunsClient
 from hundredfold.client.types import (
     Annotator,
@@ -29,7 +29,7 @@ from hundredfold.client.types import (
 FORMATS = ("csv", "jsonl", "parquet", "imagenet")
 
 
-class LabelsClient(ReviewingClient):
+class LabelsClient(PairingClient):
     """The labels service."""
 
     def __init__(self, channel: grpc.Channel) -> None:

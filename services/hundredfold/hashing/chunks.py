@@ -8,8 +8,8 @@ from hundredfold.chassis.errors import PermissionDenied, ServiceError, Unavailab
 from hundredfold.chassis.imaging import ImageError
 from hundredfold.chassis.sources import Sources
 from hundredfold.hashing.domain.algorithms import hash_images
+from hundredfold.hashing.domain.arrays import Indices
 from hundredfold.hashing.domain.filling import Chunk
-from hundredfold.hashing.domain.join import Indices
 
 
 @dataclass(frozen=True)

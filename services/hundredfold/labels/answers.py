@@ -83,23 +83,24 @@ class Answers:
 
         Raises:
             Conflict: LEASE_FENCED, the lease is not ACTIVE any more.
-            InvalidArgument: a row is not on the page, or a class is not in the schema.
+            InvalidArgument: an image or a pair is not on the page, or a class is not in the schema.
             PermissionDenied: the lease is another's.
         """
-        classes = {each.class_id for each in decision.judgements} - {0}
+        said = decision.judgements
+        classes = {each.class_id for each in said} - {0}
         schema = self._ledger.catalog.schema_with(collection, classes)
-        rules.in_schema(decision.judgements, schema)
+        rules.in_schema(said, schema)
         body = decision.digest()
         with self._ledger.writing(collection) as work:
             if before := replayed(work, decision.request_id, body):
                 return before.seq, True
             lease = _held(work, asker, decision.token)
-            rules.on_page(decision.judgements, lease.page)
-            said = decision.judgements
+            rules.on_page(said, lease.page)
             if lease.page.kind is PageKind.REVIEW:
                 said += self._merged_away(work, said)
+            pairs = lease.page.kind is PageKind.PAIR
             draft = Draft(
-                kind=EventKind.DECISION,
+                kind=EventKind.PAIRS if pairs else EventKind.DECISION,
                 actor=lease.annotator,
                 request_id=decision.request_id,
                 body=body,
@@ -121,7 +122,7 @@ class Answers:
             collection: whose.
             asker: who asks.
             request_id: a UUID.
-            seq: which event; 0 = the asker's last decision that counts.
+            seq: which event; 0 = the asker's last decision, or judgement of pairs, that counts.
             lease_again: lease its page to the asker again, as far as its images are free.
 
         Raises:

@@ -13,7 +13,8 @@ from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.hashing import duplicates_job, hash_job
-from hundredfold.hashing.store import Duplicates, HashFolder, read_images
+from hundredfold.hashing.images import HashedImages
+from hundredfold.hashing.store import Duplicates, HashFolder
 from tests.contract.hashing_collections import Row, encoded, photo, put_collection, write_image
 
 NAME = "birds"
@@ -87,6 +88,12 @@ def closing_runs(made):
         made.runs.close()
 
 
+def hashed(bench):
+    """Of each row of the first part whether it has hashes."""
+    images = HashedImages(bench.store, NAME, EXACT)
+    return images.hashes(images.parts[0]).hashed
+
+
 def two_parts(bench):
     """A full part, nearly all of it broken, and two rows of the next."""
     full = [*bench.photos(1, 2), *[Row()] * (layout.PART_ROWS - 2)]
@@ -109,7 +116,7 @@ def test_rows_that_come_while_a_run_is_at_work_are_hashed_by_it(bench):
     put_collection(bench.store, NAME, rows[:1])
     bench.engine.after_task = lambda: put_collection(bench.store, NAME, rows)
     assert bench.hash() == [(0, [0]), (0, [1])]
-    assert read_images(bench.store, NAME, EXACT).hashed.all()
+    assert hashed(bench).all()
 
 
 def test_a_cancelled_run_keeps_its_parts_and_the_next_one_continues(bench):
@@ -162,22 +169,19 @@ def test_rows_that_failed_are_known_to_have_no_hash(bench):
     put_collection(bench.store, NAME, rows)
     (bench.folder / "1.png").unlink()
     bench.hash()
-    images = read_images(bench.store, NAME, EXACT)
-    assert images.hashed.tolist() == [False, True, True]
-    assert images.ok.all()
+    assert hashed(bench).tolist() == [False, True, True]
     assert HashFolder(bench.store, NAME, EXACT[0]).read(0).failed.tolist() == [0]
     bench.photos(1)
     assert bench.hash() == [(0, [0])]
-    assert read_images(bench.store, NAME, EXACT).hashed.all()
+    assert hashed(bench).all()
 
 
-def test_images_keep_their_size_and_digest(bench):
+def test_images_that_are_not_ok_have_no_digest_and_no_rank(bench):
     put_collection(bench.store, NAME, [Row(), *bench.photos(1)])
     bench.hash()
-    images = read_images(bench.store, NAME, EXACT)
-    assert images.pixels.tolist() == [0, 96 * 64]
-    assert images.sha256[0].tolist() == [0] * 4
-    assert images.ok.tolist() == [False, True]
+    images = HashedImages(bench.store, NAME, EXACT)
+    assert images.digests(np.array([0, 1])).any(axis=1).tolist() == [False, True]
+    assert images.ranked().in_order.tolist() == [1]
 
 
 def test_groups_that_are_damaged_are_made_anew(bench):

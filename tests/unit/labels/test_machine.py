@@ -43,6 +43,7 @@ from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.audits import AuditStore
 from hundredfold.labels.store.catalog import Catalog
 from hundredfold.labels.store.database import open_database
+from hundredfold.labels.store.pairs import JudgedPairs
 from hundredfold.labels.store.queue import Queue
 from hundredfold.labels.store.records import Records
 from hundredfold.labels.store.snapshots import Snapshots
@@ -86,7 +87,10 @@ class Machine(RuleBasedStateMachine):
         )
         self.queue = Queue(self.redis_url)
         catalog, snapshots = Catalog(self.store), Snapshots(self.store)
-        self.ledger = Ledger(self.records, snapshots, catalog, snapshot_every=SNAPSHOT_EVERY)
+        judged = JudgedPairs(self.store)
+        self.ledger = Ledger(
+            self.records, snapshots, catalog, judged, snapshot_every=SNAPSHOT_EVERY
+        )
         drawn = AuditStore(self.store)
         self.audits = Audits(self.ledger, drawn)
         self.auditor = Auditor(self.ledger, self.audits, drawn)

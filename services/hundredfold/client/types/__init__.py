@@ -1,6 +1,7 @@
 """What the client hands out: plain, frozen, free of gRPC and protobuf."""
 
 from hundredfold.client.types.catalog import Collection, Image, LabelClass, Schema
+from hundredfold.client.types.hashes import Algorithm, ImageHashes
 from hundredfold.client.types.index import (
     Assignment,
     Cluster,
@@ -21,7 +22,7 @@ from hundredfold.client.types.labels import (
     Undone,
 )
 from hundredfold.client.types.loop import BackboneRound, Forecast, Loop
-from hundredfold.client.types.pages import Judgement, Lease, Page, PageKind, Rows, Verdict
+from hundredfold.client.types.pages import Judgement, Lease, Page, PageKind, Pairs, Rows, Verdict
 from hundredfold.client.types.review import Flag, Selection, UndoneMany, UndoPreview
 from hundredfold.client.types.runs import Run, RunFile
 from hundredfold.client.types.training import (
@@ -35,6 +36,7 @@ from hundredfold.client.types.training import (
 
 __all__ = [
     "MODEL_ORIGIN",
+    "Algorithm",
     "Annotator",
     "Assignment",
     "Audit",
@@ -51,6 +53,7 @@ __all__ = [
     "Found",
     "Head",
     "Image",
+    "ImageHashes",
     "Judgement",
     "LabelClass",
     "Labels",
@@ -60,6 +63,7 @@ __all__ = [
     "Model",
     "Page",
     "PageKind",
+    "Pairs",
     "Predictions",
     "Progress",
     "Rows",

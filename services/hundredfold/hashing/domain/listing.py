@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hundredfold.hashing.domain.arrays import Indices
 from hundredfold.hashing.domain.groups import Groups
-from hundredfold.hashing.domain.join import Indices
 
 
 @dataclass(frozen=True)

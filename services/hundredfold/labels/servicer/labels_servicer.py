@@ -18,10 +18,11 @@ from hundredfold.labels.domain.copies import Projection, inherited_pairs
 from hundredfold.labels.flagging import Flags
 from hundredfold.labels.leasing import Leasing
 from hundredfold.labels.ledger import Ledger
+from hundredfold.labels.pairing import Pairing
 from hundredfold.labels.picking import Picking
 from hundredfold.labels.servicer import messages
 from hundredfold.labels.servicer.asking import asker, holder, may_know_planted, undoer
-from hundredfold.labels.servicer.review_servicer import ReviewServicer
+from hundredfold.labels.servicer.pairs_servicer import PairsServicer
 from hundredfold.labels.transfer import Transfer
 from hundredfold.labels.undoing import Undoing
 
@@ -29,7 +30,7 @@ MOST_TOKENS = 64
 MOST_PAGES = 256
 
 
-class LabelsServicer(ReviewServicer):
+class LabelsServicer(PairsServicer):
     """See labels.proto for what each call means."""
 
     def __init__(
@@ -49,6 +50,7 @@ class LabelsServicer(ReviewServicer):
         self._picking = Picking(ledger, audits)
         self._undoing = Undoing(ledger)
         self._flags = Flags(ledger)
+        self._pairing = Pairing(ledger)
 
     def LeasePages(
         self, request: labels_pb2.LeasePagesRequest, context: grpc.ServicerContext
@@ -159,7 +161,8 @@ class LabelsServicer(ReviewServicer):
         if len(request.pages) > MOST_PAGES:
             raise InvalidArgument(f"at most {MOST_PAGES} pages", field="pages")
         pages = [messages.page(each) for each in request.pages]
-        most = max((int(each.rows.max(initial=-1)) for each in pages), default=-1) + 1
+        every = [rows for each in pages for rows in (each.rows, each.others)]
+        most = max((int(rows.max(initial=-1)) for rows in every), default=-1) + 1
         rows = self._ledger.catalog.rows(collection, most)
         checked = rules.pages(pages, rows)
         schema = self._ledger.catalog.recent(collection)

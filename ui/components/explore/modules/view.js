@@ -2,7 +2,7 @@
 // what can be done to what is picked, and a foot line.
 
 import { element, text } from "/grid/dom.js";
-import { handOver } from "/grid/picked.js";
+import { goToLabel, handOver } from "/grid/picked.js";
 import { say } from "/grid/words.js";
 import { Acts, LABELER, REVIEWER } from "./acts.js";
 import { Clusters } from "./clusters.js";
@@ -367,16 +367,10 @@ export class View {
         return;
       }
       handOver(this.model.collection, lease);
-      this.#goToLabel();
+      goToLabel();
     } catch (error) {
       this.toast(error.message, null);
     }
-  }
-
-  #goToLabel() {
-    const links = [...document.querySelectorAll("header a[href]")];
-    const link = links.find((each) => ["/", "/label"].includes(new URL(each.href).pathname));
-    if (link) link.click(); else location.assign(`/${location.search}`);
   }
 
   #whole() {

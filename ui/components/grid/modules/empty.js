@@ -1,6 +1,6 @@
 // What is said while there is no page: what is going on, and what to do.
 
-import { element, text } from "./dom.js";
+import { button, element, text } from "./dom.js";
 import { say } from "./words.js";
 
 export class Empty {
@@ -13,9 +13,10 @@ export class Empty {
     const { page, phase, keys } = this.session;
     this.box.hidden = Boolean(page);
     if (page) return;
-    const { title, lines = [], command } = this.#words();
+    const { title, lines = [], command, pairs } = this.#words();
     const parts = [text("strong", "", title), ...lines.map((each) => text("p", "", each))];
     if (command) parts.splice(-1 + parts.length + Number(lines.length < 2), 0, text("code", "", command));
+    if (pairs) parts.push(text("p", "pairs", say("pairs.wait", { count: pairs })), button(say("pairs.judge"), "", () => this.session.judgePairs()));
     if (keys.length) parts.push(text("p", "dim", say("label.keys_wait", { count: keys.length })));
     if (!["DONE", "NONE"].includes(phase) && !this.session.denied) parts.unshift(element("i", "spinner"));
     if (this.box.textContent !== parts.map((each) => each.textContent).join("")) this.box.replaceChildren(...parts);
@@ -36,9 +37,9 @@ export class Empty {
   }
 
   #done() {
-    const { proved, several, collection } = this.session;
+    const { proved, several, collection, progress } = this.session;
     const title = proved ? say("label.proved", { share: proved }) : say("label.all_done");
     const why = proved ? say("label.proved_why") : several ? say("label.several_why") : say("label.all_why");
-    return { title, lines: [`${why} ${say("label.take_out")}`, say("label.take_back")], command: `hundredfold export ${collection} --format csv --out labels.csv` };
+    return { title, lines: [`${why} ${say("label.take_out")}`, say("label.take_back")], command: `hundredfold export ${collection} --format csv --out labels.csv`, pairs: progress?.pairs_open };
   }
 }

@@ -67,7 +67,7 @@ class HashingServiceServicer:
     """
 
     def HashImages(self, request_iterator, context):
-        """Hashes images as they come; answers keep the order of the requests. A bad image gets a status. INVALID_ARGUMENT for an oversized message.
+        """Hashes images as they come; answers keep the order of the requests. A bad image gets a status, one whose URI is outside of the sources (OUTSIDE_ROOTS), leads nowhere (NOT_FOUND) or is too large (TOO_LARGE) too. INVALID_ARGUMENT for an oversized message, an unknown or repeated algorithm, `algorithm` beside `algorithms` and `images` beside `uris`; PERMISSION_DENIED for `uris` of callers below admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,7 +81,7 @@ class HashingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FindDuplicates(self, request, context):
-        """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown; ABORTED while a run with other parameters is at work on the collection.
+        """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; INVALID_ARGUMENT for a radius out of range; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown, (OTHER_ALGORITHM) when it is hashed in a way that this service does not know; ABORTED while a run with other parameters is at work on the collection. The run fails (TOO_MANY_PAIRS) where `despite` is wanted, and when a disk is full or memory does not suffice: the same call goes on from what was finished.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,7 +95,7 @@ class HashingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LookUp(self, request, context):
-        """Says which rows of a collection an image is a copy of. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) as FindDuplicates.
+        """Says which rows of a collection images, or the images of hashes, are copies of. Idempotent. NOT_FOUND; INVALID_ARGUMENT for too many, or for images and hashes at once; FAILED_PRECONDITION (NOT_HASHED, OTHER_ALGORITHM) as FindDuplicates, and OTHER_ALGORITHM when the hashes were made in another way than those of the collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
