@@ -4,6 +4,7 @@ With the `index-gpu` extra faiss reports the GPUs it sees, and indexes and k-mea
 these functions. This has never been run on a GPU: the machines this was made on have none.
 """
 
+import os
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -30,6 +31,11 @@ def one_thread() -> AbstractContextManager[Any]:
     """Within it, OpenMP and BLAS use one thread."""
     limits: AbstractContextManager[Any] = threadpool_limits(limits=1)
     return limits
+
+
+def memory() -> int:
+    """Bytes of main memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def gpus() -> int:
