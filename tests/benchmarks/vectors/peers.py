@@ -6,6 +6,7 @@ Both as their documentation starts, float32 and cosine; the candidates they look
 find RECALL of the truth. One thread.
 """
 
+import importlib
 import json
 import sys
 import time
@@ -59,7 +60,7 @@ Search = Callable[[Any, int], Any]
 
 
 def _hnswlib(vectors: Any) -> tuple[Search, int]:
-    import hnswlib  # noqa: PLC0415 - either may be missing
+    hnswlib: Any = importlib.import_module("hnswlib")
 
     index = hnswlib.Index(space="cosine", dim=vectors.shape[1])
     index.init_index(max_elements=len(vectors), M=DEGREE, ef_construction=BUILD_CANDIDATES)
@@ -75,9 +76,8 @@ def _hnswlib(vectors: Any) -> tuple[Search, int]:
 
 
 def _usearch(vectors: Any) -> tuple[Search, int]:
-    from usearch.index import Index  # noqa: PLC0415 - either may be missing
-
-    index = Index(
+    usearch: Any = importlib.import_module("usearch.index")
+    index = usearch.Index(
         ndim=vectors.shape[1],
         metric="cos",
         dtype="f32",

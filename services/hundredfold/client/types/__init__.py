@@ -6,7 +6,9 @@ from hundredfold.client.types.index import (
     Cluster,
     DuplicateGroup,
     DuplicateGroups,
+    Filter,
     Found,
+    Index,
     Map,
 )
 from hundredfold.client.types.labels import (
@@ -46,11 +48,13 @@ __all__ = [
     "DuplicateGroup",
     "DuplicateGroups",
     "Event",
+    "Filter",
     "Flag",
     "Forecast",
     "Found",
     "Head",
     "Image",
+    "Index",
     "Judgement",
     "LabelClass",
     "Labels",

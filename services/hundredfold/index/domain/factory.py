@@ -74,15 +74,14 @@ def choose(rows: int, dimensions: int, memory: int = 0, *, exact_below: int = EX
         TooLittleMemory: nothing fits.
     """
     flat = Plan("flat", "Flat", 0, dimensions, rows * (_FLOAT * dimensions + _ROW))
-    if rows < exact_below and _fits(flat, memory):
-        return flat
+    plans = [flat] if rows < exact_below else []
+    plans += [_sq8(rows, dimensions)] if rows < CODES_FROM else _coded(rows, dimensions)
+    found = next((plan for plan in plans if _fits(plan, memory)), None)
+    if found:
+        return found
     if rows < CODES_FROM:
-        return _sq8(rows, dimensions)
-    coded = _coded(rows, dimensions)
-    found = next((plan for plan in coded if _fits(plan, memory)), None)
-    if found is None:
-        raise TooLittleMemory(min(plan.memory for plan in coded))
-    return found
+        return plans[-1]
+    raise TooLittleMemory(min(plan.memory for plan in plans))
 
 
 def _fits(plan: Plan, memory: int) -> bool:
@@ -111,7 +110,8 @@ def _listed(kind: str, rows: int, dimensions: int, *, axes: int, codec: str, cod
     # Each list needs some vectors to be trained on.
     lists = max(1, min(round(2 * rows**0.5), rows // TRAINING_PER_LIST))
     turned = _turn(kind, dimensions, axes)
-    matrix = axes * dimensions * _FLOAT if turned else 0
+    # faiss keeps all main axes beside those it uses.
+    matrix = (axes + dimensions) * dimensions * _FLOAT if turned else 0
     memory = rows * (code + _ID + _ROW) + lists * axes * _FLOAT + matrix
     return Plan(kind, f"{turned}IVF{lists},{codec}", lists, axes, memory)
 

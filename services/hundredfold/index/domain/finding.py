@@ -117,7 +117,8 @@ class Refined:
         found = np.full(best.shape, -1, dtype=np.int64)
         for start in range(0, len(positions), BLOCK):
             block = positions[start : start + BLOCK]
-            cosines = queries @ self._take(block).T
+            vectors, lengths = self._take(block)
+            cosines = queries @ vectors.T / lengths
             best, found = _merged(best, found, cosines, np.broadcast_to(block, cosines.shape))
         return _filled(found, best)
 
@@ -128,9 +129,10 @@ class Refined:
         found = np.full(best.shape, -1, dtype=np.int64)
         for some in self._pieces(*proposed.shape):
             candidates = proposed[some]
-            vectors = self._take(np.maximum(candidates, 0).ravel())
+            vectors, lengths = self._take(np.maximum(candidates, 0).ravel())
             vectors = vectors.reshape(*candidates.shape, -1)
             cosines = np.matmul(vectors, queries[some, :, None])[:, :, 0]
+            cosines /= lengths.reshape(candidates.shape)
             cosines[candidates < 0] = -np.inf
             best[some], found[some] = _merged(best[some], found[some], cosines, candidates)
         return _filled(found, best)
@@ -139,10 +141,17 @@ class Refined:
         size = max(1, _AT_A_TIME // (candidates * self.vectors.dimensions))
         return (slice(start, start + size) for start in range(0, queries, size))
 
-    def _take(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _take(
+        self, positions: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The vectors at positions of the index, float32 [n, d], and their lengths, [n]."""
         if self.where is not None:
             positions = np.maximum(self.where[positions], 0)
-        return self.vectors.take(positions)
+        # faiss widens half floats eight times as fast as numpy.
+        halves = faiss.ScalarQuantizer(self.vectors.dimensions, faiss.ScalarQuantizer.QT_fp16)
+        vectors = halves.decode(self.vectors.stored(positions).view(np.uint8))
+        lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+        return vectors, np.maximum(lengths, np.finfo(np.float32).tiny)
 
     def _candidates(self, limit: int) -> int:
         """More for the ten nearest than for the hundredth, whose rank matters less."""

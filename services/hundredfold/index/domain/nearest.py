@@ -36,7 +36,7 @@ JUDGES = 256
 """Vectors of the collection whose true neighbours are known: half of them choose, half measure."""
 
 DEPTH = 10
-CANDIDATES = (3, 10, 30)
+CANDIDATES = (2, 3, 5, 10, 30)
 """Candidates for each of the ten nearest that are tried, fewest first."""
 
 LEAST_GAIN = 0.004

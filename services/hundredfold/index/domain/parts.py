@@ -39,12 +39,20 @@ class VectorParts:
 
     def take(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the normalised vectors at these positions: float32 [len(positions), d]."""
-        found = np.empty((len(positions), self.dimensions), dtype=np.float32)
-        holder = np.searchsorted(self._starts, positions, side="right") - 1
-        for number in np.unique(holder):
-            chosen = holder == number
-            found[chosen] = self.parts[number][positions[chosen] - self._starts[number]]
-        return normalised(found)
+        return normalised(self.stored(positions))
+
+    def stored(self, positions: NDArray[np.int64]) -> NDArray[np.float16]:
+        """Return the vectors at these positions as they are: float16 [len(positions), d]."""
+        found = np.empty((len(positions), self.dimensions), dtype=np.float16)
+        order = np.argsort(positions, kind="stable")
+        ends = np.searchsorted(positions[order], self._starts[1:])
+        begin = 0
+        for start, part, end in zip(self._starts, self.parts, ends, strict=False):
+            chosen = order[begin:end]
+            if len(chosen):
+                found[chosen] = part[positions[chosen] - start]
+            begin = end
+        return found
 
     def sample(self, most: int, seed: int) -> NDArray[np.float32]:
         """Return at most `most` of the vectors, drawn without repetition, in order of position."""
