@@ -1,6 +1,7 @@
 """What the client hands out: plain, frozen, free of gRPC and protobuf."""
 
 from hundredfold.client.types.catalog import Collection, Image, LabelClass, Schema
+from hundredfold.client.types.hashes import Algorithm, ImageHashes
 from hundredfold.client.types.index import (
     Assignment,
     Cluster,
@@ -9,6 +10,7 @@ from hundredfold.client.types.index import (
     Filter,
     Found,
     Index,
+    Leaks,
     Map,
 )
 from hundredfold.client.types.labels import (
@@ -20,10 +22,11 @@ from hundredfold.client.types.labels import (
     Event,
     Labels,
     Progress,
+    Taken,
     Undone,
 )
 from hundredfold.client.types.loop import BackboneRound, Forecast, Loop
-from hundredfold.client.types.pages import Judgement, Lease, Page, PageKind, Rows, Verdict
+from hundredfold.client.types.pages import Judgement, Lease, Page, PageKind, Pairs, Rows, Verdict
 from hundredfold.client.types.review import Flag, Selection, UndoneMany, UndoPreview
 from hundredfold.client.types.runs import Run, RunFile
 from hundredfold.client.types.training import (
@@ -37,6 +40,7 @@ from hundredfold.client.types.training import (
 
 __all__ = [
     "MODEL_ORIGIN",
+    "Algorithm",
     "Annotator",
     "Assignment",
     "Audit",
@@ -54,16 +58,19 @@ __all__ = [
     "Found",
     "Head",
     "Image",
+    "ImageHashes",
     "Index",
     "Judgement",
     "LabelClass",
     "Labels",
+    "Leaks",
     "Lease",
     "Loop",
     "Map",
     "Model",
     "Page",
     "PageKind",
+    "Pairs",
     "Predictions",
     "Progress",
     "Rows",
@@ -74,6 +81,7 @@ __all__ = [
     "SpaceComparison",
     "SpaceQuality",
     "Suspicious",
+    "Taken",
     "UndoPreview",
     "Undone",
     "UndoneMany",

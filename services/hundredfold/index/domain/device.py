@@ -1,7 +1,7 @@
 """The one place that knows on what device and with how many threads faiss works.
 
-With the `index-gpu` extra faiss reports the GPUs it sees, and indexes and k-means move there through
-these functions. This has never been run on a GPU: the machines this was made on have none.
+With the `index-gpu` extra faiss reports the GPUs it sees, and k-means and the training of indexes move
+there through these functions; searching stays in main memory. This has never been run on a GPU: the machines this was made on have none.
 """
 
 import os

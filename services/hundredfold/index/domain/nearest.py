@@ -201,7 +201,8 @@ def load(path: Path, *, mapped: bool = True) -> Any:
         if hasattr(faiss, "set_deserialization_vector_byte_limit"):
             faiss.set_deserialization_vector_byte_limit(path.stat().st_size + 1)
             faiss.set_deserialization_loop_limit(MOST_LISTS)
-        return device.to_device(_read(path, mapped=mapped and not device.gpus()))
+        # In main memory also where there are GPUs: those know neither filters nor mapped lists.
+        return _read(path, mapped=mapped)
 
 
 def _read(path: Path, *, mapped: bool) -> Any:
