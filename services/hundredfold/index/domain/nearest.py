@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hundredfold.index.domain import device, factory
 from hundredfold.index.domain.factory import EXACT_BELOW, TRAINING_PER_LIST, Plan
 from hundredfold.index.domain.finding import Found, Refined
-from hundredfold.index.domain.parts import VectorParts
+from hundredfold.index.domain.parts import BLOCK, VectorParts
 from hundredfold.index.domain.progress import Progress, silent
 
 __all__ = ["EXACT_BELOW", "Built", "build", "dump", "extend", "load", "search", "without_self"]
@@ -224,10 +224,24 @@ def _trained(vectors: VectorParts, plan: Plan, judges: NDArray[np.int64], seed: 
     if device.gpus():
         flat = faiss.IndexFlat(plan.axes, metric)
         lists.clustering_index = device.to_device(flat)
-    turned = plan.axes < vectors.dimensions
-    size = max(TRAINING_PER_LIST * plan.lists, AXES_SAMPLE if turned else 0)
-    index.train(vectors.take(_sample(len(vectors), size, judges, seed)))
+    _train(
+        index, vectors, _sample(len(vectors), TRAINING_PER_LIST * plan.lists, judges, seed), seed
+    )
     return index
+
+
+def _train(index: Any, vectors: VectorParts, chosen: NDArray[np.int64]) -> None:
+    """Train on some of the vectors, of which only the main axes are in memory together."""
+    if not isinstance(index, faiss.IndexPreTransform):
+        index.train(vectors.take(chosen))
+        return
+    turn: Any = faiss.downcast_VectorTransform(index.chain.at(0))  # type: ignore[attr-defined]  # made by SWIG
+    turn.train(vectors.take(chosen[:: len(chosen) // AXES_SAMPLE + 1]))
+    blocks = (chosen[start : start + BLOCK] for start in range(0, len(chosen), BLOCK))
+    turned = np.concatenate([turn.apply(vectors.take(block)) for block in blocks])
+    inner: Any = index.index
+    inner.train(turned)
+    index.is_trained = True
 
 
 def _judges(vectors: VectorParts, seed: int) -> NDArray[np.int64]:
