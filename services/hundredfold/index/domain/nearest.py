@@ -224,9 +224,7 @@ def _trained(vectors: VectorParts, plan: Plan, judges: NDArray[np.int64], seed: 
     if device.gpus():
         flat = faiss.IndexFlat(plan.axes, metric)
         lists.clustering_index = device.to_device(flat)
-    _train(
-        index, vectors, _sample(len(vectors), TRAINING_PER_LIST * plan.lists, judges, seed), seed
-    )
+    _train(index, vectors, _sample(len(vectors), TRAINING_PER_LIST * plan.lists, judges, seed))
     return index
 
 
