@@ -330,7 +330,8 @@ def test_a_damaged_part_is_told_and_the_rest_is_served(indexed):
 
 def test_a_part_that_is_damaged_after_the_build_is_told_by_each_search(indexed):
     path = f"{layout.vectors(COLLECTION, SPACE)}/{layout.vectors_part(1)}"
-    indexed.store.write_bytes(path, indexed.store.read_bytes(path)[:-32])
+    whole = indexed.store.read_bytes(path)
+    indexed.store.write_bytes(path, whole[:-32])
     answer = call(indexed, "Search", limit=COUNT)
     if call(indexed, "GetIndex").kind == "flat":
         assert not answer.damaged  # it holds the vectors itself
@@ -338,6 +339,8 @@ def test_a_part_that_is_damaged_after_the_build_is_told_by_each_search(indexed):
     assert list(answer.damaged) == [path]
     rows = unpack(answer.rows, dtype=np.int64, ndim=2, field="rows")
     assert set(rows[0]) - {-1} == set(ROWS[: COUNT // 2])
+    indexed.store.write_bytes(path, whole)
+    assert not call(indexed, "Search").damaged
 
 
 # --- what comes and goes ------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ class Filters:
             NotFound: there is no such cluster.
             InvalidArgument: the cluster is named otherwise than `run/number`.
         """
-        masks = [self._standing(collection, space, opened)]
+        masks = [opened.here, self._standing(collection, space, opened)]
         if wanted.hide_copies:
             masks.append(self._representatives(collection, space, opened))
         if wanted.cluster:
@@ -68,19 +68,18 @@ class Filters:
         return np.logical_and.reduce(told) if told else None
 
     def _standing(self, collection: str, space: str, opened: OpenIndex) -> Mask | None:
-        """What is there and was not removed."""
+        """What was not removed."""
         indexes = self._kept.indexes
         version = indexes.removed_version(collection, space)
         if not version:
-            return opened.here
+            return None
 
         def make() -> Mask:
             rows, _ = again(lambda: indexes.removed(collection, space))
-            left = ~_among(opened.rows, rows)
-            return left if opened.here is None else left & opened.here
+            return ~_among(opened.rows, rows)
 
         key = (collection, space, "standing")
-        return self._masks.get(key, (opened.sha256, opened.damaged, version), make)
+        return self._masks.get(key, (opened.sha256, version), make)
 
     def _representatives(self, collection: str, space: str, opened: OpenIndex) -> Mask | None:
         run = self._kept.copies_run(collection)

@@ -266,6 +266,7 @@ class Indexes:
             raise _outdated(
                 f"the index of {space} is of vectors of {dimensions} numbers, its vectors have {now}"
             )
+        source.vectors.expect_random()
         where = _where(rows, source.rows)
         finder = Refined(
             index,

@@ -1,5 +1,6 @@
 """Searching spaces through the indexes that are open."""
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,9 @@ from hundredfold.index.spaces import Spaces
 from hundredfold.index.store import IndexStore
 
 ALL = Filter()
+
+RETRY_SECONDS = 60
+"""So often files that were damaged are looked at again."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class Searcher:
         self._filters = Filters(store)
         self._threads = threads
         self._opened: Newest[OpenIndex] = Newest(open_indexes)
+        self._tries: dict[tuple[str, str], int] = {}
 
     def search(
         self,
@@ -162,10 +167,13 @@ class Searcher:
     def _open(self, collection: str, space: str) -> OpenIndex:
         self._spaces.require_space(collection, space)
         indexes = self._store.indexes
-        version = indexes.version(collection, space)
-        return self._opened.get(
-            (collection, space), version, lambda: indexes.open(collection, space)
-        )
+        key = collection, space
+        version = indexes.version(collection, space), self._tries.get(key, 0)
+        opened = self._opened.get(key, version, lambda: indexes.open(collection, space))
+        if opened.damaged:
+            # What is damaged may be mended without a new index.
+            self._tries[key] = int(time.monotonic() // RETRY_SECONDS)
+        return opened
 
     def _nearest(
         self,

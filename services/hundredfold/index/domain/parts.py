@@ -1,5 +1,6 @@
 """The vectors of a space, part by part, so that no step needs all of them in memory."""
 
+import mmap
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -30,6 +31,13 @@ class VectorParts:
 
     def __len__(self) -> int:
         return int(self._starts[-1])
+
+    def expect_random(self) -> None:
+        """Have single vectors read from the disk from now on, not also what follows each."""
+        for part in self.parts:
+            mapped = getattr(part, "_mmap", None)
+            if mapped is not None:
+                mapped.madvise(mmap.MADV_RANDOM)
 
     def blocks(self, size: int = BLOCK) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield (position of the first, normalised float32 [<= size, d]) in order of position."""
