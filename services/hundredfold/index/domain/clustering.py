@@ -3,7 +3,8 @@
 Vectors are seen from their mean, reduced to their main axes and brought to length 1 again; spherical
 k-means runs on a sample of these, then every vector is assigned in one pass. Centres and distances
 are given in the original space. That this gives purer clusters than k-means on the vectors as they
-are was measured: docs/adr/0005-clusters-on-reduced-directions.md.
+are was measured: docs/adr/0005-clusters-on-reduced-directions.md. How it gets along with many vectors
+and clusters: docs/adr/0021-clusters-at-scale.md.
 """
 
 import math
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.index.domain import kmeans, reduction
+from hundredfold.index.domain import finding, kmeans, reduction
+from hundredfold.index.domain.centres import Centres, Geometry
 from hundredfold.index.domain.parts import BLOCK, VectorParts, normalised
 from hundredfold.index.domain.progress import Progress, silent
 
@@ -22,6 +24,9 @@ POINTS_PER_CENTRE = 256
 
 MOST_SAMPLE = 2_000_000
 AXES_SAMPLE = 50_000
+SPHERE = Geometry(spherical=True)
+NUMBERS = 1 << 24
+"""Numbers of a block where there are many centres: the more points, the more of them look into the same cell."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +80,19 @@ def cluster(
     """
     n = len(vectors)
     axes = reduction.fit(vectors.sample(AXES_SAMPLE, seed), DIMENSIONS)
-    centres = kmeans.train(
-        _sample(vectors, axes, count, seed),
-        count,
-        seed=seed,
-        progress=lambda done, total: progress(n * done // total // 2, n),
+    sample = _sample(vectors, axes, count, seed)
+    centres = SPHERE.at(
+        kmeans.train(
+            sample,
+            count,
+            seed=seed,
+            progress=lambda done, total: progress(n * done // total // 2, n),
+        )
     )
+    find = finding.finder(centres, SPHERE, _judges(sample, seed), seed=seed)
+    del sample
     assignment, centroids = _assign(
-        vectors, axes, centres, lambda done, total: progress((n + done // 2) // 2, total)
+        vectors, axes, centres, find, lambda done, total: progress((n + done // 2) // 2, total)
     )
     distance = _distances(
         vectors,
@@ -99,22 +109,32 @@ def _sample(
     """Directions of a sample of the vectors, block by block: float32 [s, p]."""
     size = min(len(vectors), max(min(POINTS_PER_CENTRE * count, MOST_SAMPLE), 40 * count))
     drawn = np.random.default_rng(seed).choice(len(vectors), size=size, replace=False)
-    pieces = np.array_split(np.sort(drawn), -(-size // BLOCK))
-    return np.concatenate([axes.directions(vectors.take(piece)) for piece in pieces])
+    drawn.sort()
+    sample = np.empty((size, axes.axes.shape[1]), dtype=np.float32)
+    for start in range(0, size, BLOCK):
+        block = slice(start, start + BLOCK)
+        sample[block] = axes.directions(vectors.take(drawn[block]))
+    return sample
+
+
+def _judges(sample: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    size = min(len(sample), finding.JUDGES)
+    return sample[np.sort(np.random.default_rng(seed).choice(len(sample), size, replace=False))]
 
 
 def _assign(
     vectors: VectorParts,
     axes: reduction.Reduction,
-    centres: NDArray[np.float32],
+    centres: Centres,
+    find: finding.Find,
     progress: Progress,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Assign every vector to its nearest centre; return also the mean direction of each cluster."""
-    index = kmeans.nearest_index(centres)
+    size = BLOCK if len(centres) < finding.MANY else max(BLOCK, NUMBERS // vectors.dimensions)
     assignment = np.empty(len(vectors), dtype=np.int32)
     sums = np.zeros((len(centres), vectors.dimensions), dtype=np.float64)
-    for start, block in vectors.blocks():
-        found = kmeans.nearest(axes.directions(block), index)
+    for start, block in vectors.blocks(size):
+        found = find(axes.directions(block))
         assignment[start : start + len(block)] = found
         _add_members(sums, found, block)
         progress(start + len(block), len(vectors))

@@ -1,5 +1,6 @@
 """The vectors of a space, part by part, so that no step needs all of them in memory."""
 
+import mmap
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -36,6 +37,7 @@ class VectorParts:
         for start, part in zip(self._starts, self.parts, strict=False):
             for offset in range(0, len(part), size):
                 yield int(start) + offset, normalised(part[offset : offset + size])
+            _let_go(part)
 
     def take(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the normalised vectors at these positions: float32 [len(positions), d]."""
@@ -44,6 +46,7 @@ class VectorParts:
         for number in np.unique(holder):
             chosen = holder == number
             found[chosen] = self.parts[number][positions[chosen] - self._starts[number]]
+            _let_go(self.parts[number])
         return normalised(found)
 
     def sample(self, most: int, seed: int) -> NDArray[np.float32]:
@@ -52,3 +55,10 @@ class VectorParts:
             return self.take(np.arange(len(self)))
         drawn = np.random.default_rng(seed).choice(len(self), size=most, replace=False)
         return self.take(np.sort(drawn))
+
+
+def _let_go(part: NDArray[np.float16]) -> None:
+    """Give back the memory of a mapped part; what is read of it again comes from the file, or its cache."""
+    base: object = part.base
+    if isinstance(base, mmap.mmap):
+        base.madvise(mmap.MADV_DONTNEED)
