@@ -133,7 +133,7 @@ def fit(
     before = np.inf
     for number in range(rounds):
         state.move(rng)
-        state.assign(_look(state, geometry, seed, wide=number in WIDE))
+        state.assign(look(state, geometry, seed, wide=number in WIDE))
         progress(number + 3, steps)
         loss = float(state.losses().sum(dtype=np.float64))
         if before - loss <= ENOUGH * loss and number > WIDE[-1]:
@@ -143,8 +143,8 @@ def fit(
     return state
 
 
-def _look(state: Fit, geometry: Geometry, seed: int, *, wide: bool) -> Found:
-    """The nearest centre of each point beside its own and, when wide, in the cells nearest to it."""
+def look(state: Fit, geometry: Geometry, seed: int, *, wide: bool) -> Found:
+    """The nearest centre of each point, beside its own and, when wide, in the cells nearest to it."""
     cells = Cells(state.centres, geometry, seed)
     beside = cells.around(NEIGHBOURS, GRAPH_PROBES)
     groups = Groups(state.numbers, len(state.centres))
