@@ -30,7 +30,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.index.domain import clustering, device, finding, lloyd, reduction
+from hundredfold.index.domain import clustering, device, lloyd, reduction
 from hundredfold.index.domain.centres import Geometry
 from hundredfold.index.domain.parts import VectorParts, normalised
 
@@ -71,20 +71,18 @@ def measure(
     features: str = "",
     disk: str = "0",
     peers: str = "faiss,minibatch",
+    clouds: str = "gaussian,real",
     threads: str = "1",
 ) -> dict[str, Any]:
     """Cluster each cloud with each side, then what was asked for besides."""
     device.limit_process(int(threads))
     device.limit_thread(int(threads))
     task, asked = Task(int(clusters), int(rounds), int(seed)), peers.split(",")
-    cloud = gaussian(int(rows), task.clusters // 4, task.seed)
-    found: dict[str, Any] = {
-        "rows": int(rows),
-        "clusters": task.clusters,
-        "rounds": task.rounds,
-        "gaussian": _compare(cloud, task, asked, say),
-    }
-    if features:
+    found: dict[str, Any] = {"rows": int(rows), "clusters": task.clusters, "rounds": task.rounds}
+    if "gaussian" in clouds.split(","):
+        cloud = gaussian(int(rows), task.clusters // 4, task.seed)
+        found["gaussian"] = _compare(cloud, task, asked, say)
+    if features and "real" in clouds.split(","):
         sets = _read(Path(features))
         found["real"] = _compare(jittered(sets, int(rows), task.seed), task, asked, say)
         found["as_they_are"] = {name: _small(*each) for name, each in sets.items()}
@@ -186,11 +184,7 @@ def _timed(
 
 def _ours(points: NDArray[np.float32], task: Task) -> Assignment:
     plane = Geometry(spherical=False)
-    centres = lloyd.fit(points, task.clusters, plane, seed=task.seed, rounds=task.rounds).centres
-    find = finding.finder(centres, plane, points[:: max(1, len(points) // 4096)], seed=task.seed)
-    return np.concatenate(
-        [find(points[start : start + 2 * BLOCK]) for start in range(0, len(points), 2 * BLOCK)]
-    )
+    return lloyd.fit(points, task.clusters, plane, seed=task.seed, rounds=task.rounds).numbers
 
 
 def _job(vectors: NDArray[np.float16], task: Task) -> Assignment:

@@ -17,6 +17,7 @@ from hundredfold.chassis.storage.store import ArtifactStore, damaged
 from hundredfold.index.domain import nearest
 from hundredfold.index.domain.clustering import Clustering
 from hundredfold.index.domain.editing import Base
+from hundredfold.index.domain.matching import Named, Names
 from hundredfold.index.domain.nearest import Built
 from hundredfold.index.spaces import Space, again
 
@@ -68,6 +69,8 @@ class StoredClusters:
     medoids: NDArray[np.int64]
     sizes: NDArray[np.int64]
     spreads: NDArray[np.float32]
+    densities: NDArray[np.int64]
+    ids: NDArray[np.int64]
 
     def nearest(self, number: int, limit: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Rows of a cluster, nearest to its centre first, at most `limit`, and their distances."""
@@ -85,12 +88,19 @@ class Latest:
         meta: of its manifest.
         rows: int64 [m], ascending.
         arrays: what changes.
+        names: of its clusters.
     """
 
     run: str
     meta: Mapping[str, Any]
     rows: NDArray[np.int64]
     arrays: Base
+    names: Names
+
+    @property
+    def named(self) -> Named:
+        """For telling which of its clusters is which of others."""
+        return Named(self.rows, self.arrays.assignment, self.names)
 
 
 class IndexStore:
@@ -158,6 +168,8 @@ class IndexStore:
         found: Clustering,
         source: Space,
         asked: Mapping[str, Any],
+        *,
+        names: Names | None = None,
     ) -> None:
         """Keep a clustering, make it the latest, and delete those that are too old.
 
@@ -167,11 +179,14 @@ class IndexStore:
             found: the clusters.
             source: what was clustered.
             asked: the parameters of the run, with `space`.
+            names: of the clusters; their numbers unless told.
         """
+        names = names or Names.first(len(found.sizes))
         folder, pointer = layout.clusters(collection, run), layout.clusters_latest(collection)
         facts = {"space": asked["space"], "count": len(found.sizes)}
-        manifest = self._write(folder, _cluster_arrays(found, source.rows))
+        manifest = self._write(folder, _cluster_arrays(found, source.rows, names))
         manifest.set_meta(vectors=source.version, asked=dict(asked), **facts)
+        manifest.set_meta(next_id=names.next_id, radius=found.radius)
         make_latest(self._store, pointer, manifest, keep=KEPT_RUNS, **facts)
 
     def latest_clusters(self, collection: str) -> Latest:
@@ -189,7 +204,7 @@ class IndexStore:
                 layout.CLUSTER_CENTROIDS,
             )
         )
-        return Latest(run, manifest.meta, rows, Base(*arrays))
+        return Latest(run, manifest.meta, rows, Base(*arrays), self._names(manifest))
 
     def require(self, collection: str) -> None:
         """Raise NotFound without the collection."""
@@ -206,7 +221,14 @@ class IndexStore:
         return meta if taken_up and meta else {}
 
     def save_edited(
-        self, collection: str, run: str, found: Clustering, base: Latest, meta: Mapping[str, Any]
+        self,
+        collection: str,
+        run: str,
+        found: Clustering,
+        base: Latest,
+        meta: Mapping[str, Any],
+        *,
+        rows: NDArray[np.int64] | None = None,
     ) -> None:
         """Keep what a clustering was changed to, make it the latest, and delete what is too old.
 
@@ -218,11 +240,15 @@ class IndexStore:
             found: the clusters.
             base: what it was before.
             meta: `edits`, `began_with` and others.
+            rows: int64 [m], ascending, when others were clustered than before.
         """
         pointer = layout.clusters_latest(collection)
-        manifest = self._write(layout.clusters(collection, run), _cluster_arrays(found, base.rows))
+        names = base.names.more(len(found.sizes))
+        arrays = _cluster_arrays(found, base.rows if rows is None else rows, names)
+        manifest = self._write(layout.clusters(collection, run), arrays)
         facts = {"space": base.meta["space"], "count": len(found.sizes)}
-        manifest.set_meta(**{**base.meta, **meta, **facts})
+        own = {"next_id": names.next_id, "radius": found.radius}
+        manifest.set_meta(**{**base.meta, **meta, **facts, **own})
         before = [name for name, _ in meta["edits"]]
         for old in before[1:-KEPT_EDITS]:
             self._store.delete(layout.clusters(collection, old))
@@ -254,7 +280,11 @@ class IndexStore:
         if not manifest.entries:
             raise NotFound(f"{collection} has no clusters of run {run}", field="clusters")
         arrays = [manifest.read_array(self._store, name, mmap=True) for name in _CLUSTER_ARRAYS]
-        return StoredClusters(run, *arrays)
+        densities = np.zeros(len(arrays[-1]), dtype=np.int64)
+        if layout.CLUSTER_DENSITIES in manifest.entries:
+            densities = manifest.read_array(self._store, layout.CLUSTER_DENSITIES)
+        more = [densities, self._names(manifest).ids]
+        return StoredClusters(run, *arrays, *more)
 
     def save_map(
         self,
@@ -295,6 +325,12 @@ class IndexStore:
             manifest.read_array(self._store, layout.MAP_POINTS, mmap=True),
         )
 
+    def _names(self, manifest: Manifest) -> Names:
+        if layout.CLUSTER_IDS not in manifest.entries:
+            return Names.first(int(manifest.meta["count"]))
+        ids = manifest.read_array(self._store, layout.CLUSTER_IDS)
+        return Names(ids, int(manifest.meta["next_id"]))
+
     def _index_manifest(self, collection: str, space: str) -> Manifest:
         manifest = Manifest.load(self._store, layout.index(collection, space))
         if not manifest.entries:
@@ -322,7 +358,9 @@ class IndexStore:
         return manifest
 
 
-def _cluster_arrays(found: Clustering, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+def _cluster_arrays(
+    found: Clustering, rows: NDArray[np.int64], names: Names
+) -> dict[str, NDArray[Any]]:
     return {
         layout.CLUSTER_ROWS: rows,
         layout.CLUSTER_ASSIGNMENT: found.assignment,
@@ -332,6 +370,8 @@ def _cluster_arrays(found: Clustering, rows: NDArray[np.int64]) -> dict[str, NDA
         layout.CLUSTER_MEDOIDS: np.where(found.medoids >= 0, rows[found.medoids], -1),
         layout.CLUSTER_SIZES: found.sizes,
         layout.CLUSTER_SPREADS: found.spreads,
+        layout.CLUSTER_DENSITIES: found.densities,
+        layout.CLUSTER_IDS: names.ids,
     }
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hundredfold.index.domain import clustering, device, finding, kmeans, lloyd
+from hundredfold.index.domain import assigning, clustering, device, kmeans, lloyd
 from hundredfold.index.domain.cells import Cells
 from hundredfold.index.domain.centres import Centres, Geometry, Groups, best_among
 from hundredfold.index.domain.parts import VectorParts, normalised
@@ -171,14 +171,14 @@ def test_points_are_compared_with_the_candidates_of_their_group_only():
 
 @pytest.mark.parametrize("spherical", [True, False])
 @pytest.mark.parametrize("priced", [True, False])
-@pytest.mark.parametrize("k", [40, finding.MANY])
+@pytest.mark.parametrize("k", [40, assigning.MANY])
 def test_what_finds_centres_finds_almost_the_nearest(k, priced, spherical):
     geometry = Geometry(spherical=spherical)
     points = blobs(100, 30)[0]
     centres = geometry.at(blobs(k // 4, 4)[0])
     prices = np.linspace(0, 0.01, k, dtype=np.float32) * priced
     centres = Centres(centres.at, centres.offset - prices)
-    find = finding.finder(centres, geometry, points[::3], seed=1)
+    find = assigning.finder(centres, geometry, points[::3], seed=1)
     numbers = find(points)
     found = np.einsum("np,np->n", points, centres.at[numbers]) + centres.offset[numbers]
     lost = best_scores(points, centres) - found
@@ -190,7 +190,7 @@ def test_as_many_cells_are_looked_into_as_the_points_need():
     sphere = Geometry(spherical=True)
     grouped, scattered = blobs(32, 32, noise=0.1)[0], blobs(1024, 1)[0]
     probes = [
-        finding.enough_probes(Cells(sphere.at(at), sphere, 0), sphere, points)
+        assigning.enough_probes(Cells(sphere.at(at), sphere, 0), sphere, points)
         for at, points in ((grouped, blobs(32, 60, noise=0.1)[0]), (scattered, blobs(500, 4)[0]))
     ]
     assert probes[0] < probes[1]
@@ -206,7 +206,7 @@ def test_large_work_gives_the_same_clusters_however_the_parts_are_cut(tmp_path):
         middles[rng.integers(300, size=100_000)] + rng.normal(size=(100_000, 8)) / 9
     )
     vectors = vectors.astype(np.float16)
-    count = finding.MANY
+    count = assigning.MANY
     assert len(vectors) * count > kmeans.CHEAP
     whole = clustering.cluster(VectorParts([vectors]), count, seed=5)
     parts = []

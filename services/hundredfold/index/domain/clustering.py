@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.index.domain import finding, kmeans, reduction
+from hundredfold.index.domain import assigning, balancing, kmeans, reduction
 from hundredfold.index.domain.centres import Centres, Geometry
 from hundredfold.index.domain.parts import BLOCK, VectorParts, normalised
 from hundredfold.index.domain.progress import Progress, silent
@@ -41,6 +41,8 @@ class Clustering:
         medoids: int64 [k], the position nearest to each centre, -1 for an empty cluster.
         sizes: int64 [k].
         spreads: float32 [k], the mean distance, 0 for an empty cluster.
+        densities: int64 [k], members within `radius` of the centre, which is the same for all clusters.
+        radius: the median of all distances.
     """
 
     assignment: NDArray[np.int32]
@@ -50,6 +52,8 @@ class Clustering:
     medoids: NDArray[np.int64]
     sizes: NDArray[np.int64]
     spreads: NDArray[np.float32]
+    densities: NDArray[np.int64]
+    radius: float
 
 
 def count_for(vectors: int, asked: int = 0) -> int:
@@ -65,7 +69,12 @@ def count_for(vectors: int, asked: int = 0) -> int:
 
 
 def cluster(
-    vectors: VectorParts, count: int, *, seed: int, progress: Progress = silent
+    vectors: VectorParts,
+    count: int,
+    *,
+    seed: int,
+    balanced: bool = False,
+    progress: Progress = silent,
 ) -> Clustering:
     """Cluster all vectors into `count` clusters, of which some may stay empty.
 
@@ -76,20 +85,20 @@ def cluster(
         vectors: at least one.
         count: 1 to the number of vectors.
         seed: of the sample and of the starts.
+        balanced: make clusters of about the same size.
         progress: told after every iteration and every block.
     """
     n = len(vectors)
     axes = reduction.fit(vectors.sample(AXES_SAMPLE, seed), DIMENSIONS)
     sample = _sample(vectors, axes, count, seed)
-    centres = SPHERE.at(
-        kmeans.train(
-            sample,
-            count,
-            seed=seed,
-            progress=lambda done, total: progress(n * done // total // 2, n),
-        )
+    centres = _train(
+        sample,
+        count,
+        seed=seed,
+        balanced=balanced,
+        progress=lambda done, total: progress(n * done // total // 2, n),
     )
-    find = finding.finder(centres, SPHERE, _judges(sample, seed), seed=seed)
+    find = assigning.finder(centres, SPHERE, _judges(sample, seed), seed=seed)
     del sample
     assignment, centroids = _assign(
         vectors, axes, centres, find, lambda done, total: progress((n + done // 2) // 2, total)
@@ -101,6 +110,26 @@ def cluster(
         lambda done, total: progress((n + n // 2 + done // 2) // 2, total),
     )
     return summarise(assignment, distance, centroids)
+
+
+def _train(
+    sample: NDArray[np.float32], count: int, *, seed: int, balanced: bool, progress: Progress
+) -> Centres:
+    share = 2 if balanced else 1
+    centres = SPHERE.at(
+        kmeans.train(
+            sample, count, seed=seed, progress=lambda done, total: progress(done, total * share)
+        )
+    )
+    if not balanced:
+        return centres
+    return balancing.balanced(
+        sample,
+        centres,
+        SPHERE,
+        seed=seed,
+        progress=lambda done, total: progress(total + done, 2 * total),
+    )
 
 
 def _sample(
@@ -118,7 +147,7 @@ def _sample(
 
 
 def _judges(sample: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-    size = min(len(sample), finding.JUDGES)
+    size = min(len(sample), assigning.JUDGES)
     return sample[np.sort(np.random.default_rng(seed).choice(len(sample), size, replace=False))]
 
 
@@ -126,11 +155,11 @@ def _assign(
     vectors: VectorParts,
     axes: reduction.Reduction,
     centres: Centres,
-    find: finding.Find,
+    find: assigning.Assign,
     progress: Progress,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Assign every vector to its nearest centre; return also the mean direction of each cluster."""
-    size = BLOCK if len(centres) < finding.MANY else max(BLOCK, NUMBERS // vectors.dimensions)
+    size = BLOCK if len(centres) < assigning.MANY else max(BLOCK, NUMBERS // vectors.dimensions)
     assignment = np.empty(len(vectors), dtype=np.int32)
     sums = np.zeros((len(centres), vectors.dimensions), dtype=np.float64)
     for start, block in vectors.blocks(size):
@@ -179,4 +208,15 @@ def summarise(
     medoids[filled] = order[first[filled]]
     totals = np.bincount(assignment, weights=distance, minlength=count)
     spreads = (totals / np.maximum(sizes, 1)).astype(np.float32)
-    return Clustering(assignment, distance, order, centroids, medoids, sizes, spreads)
+    radius = float(np.median(distance))
+    densities = np.bincount(assignment[distance <= radius], minlength=count)
+    return Clustering(
+        assignment, distance, order, centroids, medoids, sizes, spreads, densities, radius
+    )
+
+
+def renumbered(found: Clustering, numbers: NDArray[np.int32]) -> Clustering:
+    """The same clusters under other numbers: int32 [k], each of 0 to k - 1 once."""
+    centroids = np.empty_like(found.centroids)
+    centroids[numbers] = found.centroids
+    return summarise(numbers[found.assignment], found.distance, centroids)

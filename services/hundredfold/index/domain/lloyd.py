@@ -64,14 +64,16 @@ class Fit:
         return self._geometry.losses(self.points, self.scores)
 
     def move(self, rng: np.random.Generator) -> None:
-        """Put each centre into the middle of its points; an empty one where the fit is worst."""
+        """Put each centre into the middle of its points; an empty one on a point where the fit is worst."""
         filled = np.flatnonzero(self.sizes)
         at = self.centres.at.copy()
         at[filled] = self._geometry.middles(self.sums[filled], self.sizes[filled])
         empty = np.flatnonzero(self.sizes == 0)
-        if len(empty):
-            at[empty] = self.points[self._far(len(empty), rng)]
+        far = self._far(len(empty), rng)
+        at[empty] = self.points[far]
         self.centres = self._geometry.at(at)
+        if len(empty):
+            self._give(far, empty)
 
     def assign(self, found: Found) -> None:
         """Give points to other centres."""
@@ -85,12 +87,22 @@ class Fit:
         self.sizes = np.bincount(numbers, minlength=len(self.centres))
         self.numbers, self.scores = numbers, scores
 
+    def _give(self, points: NDArray[np.intp], owners: NDArray[np.intp]) -> None:
+        """Give some points to these centres, which none of their neighbours may know of yet."""
+        numbers, scores = self.numbers.copy(), self.scores.copy()
+        numbers[points] = owners
+        own = self.centres.some(owners)
+        scores[points] = np.einsum("np,np->n", self.points[points], own.at) + own.offset
+        self.assign((numbers, scores))
+
     def _add(self, numbers: NDArray[np.int32], vectors: NDArray[np.float32], times: int) -> None:
         filled, sums = Groups(numbers, len(self.centres)).sums(vectors)
         self.sums[filled] += times * sums
 
     def _far(self, count: int, rng: np.random.Generator) -> NDArray[np.intp]:
         """A point of each of the clusters that fit worst, drawn with a chance in proportion to its loss."""
+        if not count:
+            return np.empty(0, dtype=np.intp)
         losses = self.losses()
         groups = Groups(self.numbers, len(self.centres))
         total = np.bincount(self.numbers, weights=losses, minlength=len(self.centres))
@@ -122,9 +134,12 @@ def fit(
         seed: the same seed and points give the same centres.
         rounds: at most.
         progress: told after the start and every round.
+
+    Returns:
+        The centres, and which of them each point belongs to.
     """
     rng = np.random.default_rng(seed)
-    steps = rounds + 2
+    steps = rounds + 3
     centres = first_centres(points, count, geometry, rng)
     progress(1, steps)
     cells = Cells(centres, geometry, seed)
@@ -140,6 +155,8 @@ def fit(
             break
         before = loss
     state.move(rng)
+    state.assign(look(state, geometry, seed, wide=True))
+    progress(steps, steps)
     return state
 
 

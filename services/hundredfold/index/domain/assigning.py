@@ -15,14 +15,19 @@ MANY = 512
 TOLERATED = 1e-3
 """So much farther from their centres, all in all, may points be for not looking into all cells."""
 
+DEARER = 6
+"""So many times as much as a share of all centres does a cell cost that is looked into."""
+
 PROBES_LEAST = 2
 JUDGES = 4096
 
-Find = Callable[[NDArray[np.float32]], NDArray[np.int32]]
+Assign = Callable[[NDArray[np.float32]], NDArray[np.int32]]
 """The number of the nearest centre of each point, float32 [n, p] to int32 [n]."""
 
 
-def finder(centres: Centres, geometry: Geometry, judges: NDArray[np.float32], *, seed: int) -> Find:
+def finder(
+    centres: Centres, geometry: Geometry, judges: NDArray[np.float32], *, seed: int
+) -> Assign:
     """Return what finds the nearest centre of points.
 
     Args:
@@ -34,7 +39,7 @@ def finder(centres: Centres, geometry: Geometry, judges: NDArray[np.float32], *,
     if len(centres) >= MANY and not device.gpus():
         cells = Cells(centres, geometry, seed)
         probes = enough_probes(cells, geometry, judges)
-        if 2 * probes < len(cells):
+        if DEARER * probes <= len(cells):
             return lambda points: cells.nearest(points, probes)[0]
     if centres.offset.any() or not geometry.spherical:
         return lambda points: centres.best(points)[0]
@@ -51,7 +56,7 @@ def enough_probes(cells: Cells, geometry: Geometry, judges: NDArray[np.float32])
     exact = cells.centres.best(judges)[1]
     allowed = TOLERATED * geometry.losses(judges, exact).sum(dtype=np.float64)
     probes = PROBES_LEAST
-    while probes < len(cells):
+    while DEARER * probes <= len(cells):
         found = cells.nearest(judges, probes)[1]
         more = geometry.losses(judges, found) - geometry.losses(judges, exact)
         if more.sum(dtype=np.float64) <= allowed:
