@@ -1,17 +1,20 @@
 """From one clustering of a collection to the next: clusters keep their names, new images join those there are."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from hundredfold.chassis.errors import NotFound
+from hundredfold.chassis.errors import Conflict, NotFound
 from hundredfold.index.domain import clustering, growing, matching
 from hundredfold.index.domain.clustering import Clustering
 from hundredfold.index.domain.progress import Progress
 from hundredfold.index.lineage import Lineage
 from hundredfold.index.spaces import Space
 from hundredfold.index.store import IndexStore, Latest
+
+_log = logging.getLogger("hundredfold.index.reclustering")
 
 
 class Reclustering:
@@ -59,6 +62,20 @@ class Reclustering:
             The clustering that has them all and its count; ("", 0) when there is none of this space, or some
             that it has are not in the space any more: then it has to be made anew.
         """
+        while True:
+            grown = self._grow(collection, run, source, asked, progress)
+            if grown is not None:
+                return grown
+
+    def _grow(
+        self,
+        collection: str,
+        run: str,
+        source: Space,
+        asked: Mapping[str, Any],
+        progress: Progress,
+    ) -> tuple[str, int] | None:
+        """As `grow`; None when somebody split or merged clusters meanwhile."""
         base = self._latest(collection)
         if base is None or base.meta["space"] != asked["space"]:
             return "", 0
@@ -70,6 +87,8 @@ class Reclustering:
         if len(base.rows) == len(source.rows):
             return base.run, count
         found = growing.grow(base.arrays, source.vectors, positions, progress=progress)
+        if self._store.clusters_run(collection, "") != base.run:
+            return None
         meta = {
             "edits": Lineage.of(base.run, base.meta).after([]),
             "began_with": base.meta.get("began_with", count),
@@ -83,4 +102,8 @@ class Reclustering:
         try:
             return self._store.latest_clusters(collection)
         except NotFound:
+            return None
+        except Conflict as error:
+            # What is made now must not depend on what was lost before.
+            _log.warning("%s: clusters get new names: %s", collection, error)
             return None

@@ -3,12 +3,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.index.domain import clustering, device, growing, matching
 from hundredfold.index.domain.editing import Base
 from hundredfold.index.domain.matching import Named, Names
 from hundredfold.index.domain.parts import VectorParts
 from hundredfold.index.domain.progress import silent
+from hundredfold.index.editing import Editor
 from hundredfold.index.reclustering import Reclustering
 from hundredfold.index.spaces import Spaces
 from hundredfold.index.store import IndexStore
@@ -179,6 +181,29 @@ def test_new_images_join_the_clusters_that_are_there(store):
     pointer = IndexStore(store).latest_clusters(COLLECTION).meta
     assert pointer["edits"] == [["c1", []]]
     assert grow(store, "c3", source) == ("c2", GROUPS)
+
+
+def test_what_people_change_while_images_join_is_not_lost(store):
+    first = cluster(store, "c1", write(store, 150), GROUPS, 1)
+    source, kept = write(store, 240), IndexStore(store)
+    largest, edited = int(first.sizes.argmax()), []
+
+    def split_once(done, total):
+        if not edited:
+            editor = Editor(Spaces(store), kept, threads=1)
+            edited.append(editor.split(COLLECTION, f"c1/{largest}", 2, "r-1")[0])
+
+    asked = {"space": SPACE, "only_new": True}
+    run = Reclustering(kept).grow(COLLECTION, "c2", source, asked, split_once)
+    assert run == ("c2", GROUPS + 1)
+    assert [name for name, _ in kept.latest_clusters(COLLECTION).meta["edits"]] == ["c1", *edited]
+
+
+def test_damaged_clusters_of_before_do_not_stop_new_ones(store):
+    source = write(store, 240)
+    cluster(store, "c1", source, GROUPS, 1)
+    store.write_bytes(f"{layout.clusters(COLLECTION, 'c1')}/{layout.CLUSTER_ASSIGNMENT}", b"?")
+    assert cluster(store, "c2", source, GROUPS, 2).ids.tolist() == list(range(GROUPS))
 
 
 def test_what_cannot_grow_is_told(store):
