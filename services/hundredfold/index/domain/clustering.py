@@ -4,7 +4,7 @@ Vectors are seen from their mean, reduced to their main axes and brought to leng
 k-means runs on a sample of these, then every vector is assigned in one pass. Centres and distances
 are given in the original space. That this gives purer clusters than k-means on the vectors as they
 are was measured: docs/adr/0005-clusters-on-reduced-directions.md. How it gets along with many vectors
-and clusters: docs/adr/0021-clusters-at-scale.md.
+and clusters: docs/adr/0024-clusters-at-scale.md.
 """
 
 import math

@@ -23,7 +23,7 @@ def grow(
     """Give each vector that is in no cluster the one with the nearest centre; all others stay where they are.
 
     Centres stay where they are too. On real images these were, as often as not, the right ones as often as
-    by the main axes that the clustering was made on: docs/adr/0021-clusters-at-scale.md.
+    by the main axes that the clustering was made on: docs/adr/0024-clusters-at-scale.md.
 
     Args:
         base: the clusters of n vectors, at least one of them with members.
