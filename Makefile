@@ -46,6 +46,7 @@ e2e: setup
 	$(BIN)/pytest -q -m e2e tests/e2e
 
 chaos: setup
+	$(BIN)/pip install --quiet --editable '.[ray]'
 	$(BIN)/pytest -q -m chaos tests/chaos
 
 bench: setup

@@ -16,6 +16,7 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
+from ui.addresses import Addresses
 from ui.hosts import AllowedHosts, allowed
 from ui.routes import routes
 from ui.sign_in_gate import Gate
@@ -27,5 +28,6 @@ app = st.App(
     middleware=[
         Middleware(AllowedHosts, allowed_hosts=allowed(os.environ), www_redirect=False),
         Middleware(Gate),
+        Middleware(Addresses),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from ui import sign_in
+from ui.addresses import FRAME
 from ui.people import person
 from ui.views import choice, explore, label, progress, review, setup
 from ui.words import say
@@ -16,7 +17,7 @@ _HERE = Path(__file__).parent
 
 st.set_page_config(page_title="hundredfold", page_icon="▦", layout="wide")
 st.logo(str(_HERE / "logo.svg"), size="medium")
-st.html(_HERE / "frame.css")
+st.html(FRAME)  # again: an address that is none of a view gets Streamlit's own page
 passed = sign_in.passed()
 chosen = choice.bar() if passed else None
 # Each page may be linked to from another: what is drawn first is known only when all are made.

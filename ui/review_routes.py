@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Mount
 
 from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
 from hundredfold.client.types import Event, Judgement, Lease, Rows, Selection, Verdict
-from ui import review_wire, wire
+from ui import bringing, review_wire, wire
 from ui.backend import client
 from ui.people import Role, person
 from ui.web import Answer, Body, Modules, get, post
@@ -45,6 +45,8 @@ def review_routes() -> list[BaseRoute]:
         post(f"{at}/review/relabel", relabel, least=Role.REVIEWER),
         get(f"{at}/review/audits", audits, least=Role.REVIEWER),
         get(f"{at}/review/copies", copies, least=Role.REVIEWER),
+        post(f"{at}/review/pairs", pairs, least=Role.REVIEWER),
+        post(f"{at}/review/search", search, least=Role.ADMIN),
         get(f"{at}/review/flags", flags, least=Role.LABELER),
         post(f"{at}/review/name", name, least=Role.REVIEWER),
         post(f"{at}/review/resolve", resolve),
@@ -221,27 +223,51 @@ def audits(request: Request) -> Answer:
 
 
 def copies(request: Request) -> Answer:
-    """Groups of copies, the largest first."""
+    """Groups of copies, the largest first, with what people say of them that the next search will heed."""
+    collection = request.path_params["collection"]
     limit = min(_MOST_GROUPS, int(request.query_params.get("limit", _PAGE)))
     try:
-        found = client().hashing.duplicates(request.path_params["collection"], limit=limit)
+        found = client().hashing.duplicates(collection, limit=limit)
     except NotFound:
-        return {"groups": [], "group_count": 0, "copy_count": 0, "searched": False}
-    groups = [
-        {
-            "representative": each.representative,
-            "rows": each.copies[: review_wire.MOST_SHOWN].tolist(),
-            "distances": each.distances[: review_wire.MOST_SHOWN].tolist(),
-            "copies": len(each.copies),
-        }
-        for each in found.groups
-    ]
+        none = {"groups": [], "group_count": 0, "copy_count": 0, "pairs_open": 0, "run": ""}
+        return {**none, "searched": False, "searching": False, "may_search": False}
+    judged = client().labels.pairs(collection)
     return {
-        "groups": groups,
+        "groups": [review_wire.copies(each, judged) for each in found.groups],
         "group_count": found.group_count,
         "copy_count": found.copy_count,
+        "pairs_open": client().labels.progress(collection).pairs_open,
+        "run": found.duplicates,
         "searched": True,
+        "searching": _is_searching(collection),
+        "may_search": person().role >= Role.ADMIN,
     }
+
+
+def _is_searching(collection: str) -> bool:
+    """Whether the images are being brought in, of which looking for copies is a step."""
+    try:
+        return bringing.standing(client(), collection).at_work
+    except ServiceError:
+        return False
+
+
+def search(collection: str, body: Body) -> Answer:  # noqa: ARG001  it says all by being asked
+    """Take the steps of bringing images in again, as far as there is something new: what people said of pairs is."""
+    bringing.go_on(client(), collection)
+    return {}
+
+
+def pairs(collection: str, body: Body) -> Answer:
+    """Say of pairs of images whether they are the same picture, and which image is to stand for the others."""
+    seq = client().labels.judge_pairs(
+        collection,
+        person().named(body["annotator"]),
+        [wire.to_judgement(each) for each in body["judgements"]],
+        kept_rows=wire.to_rows(body["kept"]),
+        request_id=wire.to_id(body["request_id"]),
+    )
+    return {"seq": seq}
 
 
 def flags(request: Request) -> Answer:

@@ -3,17 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from hundredfold.client.types import (
     Audit,
+    DuplicateGroup,
     Event,
     Flag,
     Judgement,
+    Pairs,
     Schema,
     Selection,
     Suspicious,
     UndoPreview,
+    Verdict,
 )
-from ui.wire import Json, to_rows, whole
+from ui.wire import Json, others, to_rows, whole
 
 MOST_SHOWN = 120
 """Images of one verdict that are shown of an event."""
@@ -43,6 +48,7 @@ def line(event: Event) -> Json:
         "of": event.selection.actor if event.selection else "",
         "comment": event.comment,
         "flagged": event.flagged_rows[:MOST_SHOWN].tolist(),
+        "kept": len(event.kept_rows),
     }
 
 
@@ -52,6 +58,7 @@ def _said(judgement: Judgement) -> Json:
         "verdict": judgement.verdict,
         "count": len(judgement.rows),
         "rows": judgement.rows[:MOST_SHOWN].tolist(),
+        **others(judgement.others[:MOST_SHOWN]),
     }
 
 
@@ -67,6 +74,8 @@ def preview(given: UndoPreview) -> Json:
         "negatives_back": given.negatives_back,
         "unsure_gone": given.unsure_gone,
         "unsure_back": given.unsure_back,
+        "pairs_gone": given.pairs_gone,
+        "pairs_back": given.pairs_back,
     }
 
 
@@ -115,6 +124,24 @@ def audit(given: Audit) -> Json:
         "allowed": given.allowed_error,
         "confidence": given.confidence,
         "certificate_seq": given.certificate_seq,
+    }
+
+
+def copies(group: DuplicateGroup, judged: Pairs) -> Json:
+    """A group of copies: which people keep apart from its representative, and which is to stand for all; -1 for none."""
+    of_it = (judged.rows == group.representative) | (judged.others == group.representative)
+    different = np.array([each is Verdict.IS_NOT for each in judged.verdicts], np.bool_)
+    named = np.concatenate([judged.rows[of_it & different], judged.others[of_it & different]])
+    shown = group.copies[:MOST_SHOWN]
+    members = [group.representative, *group.copies.tolist()]
+    kept = [row for row in judged.kept_rows.tolist() if row in members]
+    return {
+        "representative": group.representative,
+        "rows": shown.tolist(),
+        "distances": group.distances[:MOST_SHOWN].tolist(),
+        "copies": len(group.copies),
+        "apart": shown[np.isin(shown, named)].tolist(),
+        "kept": kept[0] if kept else -1,
     }
 
 

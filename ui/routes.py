@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
 from hundredfold.client.groups import at_most
-from hundredfold.client.types import Run, Schema
+from hundredfold.client.types import Run, Schema, Taken
 from ui import wire
 from ui.backend import client, in_words
 from ui.explore_routes import explore_routes
@@ -33,6 +33,7 @@ _STEPS = {
 }
 _MOST_ANSWERS = 64
 _MOST_PICTURES = 256
+_MOST_PAIR_PAGES = 4
 _USUAL_ERROR = 0.05
 _FIRST_SECONDS = (
     45  # a lease that never arrives, as this process was killed, is free again after it
@@ -47,6 +48,7 @@ def routes() -> list[BaseRoute]:
         get(f"{at}/state", state),
         get(f"{at}/work", work),
         post(f"{at}/leases", leases, unheard=release),
+        post(f"{at}/pairs", pairs, unheard=release),
         post(f"{at}/renewals", renewals),
         post(f"{at}/releases", releases),
         post(f"{at}/answers", answers),
@@ -134,6 +136,20 @@ def leases(collection: str, body: Body) -> Answer:
     return {"leases": [wire.lease(each) for each in found], "progress": wire.progress(progress)}
 
 
+def pairs(collection: str, body: Body) -> Answer:
+    """Lease pairs of images that wait to be judged, whatever the queue holds, as pages of a screen each."""
+    progress = client().labels.progress(collection)
+    found = []
+    for _ in range(min(_MOST_PAIR_PAGES, wire.whole(body["limit"]))):
+        lease = client().labels.lease_pairs(
+            collection, person().named(body["annotator"]), ttl_seconds=_FIRST_SECONDS
+        )
+        if lease is None:
+            break
+        found.append(lease)
+    return {"leases": [wire.lease(each) for each in found], "progress": wire.progress(progress)}
+
+
 def release(collection: str, leased: Answer) -> None:
     """Give the pages back that nobody is there to look at."""
     client().labels.release(collection, [each["token"] for each in leased["leases"]])
@@ -159,6 +175,8 @@ def releases(collection: str, body: Body) -> Answer:
 def answers(collection: str, body: Body) -> Answer:
     """Take answers in order; each is acknowledged or refused by itself.
 
+    `left_out` says of how many images an answer was not taken: it came late, and others have them.
+
     A service that is away fails the whole request, and the browser sends it again.
     """
     given = body["answers"]
@@ -171,17 +189,19 @@ def answers(collection: str, body: Body) -> Answer:
 def _answer(collection: str, answer: Body) -> Answer:
     request_id = wire.to_id(answer["request_id"])
     try:
-        return {"request_id": request_id, "seq": _submit(collection, answer, request_id)}
+        taken = _submit(collection, answer, request_id)
     except ServiceError as error:
         if is_away(error):
             raise
-        return {"request_id": request_id, "refused": error.message, "reason": error.reason}
+        why = say("label.others_have_it") if error.reason == "LEASE_FENCED" else error.message
+        return {"request_id": request_id, "refused": why, "reason": error.reason}
     except (LookupError, TypeError, ValueError, OverflowError) as error:
         return {"request_id": request_id, "refused": f"{error!r:.200}", "reason": "MALFORMED"}
+    return {"request_id": request_id, "seq": taken.seq, "left_out": len(taken.left_out)}
 
 
-def _submit(collection: str, answer: Body, request_id: str) -> int:
-    return client().labels.submit(
+def _submit(collection: str, answer: Body, request_id: str) -> Taken:
+    return client().labels.answer(
         collection,
         wire.whole(answer["token"]),
         [wire.to_judgement(each) for each in answer["judgements"]],

@@ -24,7 +24,13 @@ def lease(given: Lease) -> Json:
         "cluster": page.cluster,
         "second": page.second.tolist(),
         "probability": [round(each, 4) for each in page.probability.tolist()],
+        **others(page.others),
     }
+
+
+def others(rows: Rows) -> Json:
+    """The right images of pairs, where there are pairs."""
+    return {"others": rows.tolist()} if rows.size else {}
 
 
 def schema(given: Schema) -> Json:
@@ -80,6 +86,8 @@ def progress(given: Progress) -> Json:
         "images": given.images,
         "images_labelled": given.images_labelled,
         "labels_per_minute": given.labels_per_minute,
+        "pairs_judged": given.pairs_judged,
+        "pairs_open": given.pairs_open,
     }
 
 
@@ -97,12 +105,14 @@ def proved_share(share: float) -> str:
 def judgement(given: Judgement) -> Json:
     """One verdict."""
     rows = given.rows.tolist()
-    return {"class_id": given.class_id, "verdict": given.verdict, "rows": rows}
+    said = {"class_id": given.class_id, "verdict": given.verdict, "rows": rows}
+    return {**said, **others(given.others)}
 
 
 def to_judgement(given: Mapping[str, Any]) -> Judgement:
     """One verdict that was sent; LookupError, TypeError or ValueError when it has not the form of one."""
-    return Judgement(whole(given["class_id"]), Verdict(given["verdict"]), to_rows(given["rows"]))
+    rows, right = to_rows(given["rows"]), to_rows(given.get("others", []))
+    return Judgement(whole(given["class_id"]), Verdict(given["verdict"]), rows, right)
 
 
 def to_rows(given: Any) -> Rows:

@@ -2,7 +2,8 @@
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from PIL import Image
 
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
+from hundredfold.chassis.thumbnails import thumbnail
 
 BROKEN = "DECODE_FAILED"
 
@@ -24,6 +26,7 @@ class Row:
     width: int = 0
     height: int = 0
     status: str = BROKEN
+    tags: list[str] = field(default_factory=list)
 
 
 def photo(seed, width=96, height=64):
@@ -65,9 +68,18 @@ def put_part(store, manifest, part, rows):
         "width": pa.array([row.width or None for row in rows], pa.int32()),
         "height": pa.array([row.height or None for row in rows], pa.int32()),
         "status": [row.status for row in rows],
+        "tags": pa.array([row.tags for row in rows], pa.list_(pa.string())),
     }
     out = io.BytesIO()
     pq.write_table(pa.table(columns), out, write_page_checksum=True)
     name = layout.images_part(part)
     artifact = store.write_bytes(f"{manifest.folder}/{name}", out.getvalue())
     manifest.add(name, artifact, rows=len(rows), ok=sum(row.status == "ok" for row in rows))
+
+
+def put_thumbnails(store, name, rows):
+    """Write the thumbnails of the rows of a small collection as its ingest does."""
+    thumbs = [thumbnail(Path(row.uri).read_bytes()) if row.status == "ok" else b"" for row in rows]
+    offsets = np.cumsum([0, *map(len, thumbs)], dtype=np.int64)
+    store.write_bytes(f"{layout.thumbs(name)}/{layout.thumbs_part(0)}", b"".join(thumbs))
+    store.write_array(f"{layout.thumbs(name)}/{layout.thumbs_offsets(0)}", offsets)

@@ -300,7 +300,7 @@ class TestSubmitDecision(LabelsContract):
         assert told.value.reason == "REQUEST_ID_REUSED"
 
     @pytest.mark.parametrize(
-        ("end", "state"), [("answer", "ANSWERED"), ("expire", "EXPIRED"), ("absent", "UNKNOWN")]
+        ("end", "state"), [("answer", "ANSWERED"), ("lose", "EXPIRED"), ("absent", "UNKNOWN")]
     )
     def test_a_lost_lease_is_fenced_and_says_why(
         self, client: Client, assembled: Assembled, clock: Clock, end: str, state: str
@@ -309,9 +309,10 @@ class TestSubmitDecision(LabelsContract):
         token = client.lease()[0].token
         if end == "answer":
             client.submit(token, said(OWL, IS, 1))
-        elif end == "expire":
+        elif end == "lose":
             clock.advance(301)
             assert assembled.leasing.sweep() == 1
+            assert len(client.lease("bob")) == 1
         else:
             token = 999
         with pytest.raises(Conflict) as told:

@@ -227,6 +227,20 @@ class TestAnswers:
         assert replies[-1]["seq"] > 0
         assert house.client.labels.progress(COLLECTION).labelled == 1
 
+    def test_a_late_answer_says_what_others_had_by_then(
+        self, ui: Browser, house: Services, class_id: int
+    ) -> None:
+        house.offer([1, 2, 3])
+        (page,) = lease(ui)
+        house.expire(page["token"])
+        house.offer([3])
+        assert lease(ui, "bob")[0]["rows"] == [3]
+        (taken,) = send(ui, answer(page["token"], said(class_id, "IS", 1, 2, 3)))
+        assert (taken["seq"] > 0, taken["left_out"]) == (True, 1)
+        (refused,) = send(ui, answer(page["token"], said(class_id, "IS", 1)))
+        assert refused["reason"] == "LEASE_FENCED"
+        assert "are with others now" in refused["refused"]
+
     def test_an_answer_without_an_id_could_be_taken_twice_and_is_refused(self, ui: Browser) -> None:
         assert ui.post(f"{AT}/answers", {"answers": [answer(1, request_id="")]}).status == 400
 

@@ -88,8 +88,9 @@ def _labels(collection: str, head_seq: int) -> dict[str, list[object]]:
 
 
 def _right(collection: str) -> dict[str, list[float]]:
-    heads = [each for each in client().training.heads(collection) if each.accuracy]
-    heads.sort(key=lambda each: each.labels)
+    measured = [each for each in client().training.heads(collection) if each.accuracy]
+    measured.sort(key=lambda each: (each.labels, each.created_at))
+    heads = {each.labels: each for each in measured}.values()  # the newest of as many labels
     return {
         "labels": [float(each.labels) for each in heads],
         "measured": [100 * each.accuracy for each in heads],

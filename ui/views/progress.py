@@ -97,6 +97,10 @@ def _heading(progress: Progress, loop: Loop | None, *, several: bool) -> None:
         say("progress.pages_wait", count=progress.ready_pages),
         say(on_screen, count=progress.leased),
     ]
+    if progress.pairs_judged or progress.pairs_open:
+        pairs = {"judged": progress.pairs_judged, "open": progress.pairs_open}
+        time = duration(progress.pair_seconds)
+        words.append(say("pairs.progress_time", **pairs, time=time))
     if loop:
         phase = say(_PHASES[loop.phase]) if loop.phase in _PHASES else loop.phase
         words.insert(0, say("progress.phase_round", phase=phase, round=loop.rounds))

@@ -3,11 +3,11 @@
 import hashlib
 import threading
 
-from hundredfold.catalog.domain.probe import shrunk
 from hundredfold.catalog.store import CatalogStore
 from hundredfold.chassis.errors import Conflict, InvalidArgument
 from hundredfold.chassis.imaging import ImageError
 from hundredfold.chassis.sources import Sources
+from hundredfold.chassis.thumbnails import shrunk
 
 DEFAULT_SIDE = 1024
 MAX_SIDE = 2048

@@ -1,7 +1,6 @@
 """What the catalog keeps: collections, schemas, and reading rows and thumbnails back."""
 
 import bisect
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +22,8 @@ from hundredfold.chassis.storage.collections import (
     require_collection,
 )
 from hundredfold.chassis.storage.manifest import Manifest
-from hundredfold.chassis.storage.store import ArtifactStore, damaged
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.chassis.storage.thumbs import PartThumbnails
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -164,16 +164,15 @@ class CatalogStore:
             InvalidArgument: a row is not there; raised at the first, before any is returned.
         """
         self._holding(collection, rows)
-        folder = layout.thumbs(collection)
         with ExitStack() as stack:
-            opened: dict[int, _Thumbnails] = {}
+            opened: dict[int, PartThumbnails] = {}
             for row in rows:
                 part = layout.part_of(row)
                 if part not in opened:
                     if len(opened) >= TABLES_KEPT:
                         stack.close()
                         opened.clear()
-                    opened[part] = _Thumbnails(self._store, folder, part)
+                    opened[part] = PartThumbnails(self._store, collection, part)
                     stack.callback(opened[part].close)
                 yield opened[part].read(row - part * layout.PART_ROWS)
 
@@ -207,28 +206,6 @@ class CatalogStore:
             if len(self._tables) > TABLES_KEPT:
                 self._tables.popitem(last=False)
         return table
-
-
-class _Thumbnails:
-    """The thumbnails of one part."""
-
-    def __init__(self, store: ArtifactStore, folder: str, part: int) -> None:
-        # The offsets first: JPEGs are only ever appended, so those read later cover them.
-        self._offsets = store.read_array(f"{folder}/{layout.thumbs_offsets(part)}", mmap=True)
-        self._path = f"{folder}/{layout.thumbs_part(part)}"
-        self._file = store.local(self._path).open("rb")
-
-    def read(self, position: int) -> bytes:
-        if position + 1 >= len(self._offsets):
-            raise damaged(self._path, "fewer offsets than rows")
-        begin, end = (int(offset) for offset in self._offsets[position : position + 2])
-        data = os.pread(self._file.fileno(), end - begin, begin)
-        if len(data) < end - begin:
-            raise damaged(self._path, "shorter than its offsets say")
-        return data
-
-    def close(self) -> None:
-        self._file.close()
 
 
 def _may_hold(info: PartInfo, ok: bool | None) -> bool:

@@ -30,6 +30,7 @@ class CostModel:
         click_seconds: to pick out one image.
         drag_seconds: to pick out a run of two or more images that stand together; None = no drag.
         single_seconds: to label one image that is shown alone.
+        compare_seconds: to see whether two images that look alike are the same picture.
     """
 
     page_look_seconds: float = 1.0
@@ -38,6 +39,7 @@ class CostModel:
     click_seconds: float = 1.0
     drag_seconds: float | None = 1.5
     single_seconds: float = 3.0
+    compare_seconds: float = 1.5
 
     def __post_init__(self) -> None:
         for each in fields(self):

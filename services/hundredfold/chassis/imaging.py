@@ -26,6 +26,8 @@ from PIL import Image, UnidentifiedImageError
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 * 1024 * 1024
+MAX_SCANS = 256
+"""Of a progressive JPEG. Each goes over all pixels, however few bytes it has; programs write about ten."""
 
 # Process-wide on purpose: `warnings.catch_warnings` is not safe for threads. The limit also guards
 # the places inside of Pillow that look at it after the header; what else Pillow warns of (odd EXIF,
@@ -33,6 +35,11 @@ MAX_BYTES = 64 * 1024 * 1024
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+# Markers of JPEG: a scan begins; a frame with one pass over all coefficients, or of another kind.
+_SCAN = b"\xff\xda"
+_BASELINE = frozenset({0xC0, 0xC1})
+_OTHER_FRAMES = frozenset(range(0xC2, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -50,7 +57,8 @@ class ImageError(Exception):
     """Bytes that are no image for us.
 
     Attributes:
-        reason: EMPTY, TOO_LARGE (bytes), TOO_MANY_PIXELS, UNKNOWN_FORMAT or DECODE_FAILED.
+        reason: EMPTY, TOO_LARGE (bytes), TOO_MANY_PIXELS, TOO_MANY_SCANS, UNKNOWN_FORMAT or
+            DECODE_FAILED.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -72,15 +80,53 @@ def open_image(data: bytes) -> Image.Image:
     """
     if not data:
         raise ImageError("EMPTY", "no bytes")
-    if len(data) > MAX_BYTES:
-        raise ImageError("TOO_LARGE", f"{len(data)} bytes, at most {MAX_BYTES}")
+    check_size(len(data), 0, 0)
     with _guarded():
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-        if image.width * image.height > MAX_PIXELS:
-            raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
-        if image.format == "MPO":  # a JPEG with more pictures behind the first
-            image.format = "JPEG"
-        return image
+    check_size(len(data), image.width, image.height)
+    if image.format == "MPO":  # a JPEG with more pictures behind the first
+        image.format = "JPEG"
+    if image.format == "JPEG":
+        check_scans(data)
+    return image
+
+
+def check_size(size: int, width: int, height: int) -> None:
+    """Hold an image of so many bytes and pixels to the limits.
+
+    Raises:
+        ImageError: TOO_LARGE or TOO_MANY_PIXELS.
+    """
+    if size > MAX_BYTES:
+        raise ImageError("TOO_LARGE", f"{size} bytes, at most {MAX_BYTES}")
+    if width * height > MAX_PIXELS:
+        raise ImageError("TOO_MANY_PIXELS", f"more than {MAX_PIXELS} pixels")
+
+
+def check_scans(jpeg: bytes) -> None:
+    """Hold a JPEG to MAX_SCANS, for a few bytes a scan would buy seconds of decoding.
+
+    Raises:
+        ImageError: TOO_MANY_SCANS.
+    """
+    # Counting takes a third of the time of decoding: only where there can be several at all.
+    if not _is_one_scan(jpeg) and jpeg.count(_SCAN) > MAX_SCANS:
+        raise ImageError("TOO_MANY_SCANS", f"more than {MAX_SCANS} scans")
+
+
+def _is_one_scan(jpeg: bytes) -> bool:
+    """Whether a decoder must stop after the first scan: it is baseline and has all components."""
+    place, components = 2, -1
+    while jpeg[place : place + 1] == b"\xff" and place + 9 < len(jpeg):
+        kind = jpeg[place + 1]
+        if kind == _SCAN[1]:
+            return jpeg[place + 4] == components
+        if kind in _BASELINE:
+            components = jpeg[place + 9]
+        elif kind in _OTHER_FRAMES:
+            return False
+        place += 2 + int.from_bytes(jpeg[place + 2 : place + 4])
+    return False
 
 
 def upright_rgb(data: bytes, *, min_side: int | None = None) -> Image.Image:
@@ -130,8 +176,8 @@ def _upright(image: Image.Image) -> Image.Transpose | None:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "F" or image.mode.startswith("I"):
-        return _grey(image).convert("RGB")
+    if holds_numbers(image):
+        return grey_of_numbers(image).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
@@ -139,7 +185,13 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _grey(image: Image.Image) -> Image.Image:
+def holds_numbers(image: Image.Image) -> bool:
+    """Whether its pixels are numbers of more than 8 bits, which Pillow would cut off at 255."""
+    return image.mode == "F" or image.mode.startswith("I")
+
+
+def grey_of_numbers(image: Image.Image) -> Image.Image:
+    """Such an image as mode L, as the module says: 16 bits become the high byte, floats are stretched."""
     values = np.asarray(image, dtype=np.float32 if image.mode == "F" else np.int32)
     if image.mode != "F":
         return Image.fromarray((values.clip(0, 65_535) >> 8).astype(np.uint8))

@@ -41,6 +41,7 @@ MOST_URI_CHARACTERS = 4_096
 
 # So many neighbours are looked at together; it bounds what `read_many` holds.
 _WINDOW = 32
+_NO_NAMES = frozenset({"", ".", ".."})
 _OPEN_CONTAINERS = 2
 
 _PARQUET = re.compile(r"(?P<file>.+\.parquet)#(?P<column>[^#]+):(?P<row>\d{1,18})", re.DOTALL)
@@ -184,7 +185,9 @@ class Sources:
             system, path = self._remote(place)
             return _within(bytes(system.cat_file(path, start=0, end=limit + 1)), limit)
         with self._open(place) as file:
-            return _within(file.read(limit + 1), limit)
+            # Not `limit` alone: room for as much as is asked for would be made first.
+            size = os.fstat(file.fileno()).st_size
+            return _within(file.read(min(limit, size) + 1), limit)
 
     def _read_range(self, place: _Place, size: int, limit: int) -> bytes:
         if size > limit:
@@ -222,7 +225,18 @@ class Sources:
         if place.is_remote:
             system, path = self._remote(place)
             return cast("BinaryIO", system.open(path, "rb"))
-        return open_beneath(*self._allowed_local(place.file))
+        return self._open_plain(place.file) or open_beneath(*self._allowed_local(place.file))
+
+    def _open_plain(self, path: str) -> BinaryIO | None:
+        """Open a file whose path has no link in it, as most have none: that spares finding out."""
+        for root in self._folders:
+            segments = path.removeprefix(f"{root}/").split("/")
+            if path.startswith(f"{root}/") and not _NO_NAMES.intersection(segments):
+                try:
+                    return open_beneath(root, segments)
+                except (OSError, ValueError, InvalidArgument):
+                    return None
+        return None
 
     def _remote(self, place: _Place) -> tuple[AbstractFileSystem, str]:
         self._allowed_remote(place.file)

@@ -6,7 +6,18 @@ import click
 
 from hundredfold import __version__
 from hundredfold.chassis.errors import InvalidArgument, ServiceError, Unavailable
-from hundredfold.cli import bench, certify, collections, search, serve, simulate, status, up, users
+from hundredfold.cli import (
+    bench,
+    certify,
+    collections,
+    duplicates,
+    search,
+    serve,
+    simulate,
+    status,
+    up,
+    users,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -26,7 +37,7 @@ for _command in (
     collections.runs,
     collections.export,
     collections.import_,
-    search.duplicates,
+    duplicates.duplicates,
     search.search,
     simulate.simulate,
     bench.bench,

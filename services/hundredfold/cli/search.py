@@ -1,68 +1,17 @@
-"""Commands that look for images: copies and look-alikes."""
+"""`hundredfold search`: look-alikes of an image."""
 
 import io
 from pathlib import Path
 
 import click
-import numpy as np
 
 from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.cli import output
 from hundredfold.cli.collections import json_option
-from hundredfold.client import Client, pipeline
-from hundredfold.client.types import DuplicateGroup
+from hundredfold.client import Client
 
 _MOST_BYTES = 3 << 20
 _SIDE = 1024
-
-
-@click.command()
-@click.argument("name")
-@click.option(
-    "--radius",
-    type=click.IntRange(0, 10),
-    default=pipeline.DUPLICATE_RADIUS,
-    show_default=True,
-    help="Bits in which hashes of copies may differ.",
-)
-@click.option("--examples", type=click.IntRange(1, 1000), default=10, show_default=True)
-@json_option
-def duplicates(name: str, radius: int, examples: int, as_json: bool) -> None:
-    """Group the copies in collection NAME: counts and examples."""
-    with Client() as client, output.progress_bars() as bars:
-        run = client.hashing.hash_collection(name)
-        client.hashing.runs.wait(run.run_id, bars)
-        run = client.hashing.find_duplicates(name, radius=radius)
-        client.hashing.runs.wait(run.run_id, bars)
-        found = client.hashing.duplicates(name, limit=examples)
-        keys = _keys(client, name, found.groups)
-
-    def named(row: int) -> str:
-        return keys.get(row, f"row {row}")  # no more than fit into one call have a key here
-
-    def words() -> None:
-        output.say(
-            f"{found.group_count:,} groups, {found.copy_count:,} copies within {radius} bits"
-        )
-        output.table(
-            ["representative", "copies"],
-            [
-                [named(each.representative), ", ".join(map(named, each.copies.tolist()))]
-                for each in found.groups
-            ],
-        )
-
-    output.show(
-        {"radius": radius, **output.plain(found), "keys": keys}, as_json=as_json, words=words
-    )
-
-
-def _keys(client: Client, name: str, groups: tuple[DuplicateGroup, ...]) -> dict[int, str]:
-    rows = sorted({row for each in groups for row in (each.representative, *each.copies.tolist())})
-    if not rows:
-        return {}
-    images = client.catalog.images_at(name, np.array(rows[:5000], np.int64))
-    return {image.row: image.key for image in images}
 
 
 @click.command()

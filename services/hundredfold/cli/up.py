@@ -13,6 +13,7 @@ import click
 
 import hundredfold
 from hundredfold.chassis.config import DEFAULT_PORTS
+from hundredfold.chassis.engine import ENGINES
 from hundredfold.cli import output
 from hundredfold.cli.processes import Child, Supervisor, inherited, redis_command, redis_server
 from hundredfold.client import SERVICES, Client, Connection, pipeline
@@ -44,8 +45,17 @@ _START_SECONDS = 120.0
     show_default=True,
     help="Of the first service; the others follow.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(sorted(ENGINES)),
+    default="local",
+    show_default=True,
+    help="Where bulk work is done: on this machine, or on the Ray cluster at RAY_ADDRESS.",
+)
 @click.option("--no-ui", is_flag=True, help="Only the services.")
-def up(images: tuple[str, ...], store: Path, port: int, base_port: int, no_ui: bool) -> None:
+def up(
+    images: tuple[str, ...], store: Path, port: int, base_port: int, engine: str, no_ui: bool
+) -> None:
     """Start every service and the labelling UI on this machine; Ctrl-C stops all.
 
     An end that was asked for, by Ctrl-C or SIGTERM, is a success.
@@ -65,6 +75,7 @@ def up(images: tuple[str, ...], store: Path, port: int, base_port: int, no_ui: b
             raise click.UsageError(f"{source} is not there")
     with tempfile.TemporaryDirectory(prefix="hundredfold-") as run_folder:
         environ = _environ(store, base_port, sources, Path(run_folder) / "redis.sock")
+        environ.setdefault("HUNDREDFOLD_ENGINE", engine)
         supervisor = Supervisor(
             store / "processes.json",
             _children(environ, store, port, Path(run_folder), with_ui=not no_ui),

@@ -7,6 +7,9 @@ An AUDIT page is answered as a VERIFY page. So is a REVIEW page: an error found 
 its part of a drag) and nothing else, as the image returns to the pool and costs again what it costs to
 label it there. The research counted 3 s more for labelling it at once; both at a time would be counted
 twice. On a page of a class with children images of every class beneath it are right.
+
+Of pairs the truth says only that images of different classes are not the same picture; of the others they believe
+what the page leans to.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,6 +40,7 @@ class Answer:
 
 _NAMED_PAGES = frozenset({PageKind.VERIFY, PageKind.AUDIT, PageKind.REVIEW})
 """Pages that ask about a class: are all of these of it?"""
+_EVEN = 0.5
 
 
 class SimulatedLabeller:
@@ -67,6 +71,8 @@ class SimulatedLabeller:
 
     def answer(self, page: Page) -> Answer:
         """Answer a page."""
+        if page.kind is PageKind.PAIR:
+            return self._pairs(page)
         truth = self._believed(page)
         if page.kind is PageKind.SINGLE:
             return self._singles(page, truth)
@@ -77,6 +83,24 @@ class SimulatedLabeller:
     def _believed(self, page: Page) -> NDArray[np.int32]:
         """What the labeller takes the images of a page for: class ids int32 [n], 0 = can't say."""
         return self._truth[page.rows]
+
+    def _pairs(self, page: Page) -> Answer:
+        leaning = page.probability >= _EVEN
+        same = leaning & self._alike(page)
+        turned = same != leaning
+        seconds = self._costs.look(0) + len(same) * self._costs.compare_seconds
+        judgements = [
+            Judgement(0, verdict, page.rows[kept], page.others[kept])
+            for verdict, kept in ((Verdict.IS, same), (Verdict.IS_NOT, ~same))
+            if kept.any()
+        ]
+        return Answer(
+            tuple(judgements), seconds + self._costs.pick(turned), self._strokes(turned) + 1
+        )
+
+    def _alike(self, page: Page) -> NDArray[np.bool_]:
+        """Which pairs may be the same picture, for all that is known: bool [n]."""
+        return np.asarray(self._truth[page.rows] == self._truth[page.others])
 
     def _singles(self, page: Page, truth: NDArray[np.int32]) -> Answer:
         judgements = [

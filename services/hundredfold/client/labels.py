@@ -12,7 +12,7 @@ from hundredfold.api.labels.v1 import labels_pb2
 from hundredfold.chassis.errors import Conflict
 from hundredfold.chassis.tensors import unpack
 from hundredfold.client import wire
-from hundredfold.client.reviewing import ReviewingClient
+from hundredfold.client.pairing import PairingClient
 from hundredfold.client.runs import RunsClient
 from hundredfold.client.types import (
     Annotator,
@@ -23,13 +23,14 @@ from hundredfold.client.types import (
     Lease,
     Progress,
     Run,
+    Taken,
     Undone,
 )
 
 FORMATS = ("csv", "jsonl", "parquet", "imagenet")
 
 
-class LabelsClient(ReviewingClient):
+class LabelsClient(PairingClient):
     """The labels service."""
 
     def __init__(self, channel: grpc.Channel) -> None:
@@ -72,13 +73,35 @@ class LabelsClient(ReviewingClient):
         request_id: str = "",
         annotator: str = "",
     ) -> int:
-        """Answer a page and return the seq of the decision: it is on disk then.
+        """Answer a page and return the seq of the decision: it is on disk then. See `answer`."""
+        taken = self.answer(
+            collection,
+            token,
+            judgements,
+            seconds=seconds,
+            request_id=request_id,
+            annotator=annotator,
+        )
+        return taken.seq
 
+    def answer(
+        self,
+        collection: str,
+        token: int,
+        judgements: Sequence[Judgement],
+        *,
+        seconds: float = 0.0,
+        request_id: str = "",
+        annotator: str = "",
+    ) -> Taken:
+        """Answer a page: what is taken is on disk then.
+
+        Where the lease ran out the images are left out that others have or have answered.
         Give a `request_id` of your own to be able to send the same answer again.
 
         Raises:
             PermissionDenied: an `annotator` is named, and the lease is another's.
-            Conflict: the lease was lost to another (LEASE_FENCED).
+            Conflict: the lease was lost to another, with all its images (LEASE_FENCED).
             AlreadyExists: the request_id was used for another answer.
             InvalidArgument: an image that is not on the page, a class that is not in the schema.
         """
@@ -90,7 +113,10 @@ class LabelsClient(ReviewingClient):
             request_id=request_id or str(uuid.uuid4()),
             annotator=annotator,
         )
-        return self._stub.SubmitDecision(request).seq
+        found = self._stub.SubmitDecision(request)
+        if not found.HasField("left_out"):  # a service of an earlier version takes all or nothing
+            return Taken(found.seq)
+        return Taken(found.seq, unpack(found.left_out, dtype=np.int64, ndim=1, field="left_out"))
 
     def undo(
         self,

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from hundredfold.chassis.costs import CostModel
 from hundredfold.client.labeller import Answer, SimulatedLabeller
-from hundredfold.client.types import Page
+from hundredfold.client.types import Page, PageKind
 
 _OTHER = -1
 
@@ -38,10 +38,15 @@ class PairLabeller(SimulatedLabeller):
 
     def answer(self, page: Page) -> Answer:
         """Answer a page."""
+        if page.kind is PageKind.PAIR:
+            return self._pairs(page)
         named = page.class_id or self._commonest(page)
         yes = np.where(self._of[page.rows, named], named, _OTHER)
         believed = np.where(self._known[page.rows], yes, 0).astype(np.int32)
         return self._confirm(page, believed, named, naming=not page.class_id)
+
+    def _alike(self, page: Page) -> NDArray[np.bool_]:
+        return np.asarray((self._of[page.rows] == self._of[page.others]).all(1))
 
     def _commonest(self, page: Page) -> int:
         """The class that most images of a page are of; the first one where they are of none."""

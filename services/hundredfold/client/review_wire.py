@@ -49,6 +49,8 @@ def preview(message: labels_pb2.PreviewUndoResponse) -> types.UndoPreview:
         negatives_back=message.negatives_back,
         unsure_gone=message.unsure_gone,
         unsure_back=message.unsure_back,
+        pairs_gone=message.pairs_gone,
+        pairs_back=message.pairs_back,
     )
 
 

@@ -105,12 +105,13 @@ def page(message: page_pb2.Page) -> types.Page:
         score=message.score,
         planted=_optional(message, "planted", np.int64),
         audit_id=message.audit_id,
+        others=_optional(message, "others", np.int64),
     )
 
 
 def _optional(
     message: page_pb2.Page,
-    field: Literal["second", "probability", "planted"],
+    field: Literal["second", "probability", "planted", "others"],
     dtype: type[np.generic],
 ) -> NDArray[Any]:
     """An array of a page that may be left out: then it is empty."""
@@ -128,7 +129,10 @@ def judgement(message: labels_pb2.Judgement) -> types.Judgement:
     """A judgement."""
     verdict = labels_pb2.Verdict.Name(message.verdict).removeprefix("VERDICT_")
     rows = unpack(message.rows, dtype=np.int64, ndim=1, field="rows")
-    return types.Judgement(message.class_id, types.Verdict(verdict), rows)
+    if not message.HasField("others"):
+        return types.Judgement(message.class_id, types.Verdict(verdict), rows)
+    others = unpack(message.others, dtype=np.int64, ndim=1, field="others")
+    return types.Judgement(message.class_id, types.Verdict(verdict), rows, others)
 
 
 def judgement_message(judgement: types.Judgement) -> labels_pb2.Judgement:
@@ -137,6 +141,7 @@ def judgement_message(judgement: types.Judgement) -> labels_pb2.Judgement:
         class_id=judgement.class_id,
         verdict=labels_pb2.Verdict.Value(f"VERDICT_{judgement.verdict}"),
         rows=pack(np.asarray(judgement.rows, np.int64)),
+        others=pack(np.asarray(judgement.others, np.int64)) if len(judgement.others) else None,
     )
 
 
@@ -163,6 +168,12 @@ def event(message: labels_pb2.Event) -> types.Event:
         flagged_rows=(
             unpack(message.flagged_rows, dtype=np.int64, ndim=1, field="flagged_rows")
             if message.HasField("flagged_rows")
+            else np.empty(0, np.int64)
+        ),
+        pairs=message.pairs,
+        kept_rows=(
+            unpack(message.kept_rows, dtype=np.int64, ndim=1, field="kept_rows")
+            if message.HasField("kept_rows")
             else np.empty(0, np.int64)
         ),
     )
@@ -240,6 +251,9 @@ def progress(message: labels_pb2.GetProgressResponse) -> types.Progress:
         labels_by_class=dict(message.labels_by_class),
         images=message.images,
         images_labelled=message.images_labelled,
+        pairs_judged=message.pairs_judged,
+        pairs_open=message.pairs_open,
+        pair_seconds=message.pair_seconds,
     )
 
 

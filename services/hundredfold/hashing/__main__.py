@@ -3,14 +3,14 @@
 import sys
 
 from hundredfold.chassis.config import from_env
-from hundredfold.chassis.engine import LocalEngine
+from hundredfold.chassis.engine import engine
 from hundredfold.chassis.entry import entry_point
 from hundredfold.chassis.runs import Job, Runs
 from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.server import build_server, serve
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.hashing import duplicates_job, hash_job
+from hundredfold.hashing import duplicates_job, hash_job, leaks_job
 from hundredfold.hashing.config import HashingConfig
 from hundredfold.hashing.servicer import HashingServicer, hashing_mount
 
@@ -22,12 +22,14 @@ def main() -> int:
     """Serve until SIGTERM."""
     config = from_env(HashingConfig, _SERVICE)
     store = ArtifactStore(config.store)
+    sources = Sources(config.sources)
     jobs: dict[str, Job] = {
-        hash_job.KIND: hash_job.HashCollection(store, Sources(config.sources)),
-        duplicates_job.KIND: duplicates_job.FindDuplicates(store),
+        hash_job.KIND: hash_job.HashCollection(store, sources),
+        duplicates_job.KIND: duplicates_job.FindDuplicates(store, config.scratch),
+        leaks_job.KIND: leaks_job.FindLeaks(store),
     }
-    runs = Runs(store, _SERVICE, jobs, engine=LocalEngine(config.processes or None))
-    servicer = HashingServicer(store, runs)
+    runs = Runs(store, _SERVICE, jobs, engine=engine(config.engine, config.processes or None))
+    servicer = HashingServicer(store, runs, sources)
     server = build_server(config, _SERVICE, [hashing_mount(servicer), runs_mount(runs)])
     runs.resume()
     return serve(server, on_stop=runs.close)

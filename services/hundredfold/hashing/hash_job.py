@@ -1,13 +1,15 @@
 """The run behind HashCollection: brings the hashes up to the collection, part by part."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from hundredfold.chassis.runs import RunContext
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.collections import PartInfo, read_images_part, until_settled
 from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.hashing.chunks import ChunkTask, hash_chunk
+from hundredfold.hashing.chunks import ChunkTask, Images, Originals, Thumbnails, hash_chunk
+from hundredfold.hashing.domain.algorithms import OF_THUMBNAIL
+from hundredfold.hashing.domain.arrays import Indices
 from hundredfold.hashing.domain.filling import FillingPart, chunks
 from hundredfold.hashing.store import HashFolder
 
@@ -16,7 +18,8 @@ KIND = "hash"
 _CHUNK = 512
 """Images of a task: few enough that one small part keeps every core at work to the end."""
 
-# A part, and the algorithms of which the same places are missing, so that one decode serves them all.
+# A part, and the algorithms that the same places are missing of and that read the same images, so that
+# one decode serves them all.
 _Key: TypeAlias = tuple[int, tuple[str, ...]]
 
 
@@ -98,7 +101,11 @@ class _Work:
         ).slice(0, info.rows)  # it may have grown since
         ok = table["status"].to_numpy() == "ok"
         before = {name: self._folders[name].read_or_empty(info.part) for name in wanting}
-        for names in _sharing({name: part.missing(ok).tobytes() for name, part in before.items()}):
+        wants = {
+            name: (name in OF_THUMBNAIL, part.missing(ok).tobytes())
+            for name, part in before.items()
+        }
+        for names in _sharing(wants):
             places = before[names[0]].missing(ok)
             tasks = chunks(places, _CHUNK)
             filling = FillingPart({name: before[name] for name in names}, info.rows, len(tasks))
@@ -107,9 +114,14 @@ class _Work:
             if filling.complete:
                 self._finish((info.part, names))
             for some in tasks:
-                images = table.select(["uri", "sha256"]).take(some)
-                uris, sha256 = (column.to_pylist() for column in images.columns)
-                yield ChunkTask(self._sources, names, info.part, some, uris, sha256)
+                images = self._images_at(info.part, table, some, of=names[0])
+                yield ChunkTask(images, names, info.part, some)
+
+    def _images_at(self, part: int, table: Any, places: Indices, *, of: str) -> Images:
+        if of in OF_THUMBNAIL:
+            return Thumbnails(self._store, self._collection, part, places)
+        uris, sha256 = (table[column].take(places).to_pylist() for column in ("uri", "sha256"))
+        return Originals(self._sources, uris, sha256)
 
     def _finish(self, key: _Key) -> None:
         part, _ = key
@@ -124,9 +136,9 @@ class _Work:
         self._context.progress(self._done // kinds, self._total // kinds)
 
 
-def _sharing(missing: Mapping[str, bytes]) -> list[tuple[str, ...]]:
+def _sharing(wants: Mapping[str, Hashable]) -> list[tuple[str, ...]]:
     """Names in groups of equal values, the order kept."""
-    groups: dict[bytes, list[str]] = {}
-    for name, places in missing.items():
-        groups.setdefault(places, []).append(name)
+    groups: dict[Hashable, list[str]] = {}
+    for name, want in wants.items():
+        groups.setdefault(want, []).append(name)
     return [tuple(names) for names in groups.values()]

@@ -1,7 +1,7 @@
 """What hashing reads and writes in the store."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,19 +9,18 @@ from numpy.typing import NDArray
 
 from hundredfold.chassis.errors import Conflict, NotFound
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.collections import PartInfo, parts, read_images_part
+from hundredfold.chassis.storage.collections import PartInfo, parts
 from hundredfold.chassis.storage.latest import latest, made_at, make_latest
+from hundredfold.chassis.storage.manifest import NAME as MANIFEST
 from hundredfold.chassis.storage.manifest import Manifest
-from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.hashing.domain.algorithms import PAIRS
+from hundredfold.chassis.storage.store import ArtifactStore, HashingWriter
+from hundredfold.hashing.domain.algorithms import ALGORITHMS, PAIRS
 from hundredfold.hashing.domain.filling import PartHashes
-from hundredfold.hashing.domain.groups import Groups, Images
-from hundredfold.hashing.domain.hashes import tells
+from hundredfold.hashing.domain.groups import Groups
+from hundredfold.hashing.domain.listing import LeakList
 
 KEPT_RUNS = 3
 """FindDuplicates runs of a collection whose groups stay in the store."""
-
-_NO_DIGEST = bytes(32)
 
 
 class HashFolder:
@@ -36,6 +35,14 @@ class HashFolder:
         """How many rows of a part were looked at; 0 when none."""
         entry = self._manifest.entries.get(layout.hashes_part(part))
         return int(entry.meta["rows"]) if entry else 0
+
+    def failed(self, part: int) -> int:
+        """How many images of a part that was looked at could not be hashed."""
+        return int(self._manifest.entries[layout.hashes_part(part)].meta["failed"])
+
+    def sha256(self, part: int) -> str:
+        """Of the file of a part that was looked at."""
+        return self._manifest.entries[layout.hashes_part(part)].sha256
 
     def is_complete(self, info: PartInfo) -> bool:
         """Whether every image of a part that is ok has its hash."""
@@ -93,17 +100,53 @@ def hashed_pair(store: ArtifactStore, collection: str) -> tuple[str, str]:
     """The preferred pHash and dHash that the whole collection has.
 
     Raises:
-        Conflict: NOT_HASHED.
+        Conflict: NOT_HASHED; OTHER_ALGORITHM when there are hashes, of none of the ways that are known.
     """
     known = parts(store, collection)
     for pair in PAIRS:
         folders = [HashFolder(store, collection, algorithm) for algorithm in pair]
         if all(folder.rows(info.part) == info.rows for folder in folders for info in known):
             return pair
+    there = set(store.list(layout.all_hashes(collection)))
+    if there and there.isdisjoint(ALGORITHMS):
+        raise Conflict(
+            f"collection {collection} is hashed by {', '.join(sorted(there))}; this service compares "
+            f"{' and '.join(PAIRS[0])}: call HashCollection",
+            reason="OTHER_ALGORITHM",
+        )
     raise Conflict(
         f"collection {collection} is not hashed, or has grown since: call HashCollection first",
         reason="NOT_HASHED",
     )
+
+
+def common_pair(store: ArtifactStore, collections: Sequence[str]) -> tuple[str, str]:
+    """The pHash and dHash of some collections that are to be compared.
+
+    Raises:
+        Conflict: NOT_HASHED; OTHER_ALGORITHM, when they are not hashed in the same way.
+    """
+    pairs_of = {name: hashed_pair(store, name) for name in collections}
+    if len(set(pairs_of.values())) > 1:
+        told = " but ".join(f"{name} by {' and '.join(pair)}" for name, pair in pairs_of.items())
+        raise Conflict(
+            f"hashes of different kinds can't be compared: {told}; hash both in the same way",
+            reason="OTHER_ALGORITHM",
+        )
+    return pairs_of[collections[0]]
+
+
+def fingerprint(store: ArtifactStore, collection: str) -> str:
+    """Changes whenever `hashed_pair` or `version` may; much cheaper than these."""
+    names = sorted({name for pair in PAIRS for name in pair})
+    digest = hashlib.sha256()
+    for folder in (layout.images(collection), *(layout.hashes(collection, name) for name in names)):
+        try:
+            saved = store.read_bytes(f"{folder}/{MANIFEST}")
+        except NotFound:
+            saved = b""
+        digest.update(len(saved).to_bytes(8, "little") + saved)
+    return digest.hexdigest()
 
 
 def version(store: ArtifactStore, collection: str, pair: Sequence[str]) -> str:
@@ -111,54 +154,6 @@ def version(store: ArtifactStore, collection: str, pair: Sequence[str]) -> str:
     folders = [layout.images(collection), *(layout.hashes(collection, name) for name in pair)]
     versions = [f"{folder} {Manifest.load(store, folder).version}" for folder in folders]
     return hashlib.sha256("\n".join(versions).encode()).hexdigest()
-
-
-def read_images(store: ArtifactStore, collection: str, pair: tuple[str, str]) -> Images:
-    """What is known of every row of a collection that has the hashes of the pair.
-
-    Raises:
-        Conflict: ARTIFACT_DAMAGED, or NOT_HASHED when it has grown meanwhile.
-    """
-    folders = [HashFolder(store, collection, algorithm) for algorithm in pair]
-    found = [_read_part(store, collection, info, folders) for info in parts(store, collection)]
-    if not found:
-        return _NO_IMAGES
-    return Images(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))
-
-
-_NO_IMAGES = Images(
-    np.empty(0, np.uint64),
-    np.empty(0, np.uint64),
-    np.empty((0, 4), np.uint64),
-    np.empty(0, np.int64),
-    np.empty(0, np.bool_),
-    np.empty(0, np.bool_),
-)
-
-
-def _read_part(
-    store: ArtifactStore, collection: str, info: PartInfo, folders: Sequence[HashFolder]
-) -> tuple[NDArray[Any], ...]:
-    columns = ["sha256", "width", "height", "status"]
-    table = read_images_part(store, collection, info.part, columns)
-    phash, dhash = (folder.read(info.part) for folder in folders)
-    if not len(phash.hashes) == len(dhash.hashes) == table.num_rows:
-        raise Conflict(f"collection {collection} has grown meanwhile", reason="NOT_HASHED")
-    ok = table["status"].to_numpy() == "ok"
-    hashed = ok.copy()
-    hashed[phash.failed] = hashed[dhash.failed] = False
-    hashed &= tells(dhash.hashes)
-    pixels = _integers(table, "width") * _integers(table, "height")
-    return phash.hashes, dhash.hashes, _digests(table["sha256"].to_pylist()), pixels, ok, hashed
-
-
-def _integers(table: Any, column: str) -> NDArray[np.int64]:
-    return np.asarray(table[column].fill_null(0).to_numpy(), np.int64)
-
-
-def _digests(sha256: list[bytes | None]) -> NDArray[np.uint64]:
-    joined = b"".join(digest or _NO_DIGEST for digest in sha256)
-    return np.frombuffer(joined, np.uint64).reshape(-1, 4)
 
 
 class Duplicates:
@@ -209,10 +204,36 @@ class Duplicates:
             manifest.read_array(self._store, layout.DUPLICATE_DISTANCE),
         )
 
-    def write(self, run: str, groups: Groups, facts: Mapping[str, Any]) -> None:
-        """Keep the groups of a run, point to it, then forget the oldest runs."""
+    def near_values(self, run: str) -> NDArray[np.uint64] | None:
+        """The near pairs of values that a run kept, uint64 [p, 2], mapped; None = it kept none."""
+        manifest = self._manifest(run)
+        try:
+            pairs = manifest.read_array(self._store, layout.NEAR_VALUES, mmap=True)
+        except (Conflict, NotFound):
+            return None
+        return pairs
+
+    def write(
+        self,
+        run: str,
+        groups: Groups,
+        facts: Mapping[str, Any],
+        near: Callable[[HashingWriter], None] | None = None,
+    ) -> None:
+        """Keep the groups of a run, point to it, then forget the oldest runs.
+
+        Args:
+            run: its id.
+            groups: its groups.
+            facts: what else there is to know.
+            near: writes the near pairs of values as an array; None = they are not kept.
+        """
         folder = layout.duplicates(self._collection, run)
         manifest = Manifest(self._store, folder)
+        if near is not None:
+            with self._store.writer(f"{folder}/{layout.NEAR_VALUES}") as out:
+                near(out)
+            manifest.add(layout.NEAR_VALUES, out.artifact)
         for name, array in (
             (layout.REPRESENTATIVE, groups.representative),
             (layout.DUPLICATE_DISTANCE, groups.distance),
@@ -224,3 +245,58 @@ class Duplicates:
 
     def _manifest(self, run: str) -> Manifest:
         return Manifest.load(self._store, layout.duplicates(self._collection, run))
+
+
+class LeakStore:
+    """The FindLeaks runs of a collection. One writer at a time."""
+
+    _ARRAYS = (layout.LEAK_ROWS, layout.LEAK_SIDES, layout.LEAK_DISTANCE)
+
+    def __init__(self, store: ArtifactStore, collection: str) -> None:
+        self._store = store
+        self._collection = collection
+
+    def latest(self) -> str:
+        """The newest complete run, "" when there is none."""
+        return latest(self._store, layout.leaks_latest(self._collection))
+
+    def facts(self, run: str) -> Mapping[str, Any]:
+        """What `write` was told of a run."""
+        return self._manifest(run).meta
+
+    def is_of(self, run: str, facts: Mapping[str, Any]) -> bool:
+        """Whether a run is there, whole, and `write` was told these facts among others."""
+        manifest = self._manifest(run)
+        if not facts.items() <= manifest.meta.items():
+            return False
+        return not manifest.verify(self._store)
+
+    def read(self, run: str) -> LeakList:
+        """What a run found.
+
+        Raises:
+            NotFound: there is none of that id, or no more.
+            Conflict: ARTIFACT_DAMAGED.
+        """
+        manifest = self._manifest(run)
+        if layout.LEAK_ROWS not in manifest.entries:
+            raise NotFound(f"there is no FindLeaks run {run} of {self._collection}", field="leaks")
+        rows, sides_of, distances = (
+            manifest.read_array(self._store, name) for name in self._ARRAYS
+        )
+        counted = manifest.meta["counted"]
+        return LeakList(rows, sides_of, distances, counted["sides"], counted["counts"])
+
+    def write(self, run: str, found: LeakList, facts: Mapping[str, Any]) -> None:
+        """Keep what a run found, point to it, then forget the oldest runs."""
+        folder = layout.leaks(self._collection, run)
+        manifest = Manifest(self._store, folder)
+        arrays: tuple[NDArray[Any], ...] = (found.rows, found.sides_of, found.distances)
+        for name, array in zip(self._ARRAYS, arrays, strict=True):
+            manifest.add(name, self._store.write_array(f"{folder}/{name}", array))
+        manifest.set_meta(**facts)
+        pointer = layout.leaks_latest(self._collection)
+        make_latest(self._store, pointer, manifest, keep=KEPT_RUNS)
+
+    def _manifest(self, run: str) -> Manifest:
+        return Manifest.load(self._store, layout.leaks(self._collection, run))

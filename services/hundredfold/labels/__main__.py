@@ -23,6 +23,7 @@ from hundredfold.labels.servicer import LabelsServicer, labels_mount
 from hundredfold.labels.store.audits import AuditStore
 from hundredfold.labels.store.catalog import Catalog
 from hundredfold.labels.store.database import open_database
+from hundredfold.labels.store.pairs import JudgedPairs
 from hundredfold.labels.store.queue import Queue
 from hundredfold.labels.store.records import Records
 from hundredfold.labels.store.snapshots import Snapshots
@@ -61,7 +62,13 @@ def assemble(config: LabelsConfig, *, clock: Callable[[], float] = time.time) ->
     store = ArtifactStore(config.store)
     records = Records(open_database(database_url(config), clock=clock))
     queue = Queue(config.redis_url)
-    ledger = Ledger(records, Snapshots(store), Catalog(store), snapshot_every=config.snapshot_every)
+    ledger = Ledger(
+        records,
+        Snapshots(store),
+        Catalog(store),
+        JudgedPairs(store),
+        snapshot_every=config.snapshot_every,
+    )
     drawn = AuditStore(store)
     audits = Audits(ledger, drawn)
     leasing = Leasing(ledger, queue, audits)

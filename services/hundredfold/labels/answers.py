@@ -2,13 +2,24 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from hundredfold.chassis.errors import AlreadyExists, Conflict, NotFound, PermissionDenied
 from hundredfold.labels.domain import rules
 from hundredfold.labels.domain.asking import labels_named
 from hundredfold.labels.domain.event import Draft, Event, EventKind, Judgement, Verdict
 from hundredfold.labels.domain.folding import Folding
 from hundredfold.labels.domain.folds import AnyFold, open_again
-from hundredfold.labels.domain.page import Lease, LeaseState, Page, PageKind
+from hundredfold.labels.domain.page import (
+    NO_ROWS,
+    Lease,
+    LeaseState,
+    Page,
+    PageKind,
+    Rows,
+    pair_rows,
+)
+from hundredfold.labels.late import Late, only
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.codec import body_digest
 from hundredfold.labels.store.reading import Reading
@@ -59,6 +70,24 @@ class Decision:
             {"token": self.token, "seconds": self.seconds, "kind": "decision"}, self.judgements
         )
 
+    def left_out(self, said: tuple[Judgement, ...]) -> Rows:
+        """The images judged of which nothing of `said` is, of pairs the smaller row of each: int64 [k]."""
+        judged = np.concatenate([NO_ROWS, *(each.about for each in self.judgements)])
+        left = np.setdiff1d(judged, np.concatenate([NO_ROWS, *(each.about for each in said)]))
+        return pair_rows(left)[0] if any(each.of_pairs for each in self.judgements) else left
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taken:
+    """What became of a decision: its event, and the images judged that it says nothing of, int64 [k].
+
+    `replayed`: it had been written before.
+    """
+
+    seq: int
+    left_out: Rows
+    replayed: bool = False
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Undone:
@@ -75,15 +104,16 @@ class Answers:
     Every method raises AlreadyExists (REQUEST_ID_REUSED) when the request_id was used for another write.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, late: Late | None = None) -> None:
         self._ledger = ledger
+        self._late = late
 
-    def submit(self, collection: str, asker: Asker, decision: Decision) -> tuple[int, bool]:
-        """Write a decision; returns its seq, and whether it had been written before.
+    def submit(self, collection: str, asker: Asker, decision: Decision) -> Taken:
+        """Write a decision, or what is left of it where the lease ran out; see `Late`.
 
         Raises:
-            Conflict: LEASE_FENCED, the lease is not ACTIVE any more.
-            InvalidArgument: a row is not on the page, or a class is not in the schema.
+            Conflict: LEASE_FENCED, the lease is not ACTIVE any more, and no image judged is free.
+            InvalidArgument: an image or a pair is not on the page, or a class is not in the schema.
             PermissionDenied: the lease is another's.
         """
         classes = {each.class_id for each in decision.judgements} - {0}
@@ -92,25 +122,31 @@ class Answers:
         body = decision.digest()
         with self._ledger.writing(collection) as work:
             if before := replayed(work, decision.request_id, body):
-                return before.seq, True
-            lease = _held(work, asker, decision.token)
+                return Taken(before.seq, decision.left_out(before.judgements), replayed=True)
+            lease = _owned(work, asker, decision.token)
             rules.on_page(decision.judgements, lease.page)
+            page = self._answered(work, lease)
             said = decision.judgements
-            if lease.page.kind is PageKind.REVIEW:
+            if page is not lease.page and not (said := only(said, page)):
+                raise _fenced(lease, decision.token)
+            left_out = decision.left_out(said)
+            if page.kind is PageKind.REVIEW:
                 said += self._merged_away(work, said)
+            pairs = page.kind is PageKind.PAIR
             draft = Draft(
-                kind=EventKind.DECISION,
+                kind=EventKind.PAIRS if pairs else EventKind.DECISION,
                 actor=lease.annotator,
                 request_id=decision.request_id,
                 body=body,
-                page=lease.page,
+                page=page,
                 judgements=said,
                 seconds=decision.seconds,
                 token=lease.token,
             )
             seq = work.append(draft)
             work.end_leases([lease.token], LeaseState.ANSWERED)
-        return seq, False
+            work.answer_late(lease.token)
+        return Taken(seq, left_out)
 
     def undo(
         self, collection: str, asker: Asker, request_id: str, seq: int, *, lease_again: bool
@@ -121,7 +157,7 @@ class Answers:
             collection: whose.
             asker: who asks.
             request_id: a UUID.
-            seq: which event; 0 = the asker's last decision that counts.
+            seq: which event; 0 = the asker's last decision, or judgement of pairs, that counts.
             lease_again: lease its page to the asker again, as far as its images are free.
 
         Raises:
@@ -177,6 +213,15 @@ class Answers:
             return work.append(
                 Draft(EventKind.IMPORT, actor, request_id, body, judgements=judgements)
             )
+
+    def _answered(self, work: Writing, lease: Lease) -> Page:
+        """The page that may be answered: that of the lease, or what is left of it."""
+        if lease.state is LeaseState.ACTIVE:
+            return lease.page
+        left = self._late.left(work, lease) if self._late else None
+        if left is None:
+            raise _fenced(lease, lease.token)
+        return left
 
     def _merged_away(self, work: Writing, said: tuple[Judgement, ...]) -> tuple[Judgement, ...]:
         """That images are not of the classes either that were merged into one they are not of.
@@ -255,16 +300,20 @@ def replayed(work: Reading, request_id: str, body: bytes) -> Event | None:
     return before
 
 
-def _held(work: Writing, asker: Asker, token: int) -> Lease:
+def _owned(work: Writing, asker: Asker, token: int) -> Lease:
     lease = work.find_lease(token)
-    state = lease.state if lease else "UNKNOWN"
-    if not lease or lease.state is not LeaseState.ACTIVE:
-        raise Conflict(
-            f"the lease does not hold any more: it is {state}",
-            reason="LEASE_FENCED",
-            field="token",
-            metadata={"state": state, "token": str(token)},
-        )
+    if not lease:
+        raise _fenced(lease, token)
     if not asker.owns(lease):
         raise PermissionDenied("the lease is another's", field="token")
     return lease
+
+
+def _fenced(lease: Lease | None, token: int) -> Conflict:
+    state = lease.state if lease else "UNKNOWN"
+    return Conflict(
+        f"the lease does not hold any more: it is {state}",
+        reason="LEASE_FENCED",
+        field="token",
+        metadata={"state": state, "token": str(token)},
+    )

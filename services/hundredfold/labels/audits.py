@@ -100,7 +100,11 @@ class Audits:
     def open_rows(self, collection: str) -> tuple[Rows, int]:
         """Images of the sample of an open audit that wait for an answer, int64 [n], ascending, and its class, or 0."""
         with self._ledger.records.reading(collection) as reading:
-            found = self._waiting(reading)
+            return self.waiting_rows(reading)
+
+    def waiting_rows(self, work: Reading) -> tuple[Rows, int]:
+        """The same within a transaction."""
+        found = self._waiting(work)
         if found is None:
             return NO_ROWS, 0
         plan, drawn, waiting = found

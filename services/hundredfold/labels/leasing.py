@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,11 +17,13 @@ from hundredfold.labels.domain.page import NO_ROWS, Lease, LeaseState, Page
 from hundredfold.labels.domain.progress import Outside, Progress
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.ledger import Ledger
+from hundredfold.labels.pairing import left_to_judge
+from hundredfold.labels.store.catalog import Alike
 from hundredfold.labels.store.queue import Queue
 from hundredfold.labels.store.reading import Reading
 
-FORGET_SECONDS = 86_400.0
-"""How long after its end a lease is still known, so that a late answer is told what became of it."""
+FORGET_SECONDS = 7 * 86_400.0
+"""How long after its end a lease is still known, so that a late answer can be taken, or is told what became of it."""
 
 _log = logging.getLogger("hundredfold.labels.leasing")
 
@@ -161,16 +163,24 @@ class Leasing:
         return len(ended)
 
     def progress(self, collection: str) -> Progress:
-        """How far the work is; nothing is `ready` while the queue is away."""
+        """How far the work is; nothing is `ready` while the queue is away. Pairs count apart."""
         ready_pages, ready = 0, NO_ROWS
         with suppress(Unavailable):
             ready_pages, ready = self._queue.rows(collection)
         schema = self._ledger.catalog.schema(collection)
         self._use_copies(collection)
         with self._records.reading(collection) as reading:
-            outside = Outside(reading.total(), reading.leased(), ready, ready_pages)
+            leased = reading.leased()
+            # Cells of pairs are negative.
+            outside = Outside(reading.total(), leased[leased >= 0], ready[ready >= 0], ready_pages)
+            alike = self._alike(collection)
             with self._ledger.fold(collection, reading) as fold:
-                return progress(fold, outside, schema, reading.now)
+                return replace(
+                    progress(fold, outside, schema, reading.now),
+                    pairs_judged=len(fold.likeness.table()),
+                    pairs_open=int(left_to_judge(alike, fold.likeness).sum()) if alike else 0,
+                    pair_seconds=fold.pair_microseconds / 1e6,
+                )
 
     def reconcile(self, collection: str) -> Healed:
         """Heal the queue and the leases, and count every image once.
@@ -183,6 +193,7 @@ class Leasing:
             freed = work.free_stale_rows()
         if freed:
             _log.warning("%d rows of %s were leased without a lease", freed, collection)
+        self._ledger.tell_pairs(collection)
         self._queue.tidy(collection)
         # First, so that its images are left out of other pages.
         self.restore(collection)
@@ -203,6 +214,14 @@ class Leasing:
         except ServiceError as error:
             # What another service keeps must not hide how far the labels are.
             _log.warning("copies of %s are not counted: %s", collection, error.message)
+
+    def _alike(self, collection: str) -> Alike | None:
+        try:
+            return self._ledger.catalog.alike(collection)
+        except ServiceError as error:
+            # As with copies.
+            _log.warning("pairs of %s are not counted: %s", collection, error.message)
+            return None
 
     def _total(self, collection: str) -> int:
         with self._records.reading(collection) as reading:

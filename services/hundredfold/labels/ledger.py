@@ -6,20 +6,27 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from hundredfold.chassis.errors import ServiceError
 from hundredfold.chassis.storage.collections import several_classes
 from hundredfold.labels.domain.copies import Copies
 from hundredfold.labels.domain.event import Event, EventKind, Mark
 from hundredfold.labels.domain.fold import Fold
 from hundredfold.labels.domain.folds import AnyFold
+from hundredfold.labels.domain.likeness import decided
 from hundredfold.labels.domain.pair_fold import PairFold
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.domain.state import FoldState, Labels
+from hundredfold.labels.domain.undoing import Known
 from hundredfold.labels.refolding import BATCH_EVENTS, Refolding
 from hundredfold.labels.store.catalog import Catalog
+from hundredfold.labels.store.pairs import Judged, JudgedPairs
 from hundredfold.labels.store.reading import Reading
 from hundredfold.labels.store.records import Records
 from hundredfold.labels.store.snapshots import Snapshots
 from hundredfold.labels.store.writing import Writing
+
+_OF_PAIRS = {EventKind.PAIRS, EventKind.UNDO, EventKind.UNDO_MANY, EventKind.CLEAR}
+"""The kinds of events that may change what is said of pairs."""
 
 # How soon events that another replica wrote are seen.
 POLL_SECONDS = 1.0
@@ -39,6 +46,8 @@ class _Kept:
     started: bool = False
     snapshot_at: int = 0
     state: FoldState | None = None
+    telling: threading.Lock = field(default_factory=threading.Lock)
+    told: Judged | None = None
 
 
 class Ledger:
@@ -51,15 +60,23 @@ class Ledger:
         records: the record store.
         snapshots: where to start from.
         catalog: for merged classes and copies.
+        judged: where others read what is said of pairs.
         snapshot_every: events between two snapshots.
     """
 
     def __init__(
-        self, records: Records, snapshots: Snapshots, catalog: Catalog, *, snapshot_every: int
+        self,
+        records: Records,
+        snapshots: Snapshots,
+        catalog: Catalog,
+        judged: JudgedPairs,
+        *,
+        snapshot_every: int,
     ) -> None:
         self.records = records
         self.catalog = catalog
         self._snapshots = snapshots
+        self._judged = judged
         self._every = snapshot_every
         self._kept: dict[str, _Kept] = {}
         self._lock = threading.Lock()
@@ -108,6 +125,8 @@ class Ledger:
             yield work
         if work.head.seq > before:
             self._announce(collection, work.head.seq)
+        if work.kinds & _OF_PAIRS:
+            self.tell_pairs(collection)
 
     def labels(self, collection: str) -> Labels:
         """The labels that count, merged classes as those they are part of by now, divided ones as their parts."""
@@ -121,8 +140,27 @@ class Ledger:
             state = kept.state
         return _resolved(state.labels(schema.divided), schema)
 
-    def imagined(self, collection: str, seqs: Sequence[int]) -> tuple[Labels, Labels]:
-        """The labels as they are, and as they would be if these events, which count, did not.
+    def tell_pairs(self, collection: str) -> None:
+        """Write what is said of pairs for others, if it is not what they were told last.
+
+        When the store is away it is left to the next reconciliation: the ledger has it.
+        """
+        kept = self._of(collection)
+        try:
+            with kept.telling:
+                with self.fold(collection) as fold:
+                    judged = Judged(*decided(fold.likeness.table()), fold.likeness.kept()[:, 0])
+                    seq = fold.seq
+                if kept.told is None:
+                    kept.told = self._judged.read(collection)
+                if not judged.same_as(kept.told):
+                    self._judged.write(collection, judged, seq)
+                    kept.told = judged
+        except (ServiceError, OSError) as error:
+            _log.warning("what is said of pairs of %s is not told: %s", collection, error)
+
+    def imagined(self, collection: str, seqs: Sequence[int]) -> tuple[Known, Known]:
+        """What is known, and what would be if these events, which count, did not.
 
         Classes as they are by now, divided ones too. Nothing that the ledger keeps is touched.
         """
@@ -130,10 +168,10 @@ class Ledger:
         schema = self.catalog.schema(collection)
         with self.records.reading(collection) as reading:
             with self.fold(collection, reading) as fold:
-                now, head = _plain(fold, schema), fold.seq
+                now, head = _known(fold, schema), fold.seq
             refolding = Refolding(reading, self._snapshots, kept.schema, kept.copies, head)
             then, _ = refolding.fold([Mark(head + 1, EventKind.UNDO_MANY, tuple(seqs))])
-            return now, _plain(then, schema)
+            return now, _known(then, schema)
 
     def copies(self, collection: str) -> Copies | None:
         """The newest groups of copies, which the fold counts by from now on; None when there are none."""
@@ -232,6 +270,10 @@ class Ledger:
         fold, began = refolding.fold()
         kept.snapshot_at = began or kept.snapshot_at
         return fold
+
+
+def _known(fold: AnyFold, schema: Schema) -> Known:
+    return Known(_plain(fold, schema), fold.likeness.table())
 
 
 def _plain(fold: AnyFold, schema: Schema) -> Labels:

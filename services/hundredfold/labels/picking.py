@@ -54,7 +54,7 @@ class Picking:
         with self._ledger.fold(collection):
             pass  # most of the catching up, before others are kept out
         audited, audited_class = self._audits.open_rows(collection)
-        page = page.only(~_asked(page, audited, audited_class))
+        page = page.only(~asked_by_audit(page, audited, audited_class))
         with self._ledger.writing(collection) as work:
             if before := work.lease_of(page.page_id, annotator):
                 return before
@@ -88,7 +88,7 @@ def _page(picked: Picked, schema: Schema) -> Page:
     )
 
 
-def _asked(page: Page, audited: Rows, audited_class: int) -> Mask:
+def asked_by_audit(page: Page, audited: Rows, audited_class: int) -> Mask:
     """Which images of a page wait for an answer of an open audit: bool [n]."""
     if not page.several or not page.class_id:
         return np.isin(page.rows, audited)

@@ -11,7 +11,7 @@ from hundredfold.labels.answers import Asker, replayed
 from hundredfold.labels.domain.event import JUDGING, Draft, EventKind
 from hundredfold.labels.domain.folding import Folding
 from hundredfold.labels.domain.page import NO_ROWS, Rows
-from hundredfold.labels.domain.undoing import Difference, Selection, difference
+from hundredfold.labels.domain.undoing import Difference, Selection, changes
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.codec import body_digest
 from hundredfold.labels.store.reading import Reading
@@ -27,8 +27,8 @@ class Preview:
     Attributes:
         head_seq: the newest event that was looked at.
         events: that would count no longer.
-        images: judged in them, each once.
-        difference: of the labels.
+        images: judged in them, each once; those of pairs are not counted.
+        difference: of the labels, and of what is said of pairs.
     """
 
     head_seq: int
@@ -69,7 +69,7 @@ class Undoing:
                 head = fold.seq
             images = _images(reading, chosen)
         now, then = self._ledger.imagined(collection, list(chosen))
-        return Preview(head, len(chosen), images, difference(now, then))
+        return Preview(head, len(chosen), images, changes(now, then))
 
     def undo(
         self, collection: str, asker: Asker, request_id: str, selection: Selection
@@ -132,7 +132,8 @@ def _named(work: Reading, selection: Selection) -> list[tuple[int, EventKind, st
     for seq, kind, _ in found:
         if kind not in JUDGING:
             raise InvalidArgument(
-                f"event {seq} is no decision, import or certificate", field="selection.seqs"
+                f"event {seq} is no decision, import, certificate or judgement of pairs",
+                field="selection.seqs",
             )
     return found
 
@@ -142,7 +143,8 @@ def _images(work: Reading, chosen: Mapping[int, str]) -> int:
     seqs, images = list(chosen), NO_ROWS
     for begin in range(0, len(seqs), _BATCH):
         events = work.of_seqs(seqs[begin : begin + _BATCH])
-        judged: list[Rows] = [said.rows for event in events for said in event.counted]
+        labelling = [event for event in events if event.kind is not EventKind.PAIRS]
+        judged: list[Rows] = [said.rows for event in labelling for said in event.counted]
         images = np.unique(np.concatenate([images, *judged]))
     return len(images)
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from hundredfold.chassis.holdout import in_stream
 from hundredfold.selection.audits import Checked, Known
-from hundredfold.selection.domain import rounds
+from hundredfold.selection.domain import alike, rounds
 from hundredfold.selection.domain.cleaning import Suspicious
 from hundredfold.selection.domain.clusters import Clusters
 from hundredfold.selection.domain.mending import Audited
@@ -108,6 +108,7 @@ class Sight:
             families=self._families,
             audited=self._audited(state),
             tried=bool(state.backbone_rounds),
+            alike=self._alike(state.collection) if pool.model else alike.Alike(),
         )
         return Seen(heard.seq, standing, known, people, pool.rows[:0])
 
@@ -122,6 +123,13 @@ class Sight:
         if known is None or known.version != version or known.space != state.space:
             known = self._vectors = self._store.vectors(state.collection, state.space)
         return known
+
+    def _alike(self, collection: str) -> alike.Alike:
+        """The pairs of the newest groups of copies that wait to be judged."""
+        pairs, distances = self._store.alike(collection)
+        if not len(pairs):
+            return alike.Alike()
+        return alike.waiting(pairs, distances, self._peers.ledger.judged_pairs(collection))
 
     def _audited(self, state: LoopState) -> Audited:
         """What was audited last, where putting some of it right is all that the proof wants."""

@@ -111,6 +111,19 @@ class SelectionStore:
         """The newest FindDuplicates run; empty when there is none."""
         return latest(self._store, layout.duplicates_latest(collection))
 
+    def alike(self, collection: str) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        """The pairs that the newest FindDuplicates run leaves to people: int64 [p, 2], and bits between them: uint8 [p]."""
+        run = self.duplicates(collection)
+        folder = layout.duplicates(collection, run) if run else ""
+        if not run or not self._store.exists(f"{folder}/{layout.PAIRS}"):
+            return np.empty((0, 2), np.int64), np.empty(0, np.uint8)
+        manifest = Manifest.load(self._store, folder)
+        pairs = manifest.read_array(self._store, layout.PAIRS)
+        distances = manifest.read_array(self._store, layout.PAIR_DISTANCE)
+        if pairs.shape != (len(distances), 2):
+            raise damaged(f"{folder}/{layout.PAIRS}", "not two rows and a distance a pair")
+        return pairs, distances
+
     def space(self, collection: str) -> str:
         """The space that a collection has vectors of.
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hundredfold.catalog.domain.probe import Verdict, probe, shrunk
+from hundredfold.catalog.domain.probe import Verdict, probe
 from hundredfold.chassis import imaging
+from hundredfold.chassis.thumbnails import shrunk
 
 
 def picture(width: int = 300, height: int = 200, mode: str = "RGB") -> Image.Image:

@@ -139,6 +139,29 @@ def test_a_header_that_claims_too_many_pixels_is_refused(format_: str) -> None:
     assert reason(bytes(data)) == "TOO_MANY_PIXELS"
 
 
+def with_scans(data: bytes, scans: int) -> bytes:
+    """A JPEG with copies of its last scan behind it, which a decoder goes through one by one."""
+    last = data.rindex(b"\xff\xda")
+    return data[:-2] + data[last : last + 20] * scans + data[-2:]
+
+
+def test_a_progressive_jpeg_of_very_many_scans_is_refused() -> None:
+    data = encoded(scene(), "JPEG", progressive=True)
+    assert reason(with_scans(data, imaging.MAX_SCANS), open_image) == "TOO_MANY_SCANS"
+    open_image(with_scans(data, 8))
+
+
+def test_scans_of_a_jpeg_that_ends_with_the_first_are_not_counted() -> None:
+    imaging.check_scans(with_scans(encoded(scene(), "JPEG"), imaging.MAX_SCANS))
+    imaging.check_scans(with_scans(encoded(scene("L"), "JPEG"), imaging.MAX_SCANS))
+
+
+@pytest.mark.parametrize("cut", [2, 3, 20, 21, 200])
+def test_scans_of_a_broken_jpeg_are_counted(cut: int) -> None:
+    data = encoded(scene(), "JPEG")[:cut] + b"\xff\xda" * (imaging.MAX_SCANS + 1)
+    assert reason(data, imaging.check_scans) == "TOO_MANY_SCANS"
+
+
 @pytest.mark.parametrize("kind", [b"zTXt", b"iCCP", b"iTXt"])
 def test_a_compressed_chunk_does_not_fill_the_memory(kind: bytes) -> None:
     squeeze, million = zlib.compressobj(), bytes(1_000_000)

@@ -1,5 +1,7 @@
 """The simulated labeller: what it says, and what it costs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from hundredfold.chassis.costs import CostModel
 from hundredfold.client.labeller import RandomLabeller, SimulatedLabeller, run_lengths
+from hundredfold.client.pair_labeller import PairLabeller
 from hundredfold.client.types import Page, PageKind, Verdict
 
 COSTS = CostModel(
@@ -147,3 +150,32 @@ def test_every_image_is_judged_once(truth: list[int], class_id: int) -> None:
 )
 def test_runs_are_measured(mask: str, lengths: list[int]) -> None:
     assert list(run_lengths(np.array([each == "1" for each in mask], bool))) == lengths
+
+
+def pairs(*probability: float) -> Page:
+    count = len(probability)
+    return replace(
+        page(PageKind.PAIR, count),
+        others=np.arange(count, 2 * count),
+        probability=np.array(probability, np.float32),
+    )
+
+
+def test_pairs_are_what_the_page_leans_to_unless_their_classes_differ() -> None:
+    answer = labeller(1, 1, 2, 1, 2, 2).answer(pairs(0.9, 0.8, 0.1))
+    said = {
+        each.verdict: list(zip(each.rows.tolist(), each.others.tolist(), strict=True))
+        for each in answer.judgements
+    }
+    assert said == {Verdict.IS: [(0, 3)], Verdict.IS_NOT: [(1, 4), (2, 5)]}
+    assert {each.class_id for each in answer.judgements} == {0}
+    assert answer.seconds == 1.0 + 3 * COSTS.compare_seconds + COSTS.click_seconds
+    assert answer.actions == 2
+
+
+def test_pairs_of_images_of_several_classes_differ_where_one_class_does() -> None:
+    truth = np.array([[0, 1, 1], [0, 1, 0], [0, 1, 1], [0, 1, 1]], np.bool_)
+    knows = PairLabeller(truth, np.ones(4, np.bool_), COSTS)
+    answer = knows.answer(pairs(0.9, 0.9))
+    assert [each.verdict for each in answer.judgements] == [Verdict.IS, Verdict.IS_NOT]
+    assert answer.judgements[0].rows.tolist() == [0]

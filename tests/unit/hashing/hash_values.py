@@ -1,10 +1,62 @@
 """Hashes to test with: random ones, skewed ones, and ones a few bits away from others."""
 
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 from hypothesis import strategies as st
 
-from hundredfold.hashing.domain.groups import Images
-from hundredfold.hashing.domain.join import Values
+from hundredfold.hashing.domain.grouping import group as group_ranked
+from hundredfold.hashing.domain.lookup import LookUpIndex
+from hundredfold.hashing.domain.near import near_pairs
+from hundredfold.hashing.domain.ranking import Ranking, quality
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images of a collection by row, as arrays [N]; sha256 is [N, 4]."""
+
+    phash: np.ndarray
+    dhash: np.ndarray
+    sha256: np.ndarray
+    pixels: np.ndarray
+    ok: np.ndarray
+    hashed: np.ndarray
+
+
+def ranked(some, *, part=7):
+    """Images from the best to the worst, read in parts."""
+    ranking = Ranking(len(some.ok))
+    begins = range(0, len(some.ok), part)
+    for begin in begins:
+        here = slice(begin, begin + part)
+        good = quality(some.pixels[here], np.zeros(len(some.ok[here]), np.int64))
+        ranking.see(begin, good, some.ok[here], some.hashed[here])
+    ranking.rank()
+    for begin in begins:
+        ranking.fill(begin, some.phash[begin : begin + part], some.dhash[begin : begin + part])
+    twins = np.flatnonzero(some.hashed)
+    return ranking.ranked(some.sha256[ranking.bare], twins, some.sha256[twins])
+
+
+def group(some, radius, **options):
+    """The groups of images; the near pairs come in blocks of few."""
+    images = ranked(some)
+    near = np.concatenate(
+        [np.empty((0, 2), np.uint64), *near_pairs(np.unique(images.phash), radius)]
+    )
+    blocks = (near[begin : begin + 5] for begin in range(0, len(near), 5))
+    with tempfile.TemporaryDirectory() as folder:
+        return group_ranked(images, blocks, radius, Path(folder), join=near_pairs, **options)
+
+
+def lookup_index(some):
+    """The images to be looked up."""
+    rows, bare = np.flatnonzero(some.hashed), np.flatnonzero(some.ok & ~some.hashed)
+    return LookUpIndex(
+        some.phash[rows], some.dhash[rows], rows.astype(np.uint32), bare, some.sha256[bare]
+    )
 
 
 def flipped(hashes, bits, rng):
@@ -29,20 +81,6 @@ def random_hashes(n, *, skewed=False, seed=0):
         first = rng.integers(0, 2**64, origins, dtype=np.uint64) & kept
         found.append(np.concatenate([first, flipped(first[of], 6, rng)])[:n])
     return found[0], found[1]
-
-
-def unique_values(n, *, skewed=False, seed=0):
-    """Unique values in random order, about n."""
-    pairs = np.unique(np.stack(random_hashes(n, skewed=skewed, seed=seed), axis=1), axis=0)
-    pairs = np.random.default_rng(seed).permutation(pairs)
-    return Values(pairs[:, 0].copy(), pairs[:, 1].copy())
-
-
-def near_by_brute_force(values, radius):
-    """The set of (i, j), i < j, of near values."""
-    i, j = np.triu_indices(len(values), 1)
-    near = values.near(i, j, radius)
-    return set(zip(i[near].tolist(), j[near].tolist(), strict=True))
 
 
 def images(phash, dhash, *, ok=None, hashed=None, sha256=None, pixels=None):

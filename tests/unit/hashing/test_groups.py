@@ -6,8 +6,19 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hundredfold.hashing.domain.groups import Images, group
-from tests.unit.hashing.hash_values import clustered_images, images, random_hashes
+from hundredfold.hashing.domain.groups import Groups, Judgements
+from hundredfold.hashing.domain.near import near_pairs
+from hundredfold.hashing.domain.stars.pairs import image_pairs
+from hundredfold.hashing.domain.stars.spill import Spill
+from hundredfold.hashing.domain.stars.table import table
+from tests.unit.hashing.hash_values import (
+    Images,
+    clustered_images,
+    flipped,
+    group,
+    images,
+    random_hashes,
+)
 
 radii = st.integers(0, 10)
 
@@ -77,11 +88,22 @@ def test_grouping_the_representatives_again_changes_nothing(some, radius):
     assert group(permuted(some, centres), radius).copies == 0
 
 
-@given(clustered_images(), radii, st.integers(0, 30))
+def by_definition(some, radius):
+    """The best of those left stands for itself and all that are near to it, again and again."""
+    of = np.full(len(some.ok), -1)
+    for row in sorted(np.flatnonzero(some.hashed), key=lambda row: better(some, row)):
+        if of[row] < 0:
+            near = some.hashed & (of < 0)
+            near &= np.bitwise_count(some.phash ^ some.phash[row]) <= radius
+            near &= np.bitwise_count(some.dhash ^ some.dhash[row]) <= radius
+            of[near] = row
+    return of.tolist()
+
+
+@given(clustered_images(), radii)
 @settings(deadline=None)
-def test_groups_do_not_depend_on_how_many_pairs_fit_into_memory(some, radius, most_pairs):
-    few = group(some, radius, most_pairs=most_pairs)
-    assert few.representative.tolist() == group(some, radius).representative.tolist()
+def test_groups_are_those_of_the_definition(some, radius):
+    assert group(some, radius).representative.tolist() == by_definition(some, radius)
 
 
 def test_a_chain_of_small_steps_is_not_one_group():
@@ -128,3 +150,96 @@ def test_images_without_hashes_are_copies_of_equal_bytes_only():
 def test_no_images_are_no_groups():
     groups = group(images([], []), 4)
     assert (groups.copies, groups.representatives) == (0, 0)
+
+
+def test_two_images_that_people_said_are_the_same_are_one_group_with_all_that_is_near_to_either():
+    far = 2**40 - 1
+    some = images([0, 1, far, far ^ 1, 7 << 60], [0, 0, far, far, 0])
+    said = Judgements(same=np.array([[0, 2]]))
+    assert group(some, 2, judgements=said).representative.tolist() == [0, 0, 0, 0, 4]
+
+
+def test_two_images_that_people_said_are_not_the_same_are_never_in_one_group():
+    some = images([0, 1, 2, 1], [0] * 4, sha256=[1, 2, 3, 2])
+    said = Judgements(apart=np.array([[0, 1]]), equal=np.array([[0, 0], [1, 1], [3, 1]]))
+    assert group(some, 2, judgements=said).representative.tolist() == [0, 1, 0, 1]
+
+
+def test_two_copies_of_one_image_that_are_not_the_same_are_kept_apart():
+    some = images([0, 1, 2], [0] * 3)
+    said = Judgements(apart=np.array([[1, 2]]), equal=np.array([[1, 0], [2, 1]]))
+    assert group(some, 2, judgements=said).representative.tolist() == [0, 0, 2]
+
+
+def test_images_of_equal_hashes_are_kept_apart_when_people_say_so():
+    some = images([5] * 4, [6] * 4)
+    said = Judgements(apart=np.array([[0, 2]]), equal=np.array([[0, 0], [2, 1]]))
+    assert group(some, 0, judgements=said).representative.tolist() == [0, 0, 2, 0]
+
+
+def test_not_the_same_wins_over_the_same():
+    said = Judgements(
+        same=np.array([[0, 1], [1, 2]]),
+        apart=np.array([[0, 2]]),
+        equal=np.array([[0, 0], [2, 1]]),
+    )
+    found = group(images([0, 2**20 - 1, 2**60], [0, 1, 2]), 0, judgements=said)
+    assert found.representative.tolist() == [0, 0, 2]
+
+
+def test_who_is_to_be_kept_stands_for_the_group():
+    some = images([0, 1, 1, 7 << 30], [0] * 4)
+    said = Judgements(keep=np.array([2, 1, 3, 99]))
+    found = group(some, 2, judgements=said)
+    assert found.representative.tolist() == [2, 2, 2, 3]
+    assert found.distance.tolist() == [1, 0, 0, 0]
+
+
+def test_judgements_of_images_that_are_not_there_say_nothing():
+    some = images([0, 1], [0, 0], ok=[True, False])
+    said = Judgements(same=np.array([[0, 1], [0, 7]]), apart=np.array([[0, 1]]))
+    assert group(some, 2, judgements=said).representative.tolist() == [0, -1]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 10))
+@settings(deadline=None, max_examples=20)
+def test_very_many_images_of_one_hash_are_joined_by_the_other(seed, radius):
+    rng = np.random.default_rng(seed)
+    phash = rng.choice(np.array([0, 1, 2**30 - 1], np.uint64), 90)
+    dhash = flipped(rng.choice(np.array([5, 2**50 - 1], np.uint64), 90), 5, rng)
+    values = np.unique(np.stack([phash, dhash], axis=1), axis=0)
+    images = table(*(np.ascontiguousarray(side) for side in values.T))
+    near = list(near_pairs(np.unique(phash), radius))
+    found = [
+        {int(pair) for block in pairs for pair in block.tolist()}
+        for pairs in (
+            image_pairs(images, near, radius, near_pairs, most_product=product)
+            for product in (4, 1 << 20)
+        )
+    ]
+    assert found[0] == found[1]
+
+
+def test_pairs_that_do_not_fit_into_memory_are_read_in_order_all_the_same(tmp_path):
+    rng = np.random.default_rng(1)
+    better = np.minimum(rng.integers(0, 90_000, 5000), rng.integers(0, 90_000, 5000))
+    better[:2000] = 77  # one image is near to very many
+    pairs = (better.astype(np.uint64) << np.uint64(32)) | np.arange(5000, dtype=np.uint64)
+    spill = Spill(tmp_path, 0, 90_000, most_pairs=10)
+    for block in np.array_split(pairs, 7):
+        spill.add(block)
+    found = np.concatenate([block.copy() for block in spill.in_order()])
+    assert sorted(found.tolist()) == sorted(pairs.tolist())
+    assert (np.diff((found >> np.uint64(32)).astype(np.int64)) >= 0).all()
+    assert not list(tmp_path.glob("**/*.pairs"))
+
+
+def test_pairs_that_are_not_confirmed_make_no_group():
+    some = images([0, 1, 3], [0] * 3)
+    found = group(some, 1, confirm=lambda pairs: (pairs != [0, 1]).any(axis=1))
+    assert found.representative.tolist() == [0, 1, 1]
+
+
+def test_a_copy_counts_and_a_representative_does_too():
+    groups = Groups(np.array([0, 0, -1, 3]), np.zeros(4, np.uint8))
+    assert (groups.copies, groups.representatives) == (1, 2)

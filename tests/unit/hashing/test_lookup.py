@@ -1,22 +1,20 @@
 """Looking an image up among those of a collection."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hundredfold.hashing.domain.lookup import copies_of
-from tests.unit.hashing.hash_values import clustered_images, images
+from hundredfold.hashing.domain.lookup import with_equal
+from tests.unit.hashing.hash_values import clustered_images, images, lookup_index, random_hashes
 
 
 def looked_up(some, phash, dhash, *, sha256=999, radius=2, most=100):
-    rows, distances = copies_of(
-        some,
-        np.uint64(phash),
-        np.uint64(dhash),
-        np.full(4, sha256, np.uint64),
-        radius=radius,
-        most=most,
-    )
+    index = lookup_index(some)
+    phash, dhash = (np.array([value], np.uint64) for value in (phash, dhash))
+    found = index.near(phash, dhash, radius=radius, most=most)
+    equal = index.equal(np.full(4, sha256, np.uint64))
+    rows, distances = with_equal(found, [equal], most=most).of(0)
     return rows.tolist(), distances.tolist()
 
 
@@ -39,15 +37,45 @@ def test_broken_images_and_their_zero_hashes_are_not_found():
     assert looked_up(images([0], [0], ok=[False], sha256=[5]), 0, 0, sha256=5) == ([], [])
 
 
-@given(clustered_images(), st.integers(0, 10))
+def by_brute_force(some, phash, dhash, radius, most):
+    distance = np.bitwise_count(some.phash ^ phash)
+    near = some.hashed & (distance <= radius)
+    if dhash is not None:
+        near &= np.bitwise_count(some.dhash ^ dhash) <= radius
+    rows = np.flatnonzero(near)
+    return rows[np.lexsort((rows, distance[rows]))][:most].tolist()
+
+
+@given(clustered_images(), st.integers(0, 10), st.sampled_from([1, 3, 100]))
 @settings(deadline=None)
-def test_every_image_finds_itself_and_all_near_ones(some, radius):
-    for row in np.flatnonzero(some.ok)[:5]:
-        near = (
-            some.ok
-            & (np.bitwise_count(some.phash ^ some.phash[row]) <= radius)
-            & (np.bitwise_count(some.dhash ^ some.dhash[row]) <= radius)
-        )
-        found, _ = looked_up(some, some.phash[row], some.dhash[row], radius=radius)
-        assert sorted(found) == np.flatnonzero(near).tolist()
-        assert row in found
+def test_every_image_finds_itself_and_all_near_ones(some, radius, most):
+    index = lookup_index(some)
+    for dhash in (some.dhash, None):
+        found = index.near(some.phash, dhash, radius=radius, most=most)
+        for row in range(len(some.ok)):
+            other = None if dhash is None else dhash[row]
+            expected = by_brute_force(some, some.phash[row], other, radius, most)
+            assert found.of(row)[0].tolist() == expected
+
+
+@pytest.mark.parametrize("radius", [0, 3, 6, 10])
+def test_very_many_images_are_looked_up_by_longer_parts(radius):
+    phash, dhash = random_hashes(600_000, seed=5)
+    some = images(phash, dhash)
+    found = lookup_index(some).near(phash[-20:], dhash[-20:], radius=radius, most=9)
+    for place in range(20):
+        row = len(phash) - 20 + place
+        expected = by_brute_force(some, phash[row], dhash[row], radius, 9)
+        assert found.of(place)[0].tolist() == expected
+
+
+def test_a_million_copies_of_one_image_are_one_entry():
+    some = images([3] * 1_000_000, [4] * 1_000_000)
+    assert looked_up(some, 1, 4, most=3) == ([0, 1, 2], [1, 1, 1])
+
+
+def test_who_could_not_be_hashed_finds_nothing():
+    found = lookup_index(images([0], [0])).near(
+        np.zeros(2, np.uint64), np.zeros(2, np.uint64), radius=0, most=5
+    )
+    assert with_equal(found, [None, found.rows[:0]], most=5).starts.tolist() == [0, 0, 1]

@@ -25,6 +25,7 @@ from hundredfold.labels.domain.fold import Fold
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.catalog import Catalog
 from hundredfold.labels.store.database import open_database
+from hundredfold.labels.store.pairs import JudgedPairs
 from hundredfold.labels.store.reading import LedgerDamaged
 from hundredfold.labels.store.records import Records
 from hundredfold.labels.store.snapshots import SnapshotDiffers, Snapshots
@@ -62,7 +63,13 @@ def open_ledger(store: ArtifactStore, tmp_path: Path) -> Iterator[Callable[[], L
         def start() -> Ledger:
             records = Records(open_database(f"sqlite:///{tmp_path}/labels.sqlite3"))
             stack.callback(records.close)
-            return Ledger(records, Snapshots(store), Catalog(store), snapshot_every=EVERY)
+            return Ledger(
+                records,
+                Snapshots(store),
+                Catalog(store),
+                JudgedPairs(store),
+                snapshot_every=EVERY,
+            )
 
         yield start
 

@@ -38,11 +38,13 @@ from hundredfold.labels.domain.audit import Audit, AuditState
 from hundredfold.labels.domain.event import Event, EventKind, Judgement, Verdict
 from hundredfold.labels.domain.page import Lease, Page, PageKind
 from hundredfold.labels.drawing import Wanted
+from hundredfold.labels.late import Late
 from hundredfold.labels.leasing import Leasing
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.audits import AuditStore
 from hundredfold.labels.store.catalog import Catalog
 from hundredfold.labels.store.database import open_database
+from hundredfold.labels.store.pairs import JudgedPairs
 from hundredfold.labels.store.queue import Queue
 from hundredfold.labels.store.records import Records
 from hundredfold.labels.store.snapshots import Snapshots
@@ -76,6 +78,7 @@ class Machine(RuleBasedStateMachine):
         self.offered = 0
         self.requests = 0
         self.held: dict[int, Lease] = {}
+        self.ran_out: set[int] = set()
         self.tokens: list[int] = []
         self.acknowledged: dict[str, int] = {}
         self.asked: set[str] = set()
@@ -86,12 +89,15 @@ class Machine(RuleBasedStateMachine):
         )
         self.queue = Queue(self.redis_url)
         catalog, snapshots = Catalog(self.store), Snapshots(self.store)
-        self.ledger = Ledger(self.records, snapshots, catalog, snapshot_every=SNAPSHOT_EVERY)
+        judged = JudgedPairs(self.store)
+        self.ledger = Ledger(
+            self.records, snapshots, catalog, judged, snapshot_every=SNAPSHOT_EVERY
+        )
         drawn = AuditStore(self.store)
         self.audits = Audits(self.ledger, drawn)
         self.auditor = Auditor(self.ledger, self.audits, drawn)
         self.leasing = Leasing(self.ledger, self.queue, self.audits)
-        self.answers = Answers(self.ledger)
+        self.answers = Answers(self.ledger, Late(self.ledger, self.audits))
 
     def teardown(self) -> None:
         if hasattr(self, "records"):
@@ -151,19 +157,40 @@ class Machine(RuleBasedStateMachine):
         self.asked.add(decision.request_id)
         asker = Asker(lease.annotator)
         if lease.token not in self.held:
-            with pytest.raises(Conflict):
-                self.answers.submit(BIRDS, asker, decision)
-            return multiple()
-        seq, replayed = self.answers.submit(BIRDS, asker, decision)
-        assert not replayed
+            return self.submit_late(lease, decision)
+        taken = self.answers.submit(BIRDS, asker, decision)
+        assert (taken.replayed, taken.left_out.size) == (False, 0)
         del self.held[lease.token]
-        self.acknowledged[decision.request_id] = seq
-        return decision, lease.annotator, seq
+        self.acknowledged[decision.request_id] = taken.seq
+        return decision, lease.annotator, taken.seq
+
+    def submit_late(self, lease: Lease, decision: Decision) -> Any:
+        """What nobody else has or has answered is taken, once; of a lease that ran out, not of one given back."""
+        judged = np.concatenate([each.rows for each in decision.judgements])
+        with self.ledger.fold(BIRDS) as fold:
+            done = fold.by_people if lease.page.audit_id else fold.done
+            free = set(judged[~done(judged)].tolist())
+        free -= {row for other in self.held.values() for row in other.page.rows.tolist()}
+        if not lease.page.audit_id:
+            free -= set(self.audits.open_rows(BIRDS)[0].tolist())
+        try:
+            taken = self.answers.submit(BIRDS, Asker(lease.annotator), decision)
+        except Conflict:
+            plain = lease.page.kind is PageKind.CLUSTER
+            assert not (free and plain and lease.token in self.ran_out), "an answer is lost"
+            return multiple()
+        assert lease.token in self.ran_out, "a second answer, or to what was given back"
+        self.ran_out.remove(lease.token)
+        said = set(judged.tolist()) - set(taken.left_out.tolist())
+        assert said <= free, "an image is decided twice"
+        self.acknowledged[decision.request_id] = taken.seq
+        return decision, lease.annotator, taken.seq
 
     @rule(what=answered)
     def submit_again(self, what: tuple[Decision, str, int]) -> None:
         decision, who, seq = what
-        assert self.answers.submit(BIRDS, Asker(who), decision) == (seq, True)
+        taken = self.answers.submit(BIRDS, Asker(who), decision)
+        assert (taken.seq, taken.replayed) == (seq, True)
 
     @rule(target=leases, who=PEOPLE, again=st.booleans(), back=st.integers(0, 3))
     def undo(self, who: str, again: bool, back: int) -> Any:
@@ -255,6 +282,7 @@ class Machine(RuleBasedStateMachine):
         with self.records.reading(BIRDS) as reading:
             active = {lease.token for lease in reading.active_leases()}
         assert active <= self.held.keys()
+        self.ran_out |= self.held.keys() - active
         self.held = {token: self.held[token] for token in active}
 
     @rule()

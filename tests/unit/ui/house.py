@@ -81,6 +81,14 @@ class Services:
                 )
             )
 
+    def expire(self, token: int) -> None:
+        """Wait until a lease has run out: five seconds, the shortest there is."""
+        self.client.labels.renew(COLLECTION, [token], ttl_seconds=5)
+        with connect(self.servers["labels"].address) as channel:
+            labels = labels_pb2_grpc.LabelsServiceStub(channel)
+            request = labels_pb2.ReconcileRequest(collection=COLLECTION)
+            wait_for(lambda: labels.Reconcile(request).expired_leases)
+
 
 @contextmanager
 def services(folder: Path, *, ingest: bool = True) -> Iterator[Services]:

@@ -125,9 +125,14 @@ def thumbs_offsets(part: int) -> str:
 # --- hashing ------------------------------------------------------------------------------------
 
 
+def all_hashes(collection_: str) -> str:
+    """The folder of all kinds of hash of a collection."""
+    return f"{collection(collection_)}/hashes"
+
+
 def hashes(collection_: str, algorithm: str) -> str:
     """The folder of one kind of hash, such as `phash-exact-1`."""
-    return f"{collection(collection_)}/hashes/{_checked(_RUN, algorithm, 'algorithm')}"
+    return f"{all_hashes(collection_)}/{_checked(_RUN, algorithm, 'algorithm')}"
 
 
 def hashes_part(part: int) -> str:
@@ -150,11 +155,40 @@ def duplicates_latest(collection_: str) -> str:
     return f"{collection(collection_)}/duplicates/latest.json"
 
 
+NEAR_VALUES = "near.npy"
+"""uint64 [p, 2]: the pairs of pHash values that are 1 to radius bits apart, from which a later run goes on; only where they are not too many."""
+
 REPRESENTATIVE = "representative.npy"
 """int64 [N]: of each row the row that represents it, itself if it is one, -1 if it is not "ok"."""
 
 DUPLICATE_DISTANCE = "distance.npy"
 """uint8 [N]: bits between the pHash of a row and that of its representative."""
+
+PAIRS = "pairs.npy"
+"""int64 [p, 2], the left row the smaller one: pairs of representatives that look alike and that a person is to judge, the likeliest copies first; only where there are any."""
+
+PAIR_DISTANCE = "pair_distance.npy"
+"""uint8 [p]: bits between the pHashes of each pair, at most 64."""
+
+
+def leaks(collection_: str, run: str) -> str:
+    """The folder of one FindLeaks run; its manifest has {"sides": [names], "counts": [from][to]}."""
+    return f"{collection(collection_)}/leaks/{check_run(run, 'leaks')}"
+
+
+def leaks_latest(collection_: str) -> str:
+    """JSON {"run": id} of the newest FindLeaks run that is complete."""
+    return f"{collection(collection_)}/leaks/latest.json"
+
+
+LEAK_ROWS = "rows.npy"
+"""int64 [m, 2]: images that have a copy on another side, and the nearest such copy, the nearest pairs first."""
+
+LEAK_SIDES = "sides.npy"
+"""uint8 [m, 2]: the side of each."""
+
+LEAK_DISTANCE = "distance.npy"
+"""uint8 [m]: bits between their pHashes."""
 
 
 # --- embedding ----------------------------------------------------------------------------------
@@ -337,8 +371,13 @@ def label_snapshot(seq: int) -> str:
 
 
 def label_state(seq: int) -> str:
-    """npz: what else the fold needs to go on after event `seq`: unsure_rows int64 [u], unsure_given int64 [u], refused int64 [m] (row << 32 | class it is not of), contradicted int64 [c] (the same, of labels given in spite of that), undone int64 [k], recent int64 [r, 2] (Unix second, labels given), actors str [p], people int64 [p, 7] (decisions, images, microseconds, planted, found, kicked, corrected), scalars int64 [4] (seq, cleared, decisions, microseconds)."""
+    """npz: what else the fold needs to go on after event `seq`: unsure_rows int64 [u], unsure_given int64 [u], refused int64 [m] (row << 32 | class it is not of), contradicted int64 [c] (the same, of labels given in spite of that), undone int64 [k], recent int64 [r, 2] (Unix second, labels given), actors str [p], people int64 [p, 7] (decisions, images, microseconds, planted, found, kicked, corrected), pairs int64 [q, 3] (smaller row << 31 | larger row, verdict, seq), kept int64 [k, 2] (row that stands for others, seq), pair_microseconds int64, scalars int64 [4] (seq, cleared, decisions, microseconds)."""
     return f"snapshot-{seq:012d}.state.npz"
+
+
+def pair_judgements(collection_: str) -> str:
+    """npz: what people say of pairs of images, the newest word on each pair; pairs that they were unsure of are left out. left int64 [n], right int64 [n], same bool [n] (whether they show the same picture), left < right, ascending; keep int64 [k]: images that are to stand for what they are the same as, the newest choice first; seq int64: the event up to which it was read. Labels writes it when a judgement or what takes one back is in the ledger, and again within a minute when that failed; it is absent before the first one."""
+    return f"{collection(collection_)}/pairs/judgements.npz"
 
 
 def audit(collection_: str, audit_id: str) -> str:

@@ -1,12 +1,14 @@
 """What the client hands out: plain, frozen, free of gRPC and protobuf."""
 
 from hundredfold.client.types.catalog import Collection, Image, LabelClass, Schema
+from hundredfold.client.types.hashes import Algorithm, ImageHashes
 from hundredfold.client.types.index import (
     Assignment,
     Cluster,
     DuplicateGroup,
     DuplicateGroups,
     Found,
+    Leaks,
     Map,
 )
 from hundredfold.client.types.labels import (
@@ -18,10 +20,11 @@ from hundredfold.client.types.labels import (
     Event,
     Labels,
     Progress,
+    Taken,
     Undone,
 )
 from hundredfold.client.types.loop import BackboneRound, Forecast, Loop
-from hundredfold.client.types.pages import Judgement, Lease, Page, PageKind, Rows, Verdict
+from hundredfold.client.types.pages import Judgement, Lease, Page, PageKind, Pairs, Rows, Verdict
 from hundredfold.client.types.review import Flag, Selection, UndoneMany, UndoPreview
 from hundredfold.client.types.runs import Run, RunFile
 from hundredfold.client.types.training import (
@@ -35,6 +38,7 @@ from hundredfold.client.types.training import (
 
 __all__ = [
     "MODEL_ORIGIN",
+    "Algorithm",
     "Annotator",
     "Assignment",
     "Audit",
@@ -51,15 +55,18 @@ __all__ = [
     "Found",
     "Head",
     "Image",
+    "ImageHashes",
     "Judgement",
     "LabelClass",
     "Labels",
+    "Leaks",
     "Lease",
     "Loop",
     "Map",
     "Model",
     "Page",
     "PageKind",
+    "Pairs",
     "Predictions",
     "Progress",
     "Rows",
@@ -70,6 +77,7 @@ __all__ = [
     "SpaceComparison",
     "SpaceQuality",
     "Suspicious",
+    "Taken",
     "UndoPreview",
     "Undone",
     "UndoneMany",

@@ -36,6 +36,31 @@ class DuplicateGroups:
 
 
 @dataclass(frozen=True)
+class Leaks:
+    """Images that have a copy on another side, the nearest first, and how many there are in all.
+
+    Attributes:
+        leaks: the run.
+        sides: tags, or two collections.
+        count: images in all.
+        rows: int64 [n].
+        others: int64 [n], the nearest copy of each, a row of the collection of its side.
+        distances: uint8 [n], bits.
+        row_sides: uint8 [n], a place in `sides`.
+        other_sides: uint8 [n].
+    """
+
+    leaks: str
+    sides: tuple[str, ...]
+    count: int
+    rows: Rows
+    others: Rows
+    distances: NDArray[np.uint8]
+    row_sides: NDArray[np.uint8]
+    other_sides: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
 class Cluster:
     """One cluster: `medoid` is the row nearest to its centre.
 

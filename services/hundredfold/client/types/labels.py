@@ -16,6 +16,7 @@ class Event:
 
     `counts` is known of listed events alone: it was not taken back. An UNDO_MANY took `undone_events` back, those
     of `selection`. A FLAG is on `flagged_rows`; `comment` is plain text that a person wrote: never markup.
+    In PAIRS so many `pairs` were judged, and `kept_rows` chosen to stand for what they are the same as.
     """
 
     seq: int
@@ -34,6 +35,16 @@ class Event:
     selection: Selection | None = None
     comment: str = ""
     flagged_rows: Rows = field(default_factory=no_rows)
+    pairs: int = 0
+    kept_rows: Rows = field(default_factory=no_rows)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of an answer: its event, and the images it says nothing of as others had them, int64 [k]."""
+
+    seq: int
+    left_out: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -163,7 +174,8 @@ class Progress:
     """How far the work is: `total = labelled + unsure + leased + ready + pool`.
 
     Where an image may be of several classes these count pairs of an image and a class; `images` and
-    `images_labelled`, of which every class is known, count images there as everywhere.
+    `images_labelled`, of which every class is known, count images there as everywhere. Pairs of images that people
+    judged, or are to judge, and the seconds spent on them count apart.
     """
 
     total: int
@@ -181,3 +193,6 @@ class Progress:
     labels_by_class: Mapping[int, int] = field(default_factory=dict)
     images: int = 0
     images_labelled: int = 0
+    pairs_judged: int = 0
+    pairs_open: int = 0
+    pair_seconds: float = 0.0

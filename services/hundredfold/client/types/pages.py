@@ -18,6 +18,7 @@ class PageKind(enum.StrEnum):
     AUDIT = "AUDIT"
     REVIEW = "REVIEW"
     PICKED = "PICKED"
+    PAIR = "PAIR"
 
 
 def no_rows() -> Rows:
@@ -31,7 +32,8 @@ class Page:
 
     `rows` int64 [n], `second` int32 [n] (class ids) and `probability` float32 [n] may be empty.
     `planted` int64 [k] are odd images put there to see whether they are found: in events, never in a
-    lease. `audit_id` is that of an AUDIT page; empty for the random stream.
+    lease. `audit_id` is that of an AUDIT page; empty for the random stream. A PAIR page asks of each
+    pair of `rows` and `others` int64 [n] whether both show the same picture, `probability` is that.
     """
 
     page_id: str
@@ -45,6 +47,7 @@ class Page:
     score: float
     planted: Rows = field(default_factory=no_rows)
     audit_id: str = ""
+    others: Rows = field(default_factory=no_rows)
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,29 @@ class Verdict(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Judgement:
-    """One verdict on some images of a page; `class_id` is 0 with UNSURE."""
+    """One verdict on some images of a page; `class_id` is 0 with UNSURE.
+
+    Of pairs of images `others` int64 [n] are the right ones, `class_id` is 0 and IS means the same picture.
+    """
 
     class_id: int
     verdict: Verdict
     rows: Rows
+    others: Rows = field(default_factory=no_rows)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What people say of pairs of images, the newest word on each, all of one seq.
+
+    `rows` int64 [n] is the image with the smaller row of each pair, `others` int64 [n] the other one,
+    `verdicts` the word on each, `seqs` int64 [n] the event that gave it. `kept_rows` int64 [k] are to
+    stand for what they are the same as, the newest choice first.
+    """
+
+    seq: int
+    rows: Rows
+    others: Rows
+    verdicts: tuple[Verdict, ...]
+    seqs: NDArray[np.int64]
+    kept_rows: Rows

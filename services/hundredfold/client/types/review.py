@@ -12,11 +12,11 @@ class Selection:
     """Which events: either `seqs`, or all that count and meet every criterion that is set.
 
     Attributes:
-        seqs: these, at most 10,000 decisions, imports and certificates.
+        seqs: these, at most 10,000 decisions, imports, certificates and judgements of pairs.
         actor: of this one.
         since: from this moment on, Unix seconds.
         until: before this moment, Unix seconds.
-        kinds: of these: DECISION, IMPORT, CERTIFICATE; empty = all three.
+        kinds: of these: DECISION, IMPORT, CERTIFICATE, PAIRS; empty = all four.
         head_seq: up to this event: that of a preview, so that just what it said is undone.
     """
 
@@ -33,7 +33,8 @@ class UndoPreview:
     """What taking a selection back would do; `labels_gone` and `labels_back` are by class.
 
     `images` were judged in `events`; the image of a label that goes has none then, or one of `labels_back`.
-    Negatives are pairs of an image and a class that it is known not to be of.
+    Negatives are pairs of an image and a class that it is known not to be of; `pairs_gone` and `pairs_back`
+    are pairs of images of which what people say goes, or comes back.
     """
 
     head_seq: int
@@ -45,6 +46,8 @@ class UndoPreview:
     negatives_back: int
     unsure_gone: int
     unsure_back: int
+    pairs_gone: int = 0
+    pairs_back: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.hashing.domain.join import Hashes, Indices
+from hundredfold.hashing.domain.arrays import Hashes, Indices
 
 
 @dataclass(frozen=True)

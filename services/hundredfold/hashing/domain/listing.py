@@ -1,12 +1,12 @@
-"""Groups of copies as a list to page through."""
+"""Groups of copies, and copies across sides, as lists to page through."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hundredfold.hashing.domain.arrays import Indices
 from hundredfold.hashing.domain.groups import Groups
-from hundredfold.hashing.domain.join import Indices
 
 
 @dataclass(frozen=True)
@@ -71,3 +71,22 @@ class GroupList:
         begin, size = int(self._begins[place]), int(self._sizes[place])
         some = slice(begin, begin + min(size, most))
         return Listed(int(self._of[place]), self._copies[some], self._distances[some], size)
+
+
+@dataclass(frozen=True)
+class LeakList:
+    """Images that have a copy on another side, the nearest first.
+
+    Attributes:
+        rows: int64 [m, 2], the row of each and of its nearest copy.
+        sides_of: uint8 [m, 2], their sides.
+        distances: uint8 [m], bits of the pHash.
+        sides: the names of the sides.
+        counts: how many images of each side have a copy on each other one: [from][to].
+    """
+
+    rows: Indices
+    sides_of: NDArray[np.uint8]
+    distances: NDArray[np.uint8]
+    sides: list[str]
+    counts: list[list[int]]

@@ -1,41 +1,277 @@
-"""Which images of a collection one more image is a copy of."""
+"""Which images of a collection one more image is a copy of: multi-index hashing.
+
+After Norouzi, Punjani and Fleet, "Fast exact search in Hamming space with multi-index hashing" (2012).
+The pHash is cut into parts with radii rho_i, sum(rho_i + 1) = radius + 1 over those parts that are used.
+Two hashes within the radius differ in at most rho_i bits in at least one part, else they would differ in
+radius + 1 bits or more. So it is enough to look, in each part, at the images whose part differs in at
+most rho_i bits from that of the query; the first part in which it does is the one that tells an image.
+
+Images with the same two hashes are one entry, so that a million copies cost as much as one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.hashing.domain.groups import Images
-from hundredfold.hashing.domain.join import Indices
+from hundredfold.hashing.domain.arrays import Hashes, Indices
+from hundredfold.hashing.domain.near.compiling import compiled, inlined
+
+_FEW_ENTRIES = 1 << 19
+"""Fewer entries have four parts of 16 bits, others three of 21 or 22, which take more memory."""
 
 
-def copies_of(
-    images: Images,
-    phash: np.uint64,
-    dhash: np.uint64,
-    sha256: NDArray[np.uint64],
-    *,
+@dataclass(frozen=True)
+class Found:
+    """What was found for q queries.
+
+    Attributes:
+        rows: int64 [m], of one query after the other, the nearest first and then by number.
+        distances: uint8 [m], bits of the pHash; 0 for equal bytes.
+        starts: int64 [q + 1], where the rows of each query begin.
+    """
+
+    rows: Indices
+    distances: NDArray[np.uint8]
+    starts: Indices
+
+    def of(self, query: int) -> tuple[Indices, NDArray[np.uint8]]:
+        """Rows and distances of one query."""
+        some = slice(int(self.starts[query]), int(self.starts[query + 1]))
+        return self.rows[some], self.distances[some]
+
+
+@inlined
+def _bits(value: Any) -> Any:
+    value -= (value >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    value = (value & np.uint64(0x3333333333333333)) + (
+        (value >> np.uint64(2)) & np.uint64(0x3333333333333333)
+    )
+    value = (value + (value >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((value * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@compiled("void(uint64[::1], uint64, uint64, int64[::1], uint32[::1])")
+def _sort_part(
+    phash: Hashes, shift: Any, mask: Any, starts: Indices, entries: NDArray[np.uint32]
+) -> None:
+    for value in phash:
+        starts[np.int64((value >> shift) & mask) + 1] += 1
+    for k in range(len(starts) - 1):
+        starts[k + 1] += starts[k]
+    free = starts[:-1].copy()
+    for i in range(len(phash)):
+        key: Any = np.int64((phash[i] >> shift) & mask)
+        entries[free[key]] = i
+        free[key] += 1
+
+
+@inlined
+def _insert(
+    rows: Indices, distances: NDArray[np.uint8], n: int, most: int, row: Any, distance: Any
+) -> int:
+    """Put a row into the best `n` so far, of `most`; the new `n`, or -1 when it is worse than all."""
+    if n == most:
+        if (distance, row) >= (np.int64(distances[n - 1]), rows[n - 1]):
+            return -1
+        n -= 1
+    at = n
+    while at > 0 and (np.int64(distances[at - 1]), rows[at - 1]) > (distance, row):
+        rows[at], distances[at] = rows[at - 1], distances[at - 1]
+        at -= 1
+    rows[at], distances[at] = row, distance
+    return n + 1
+
+
+@compiled(
+    "int64(uint64, uint64, boolean, int64, int64, uint64[::1], uint64[::1], uint32[::1], uint32[::1],"
+    " uint64[::1], uint64[::1], int64[::1], int64[::1], uint32[::1], int64[::1], uint64[::1],"
+    " int64[::1], uint8[::1])"
+)
+def _search(
+    phash: Any,
+    dhash: Any,
+    both: bool,
     radius: int,
     most: int,
-) -> tuple[Indices, NDArray[np.uint8]]:
-    """Rows that are ok and have the same bytes, or both hashes within the radius.
+    phashes: Hashes,
+    dhashes: Hashes,
+    row_starts: NDArray[np.uint32],
+    row_of: NDArray[np.uint32],
+    shifts: Hashes,
+    masks: Hashes,
+    radii: Indices,
+    starts: Indices,
+    entries: NDArray[np.uint32],
+    flip_starts: Indices,
+    flips: Hashes,
+    rows: Indices,
+    distances: NDArray[np.uint8],
+) -> int:
+    """Fill rows and distances with the best; how many."""
+    n = 0
+    begin: Any = 0
+    for part in range(len(shifts)):
+        key = (phash >> shifts[part]) & masks[part]
+        for f in range(flip_starts[part], flip_starts[part + 1]):
+            bucket = begin + np.int64(key ^ flips[f])
+            for k in range(starts[bucket], starts[bucket + 1]):
+                i = np.int64(entries[part * len(phashes) + k])
+                differing = phash ^ phashes[i]
+                distance: Any = _bits(differing)
+                if distance > radius or (both and _bits(dhash ^ dhashes[i]) > radius):
+                    continue
+                told = False
+                for earlier in range(part):
+                    some = (differing >> shifts[earlier]) & masks[earlier]
+                    told = told or _bits(some) <= radii[earlier]
+                if told:
+                    continue
+                for r in range(row_starts[i], row_starts[i + 1]):
+                    kept = _insert(rows, distances, n, most, np.int64(row_of[r]), distance)
+                    if kept < 0:
+                        break
+                    n = kept
+        begin += np.int64(masks[part]) + 2
+    return n
+
+
+class LookUpIndex:
+    """The images of a collection, to be found by their hashes or bytes. Safe for threads.
+
+    Memory: 4 bytes an image, and 28 to 32 an image with hashes of its own.
 
     Args:
-        images: the collection.
-        phash: of the one image.
-        dhash: of the one image.
-        sha256: uint64 [4], of its encoded bytes.
-        radius: 0 to 10 bits.
-        most: how many rows to return at most.
-
-    Returns:
-        Rows int64 [n], nearest first and then by number, and the bits in which the pHash differs
-        uint8 [n], 0 for equal bytes.
+        phash: uint64 [h], of images with hashes that tell them from others.
+        dhash: uint64 [h].
+        rows: uint32 [h], their rows, ascending.
+        bare: int64 [b], ascending, rows that are ok and have no such hashes.
+        bare_digest: uint64 [b, 4], sha256 of their bytes.
     """
-    bits = np.bitwise_count(images.phash ^ phash)
-    near = np.flatnonzero(images.hashed & (bits <= radius))
-    near = near[np.bitwise_count(images.dhash[near] ^ dhash) <= radius]
-    same = np.flatnonzero(images.ok & (images.sha256[:, 0] == sha256[0]))
-    same = same[(images.sha256[same] == sha256).all(axis=1)]
-    rows = np.union1d(near, same)
-    distances = np.where(np.isin(rows, same), 0, bits[rows]).astype(np.uint8)
-    nearest = np.argsort(distances, kind="stable")[:most]
-    return rows[nearest], distances[nearest]
+
+    def __init__(
+        self,
+        phash: Hashes,
+        dhash: Hashes,
+        rows: NDArray[np.uint32],
+        bare: Indices,
+        bare_digest: Hashes,
+    ) -> None:
+        order = np.lexsort((dhash, phash))  # stable: rows of an entry ascend
+        phash, dhash, self._row_of = phash[order], dhash[order], rows[order]
+        new = np.ones(len(order), np.bool_)
+        new[1:] = (phash[1:] != phash[:-1]) | (dhash[1:] != dhash[:-1])
+        first = np.flatnonzero(new)
+        self._phash, self._dhash = phash[first], dhash[first]
+        self._row_starts = np.append(first, len(order)).astype(np.uint32)
+        self._sizes = _part_sizes(len(first))
+        self._shifts = np.cumsum([0, *self._sizes[:-1]]).astype(np.uint64)
+        self._masks = np.array([(1 << size) - 1 for size in self._sizes], np.uint64)
+        self._starts, self._entries = self._sorted()
+        self._bare_order = np.argsort(bare_digest[:, 0], kind="stable")
+        self._bare, self._bare_digest = bare[self._bare_order], bare_digest[self._bare_order]
+
+    def near(self, phash: Hashes, dhash: Hashes | None, *, radius: int, most: int) -> Found:
+        """Rows whose hashes are both within the radius of those of each query.
+
+        Args:
+            phash: uint64 [q].
+            dhash: uint64 [q]; None = the pHash decides alone.
+            radius: 0 to 10 bits.
+            most: rows of a query.
+        """
+        radii = _radii(len(self._sizes), radius)
+        flip_starts, flips = _flips(self._sizes, radii)
+        rows, distances = np.empty(most, np.int64), np.empty(most, np.uint8)
+        found: list[tuple[Indices, NDArray[np.uint8]]] = []
+        for place in range(len(phash)):
+            n = _search(
+                phash[place], phash[place] if dhash is None else dhash[place], dhash is not None,
+                radius, most, self._phash, self._dhash, self._row_starts, self._row_of,
+                self._shifts, self._masks, np.array(radii), self._starts, self._entries,
+                flip_starts, flips, rows, distances,
+            )  # fmt: skip
+            found.append((rows[:n].copy(), distances[:n].copy()))
+        return _concatenated(found)
+
+    def equal(self, digest: Hashes) -> Indices:
+        """Rows without hashes that have these bytes, by their sha256 uint64 [4]; ascending."""
+        words = self._bare_digest[:, 0]
+        begin = int(np.searchsorted(words, digest[0], "left"))
+        end = int(np.searchsorted(words, digest[0], "right"))
+        same = (self._bare_digest[begin:end] == digest).all(axis=1)
+        return np.sort(self._bare[begin:end][same])
+
+    def _sorted(self) -> tuple[Indices, NDArray[np.uint32]]:
+        """Of each part where the entries of each key begin, and the entries by key."""
+        n = len(self._phash)
+        starts = np.zeros(sum((1 << size) + 1 for size in self._sizes), np.int64)
+        entries = np.empty(n * len(self._sizes), np.uint32)
+        begin = 0
+        for part, size in enumerate(self._sizes):
+            end = begin + (1 << size) + 1
+            some = entries[part * n : (part + 1) * n]
+            _sort_part(self._phash, self._shifts[part], self._masks[part], starts[begin:end], some)
+            begin = end
+        return starts, entries
+
+
+def with_equal(found: Found, equal: Iterable[Indices | None], *, most: int) -> Found:
+    """What was found, and rows of equal bytes at distance 0.
+
+    Args:
+        found: by hashes.
+        equal: int64 of each query; None = it has no hashes, and what was found is none of it.
+        most: rows of a query.
+    """
+    return _concatenated(
+        [_merged(*found.of(query), rows, most) for query, rows in enumerate(equal)]
+    )
+
+
+def _merged(
+    rows: Indices, distances: NDArray[np.uint8], equal: Indices | None, most: int
+) -> tuple[Indices, NDArray[np.uint8]]:
+    if equal is None:
+        return rows[:0], distances[:0]
+    if not len(equal):
+        return rows, distances
+    rows = np.concatenate([rows, equal])
+    distances = np.concatenate([distances, np.zeros(len(equal), np.uint8)])
+    order = np.lexsort((rows, distances))[:most]
+    return rows[order], distances[order]
+
+
+def _concatenated(found: list[tuple[Indices, NDArray[np.uint8]]]) -> Found:
+    rows = [np.empty(0, np.int64), *(each for each, _ in found)]
+    distances = [np.empty(0, np.uint8), *(each for _, each in found)]
+    starts = np.cumsum([len(each) for each in rows])
+    return Found(np.concatenate(rows), np.concatenate(distances), starts.astype(np.int64))
+
+
+def _part_sizes(entries: int) -> tuple[int, ...]:
+    return (16, 16, 16, 16) if entries < _FEW_ENTRIES else (22, 21, 21)
+
+
+def _radii(parts: int, radius: int) -> tuple[int, ...]:
+    """Bits of each part, -1 = not used: sum(rho_i + 1) = radius + 1."""
+    return tuple((radius + 1 - part + parts - 1) // parts - 1 for part in range(parts))
+
+
+@cache
+def _flips(sizes: tuple[int, ...], radii: tuple[int, ...]) -> tuple[Indices, Hashes]:
+    """Of each part where its numbers with at most rho bits begin, and these numbers."""
+    found = [
+        [
+            sum(1 << bit for bit in bits)
+            for n in range(rho + 1)
+            for bits in combinations(range(size), n)
+        ]
+        for size, rho in zip(sizes, radii, strict=True)
+    ]
+    starts = np.cumsum([0, *map(len, found)]).astype(np.int64)
+    return starts, np.array([flip for some in found for flip in some], np.uint64)

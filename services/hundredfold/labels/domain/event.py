@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hundredfold.labels.domain.page import NO_ROWS, Ids, Page, Rows
+from hundredfold.labels.domain.page import NO_ROWS, Ids, Mask, Page, Rows, pair_keys
 
 
 class Verdict(enum.IntEnum):
@@ -30,9 +30,10 @@ class EventKind(enum.IntEnum):
     UNDO_MANY = 7
     FLAG = 8
     UNFLAG = 9
+    PAIRS = 10
 
 
-JUDGING = frozenset({EventKind.DECISION, EventKind.IMPORT, EventKind.CERTIFICATE})
+JUDGING = frozenset({EventKind.DECISION, EventKind.IMPORT, EventKind.CERTIFICATE, EventKind.PAIRS})
 """The kinds that have judgements."""
 
 IMPORTED, CERTIFIED = 0, 127
@@ -41,17 +42,34 @@ IMPORTED, CERTIFIED = 0, 127
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """One verdict on some images.
+    """One verdict on some images, or on some pairs of images.
 
     Attributes:
-        class_id: the class meant; 0 with UNSURE.
-        verdict: what is said.
-        rows: int64 [n]: of which images, each once.
+        class_id: the class meant; 0 with UNSURE, and of pairs.
+        verdict: what is said; of pairs IS = the same picture.
+        rows: int64 [n]: of which images, each once; of pairs the left one of each.
+        others: int64 [n]: of pairs the right one of each; else [0].
     """
 
     class_id: int
     verdict: Verdict
     rows: Rows
+    others: Rows = field(default_factory=lambda: NO_ROWS)
+
+    @property
+    def of_pairs(self) -> bool:
+        """Whether it is on pairs."""
+        return self.others.size > 0
+
+    @property
+    def about(self) -> Rows:
+        """What it is on, int64 [n]: its rows, or the `pair_keys` of its pairs."""
+        return pair_keys(self.rows, self.others) if self.of_pairs else self.rows
+
+    def only(self, kept: Mask) -> "Judgement":
+        """The same on those of a mask [n]."""
+        others = self.others[kept] if self.of_pairs else self.others
+        return replace(self, rows=self.rows[kept], others=others)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,15 +81,15 @@ class Draft:
         actor: who does it.
         request_id: the caller's id of the write.
         body: sha256 of what the caller asked, so that the same id with another body is noticed.
-        page: DECISION: the page answered, as it was shown.
-        judgements: DECISION, IMPORT and CERTIFICATE: what is said.
-        seconds: DECISION: seconds it took the person.
+        page: DECISION, and PAIRS if it answers one: the page answered, as it was shown.
+        judgements: DECISION, IMPORT, CERTIFICATE and PAIRS: what is said.
+        seconds: DECISION and PAIRS: seconds it took the person.
         undone_seq: UNDO: the event that no longer counts.
         token: DECISION: the lease answered; UNDO: the lease given again; else 0.
         details: AUDIT and CERTIFICATE: what they are about, as JSON; `audit_id` among it. UNDO_MANY: what
             was asked. FLAG and UNFLAG: see `flag`.
         rows: int64 [n]. UNDO_MANY: the events that no longer count, ascending; FLAG: the images; UNFLAG:
-            the flags that are done with.
+            the flags that are done with; PAIRS: the images that are to stand for what they are the same as.
     """
 
     kind: EventKind

@@ -10,6 +10,7 @@ import numpy as np
 
 from hundredfold.labels.domain.copies import Copies
 from hundredfold.labels.domain.event import JUDGING, Event, EventKind, Standing
+from hundredfold.labels.domain.likeness import Likeness
 from hundredfold.labels.domain.page import NO_ROWS, Rows
 from hundredfold.labels.domain.people import Counts, counts_of, from_table, table
 from hundredfold.labels.domain.schema import Schema
@@ -44,6 +45,8 @@ class Folding(ABC):
         decisions: decisions that count.
         microseconds: what people spent on them.
         people: who decided, and what each did.
+        likeness: what is said of pairs of images.
+        pair_microseconds: what people spent on that, `microseconds` not counted.
     """
 
     def __init__(self) -> None:
@@ -67,7 +70,7 @@ class Folding(ABC):
 
     @abstractmethod
     def _judge(self, event: Event) -> Change:
-        """Let an event that judges count."""
+        """Let an event that judges images count."""
 
     @abstractmethod
     def _empty(self) -> None:
@@ -124,6 +127,8 @@ class Folding(ABC):
         self.decisions, self.microseconds = state.decisions, state.microseconds
         self._recent = dict(state.recent.tolist())
         self.people = from_table(state.actors, state.people)
+        self.likeness = Likeness.of(state.pairs, state.kept)
+        self.pair_microseconds = state.pair_microseconds
         return self
 
     def _bookkeeping(self) -> dict[str, Any]:
@@ -138,6 +143,9 @@ class Folding(ABC):
             "recent": np.array(sorted(self._recent.items()), np.int64).reshape(-1, 2),
             "actors": actors,
             "people": people,
+            "pairs": self.likeness.table(),
+            "kept": self.likeness.kept(),
+            "pair_microseconds": self.pair_microseconds,
         }
 
     def _forget(self, cleared: int) -> None:
@@ -147,9 +155,14 @@ class Folding(ABC):
         self.decisions = 0
         self.microseconds = 0
         self.people.clear()
+        self.likeness = Likeness()
+        self.pair_microseconds = 0
 
     def _count(self, event: Event) -> None:
-        change = self._judge(event)
+        if event.kind is EventKind.PAIRS:
+            change = Change(*self.likeness.judge(event))
+        else:
+            change = self._judge(event)
         self._spend(event, +1)
         self._window[event.seq] = event, change
         self._window_rows += len(change.touched)
@@ -183,6 +196,8 @@ class Folding(ABC):
         return bool((same & goes[order][:-1] & ~goes[order][1:]).any())
 
     def _spend(self, event: Event, sign: int) -> None:
+        if event.kind is EventKind.PAIRS:
+            self.pair_microseconds += sign * round(event.seconds * 1e6)
         if event.kind is not EventKind.DECISION:
             return
         counts = counts_of(event)

@@ -7,7 +7,7 @@ from hundredfold.labels.domain import progress as counting
 from hundredfold.labels.domain.class_view import ClassView
 from hundredfold.labels.domain.copies import Copies
 from hundredfold.labels.domain.fold import Fold
-from hundredfold.labels.domain.page import Mask, Page
+from hundredfold.labels.domain.page import Mask, Page, PageKind
 from hundredfold.labels.domain.pair_fold import PairFold
 from hundredfold.labels.domain.progress import Outside, Progress
 from hundredfold.labels.domain.schema import Schema
@@ -41,7 +41,9 @@ def audited(fold: AnyFold, class_id: int, schema: Schema) -> Fold | ClassView:
 
 
 def still_open(fold: AnyFold, page: Page, schema: Schema, audit_id: str) -> Mask:
-    """Which images of a page are still to be shown: bool [n]; see `asking`."""
+    """Which images, or pairs, of a page are still to be shown: bool [n]; see `asking`."""
+    if page.kind is PageKind.PAIR:
+        return fold.likeness.still_open(page)
     if page.several != isinstance(fold, PairFold):
         # It was put into the queue before the schema said which kind of collection it is.
         return np.zeros(len(page.rows), np.bool_)
@@ -58,7 +60,9 @@ def pickable(fold: AnyFold, page: Page, schema: Schema, *, relabel: bool) -> Mas
 
 
 def open_again(fold: AnyFold, page: Page, schema: Schema, seq: int) -> Mask:
-    """Which images of a page can be shown again when its event is taken back: bool [n]."""
+    """Which images, or pairs, of a page can be shown again when its event is taken back: bool [n]."""
+    if page.kind is PageKind.PAIR:
+        return fold.likeness.open_again(page, seq)
     if isinstance(fold, PairFold):
         return pair_asking.open_again(fold, page, schema, seq)
     return asking.open_again(fold, page, schema, seq)

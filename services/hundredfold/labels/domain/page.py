@@ -12,6 +12,7 @@ Ids: TypeAlias = npt.NDArray[np.int32]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
 CELL_SHIFT = 32
+PAIR_SHIFT = 31
 
 NO_ROWS: Rows = np.empty(0, np.int64)
 NO_IDS: Ids = np.empty(0, np.int32)
@@ -23,6 +24,21 @@ def cells(rows: Rows, class_id: int) -> Rows:
     return (rows << CELL_SHIFT) | class_id if class_id else rows
 
 
+def pair_keys(left: Rows, right: Rows) -> Rows:
+    """int64 [n]: a number for each pair of rows [n], the same whichever of them is the left one."""
+    return (np.minimum(left, right) << PAIR_SHIFT) | np.maximum(left, right)
+
+
+def pair_rows(keys: Rows) -> tuple[Rows, Rows]:
+    """The smaller and the larger row, int64 [n] each, of `pair_keys` [n]."""
+    return keys >> PAIR_SHIFT, keys & ((1 << PAIR_SHIFT) - 1)
+
+
+def pair_cells(keys: Rows) -> Rows:
+    """See `Page.cells`: of `pair_keys` [n]; negative, so that they are no cells of images."""
+    return ~keys
+
+
 class PageKind(enum.IntEnum):
     """What a page asks; the numbers are those of the API."""
 
@@ -32,6 +48,7 @@ class PageKind(enum.IntEnum):
     AUDIT = 4
     REVIEW = 5
     PICKED = 6
+    PAIR = 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,10 +58,10 @@ class Page:
     Attributes:
         page_id: unique in its collection.
         kind: what is asked.
-        rows: int64 [n], in the order they are shown.
+        rows: int64 [n], in the order they are shown; PAIR: the left image of each pair, which may repeat.
         class_id: the class asked about (VERIFY, AUDIT, REVIEW) or likely (CLUSTER, PICKED); 0 for none.
         second: int32 [n] or [0]: the next likely class of each.
-        probability: float32 [n] or [0].
+        probability: float32 [n] or [0]; PAIR: that the two are the same picture.
         model: the head that arranged it, or "".
         cluster: `run/number`, or "".
         score: pages with a higher one are handed out first.
@@ -52,6 +69,7 @@ class Page:
         audit_id: AUDIT: whose sample it shows, or "" for the random stream.
         several: whether its images may be of other classes too.
         own: whether who holds it picked its images himself: it never goes into the queue.
+        others: PAIR: int64 [n], the right image of each pair; else [0].
     """
 
     page_id: str
@@ -67,14 +85,23 @@ class Page:
     audit_id: str = ""
     several: bool = False
     own: bool = False
+    others: Rows = field(default_factory=lambda: NO_ROWS)
 
     @property
     def cells(self) -> Rows:
         """What it asks about, int64 [n]: its rows; with several classes an image row << 32 | class.
 
-        No cell is on two leased pages, so an image may be on pages of several classes.
+        Of pairs a negative number each. No cell is on two leased pages, so an image may be on pages of
+        several classes, and on those of pairs besides.
         """
+        if self.kind is PageKind.PAIR:
+            return pair_cells(self.pairs)
         return (self.rows << CELL_SHIFT) | self.class_id if self.several else self.rows
+
+    @property
+    def pairs(self) -> Rows:
+        """The `pair_keys` of a page of pairs: int64 [n]."""
+        return pair_keys(self.rows, self.others)
 
     @property
     def asked(self) -> Mask:
@@ -91,6 +118,7 @@ class Page:
             second=self.second[kept] if self.second.size else self.second,
             probability=self.probability[kept] if self.probability.size else self.probability,
             planted=self.planted[np.isin(self.planted, self.rows[kept])],
+            others=self.others[kept] if self.others.size else self.others,
         )
 
 

@@ -36,6 +36,9 @@ class Progress:
         human_seconds: what people spent on decisions that count.
         images: images to label, of which every class may be asked about.
         images_labelled: those of which every class is known.
+        pairs_judged: pairs of images that people said something of.
+        pairs_open: pairs that wait to be judged.
+        pair_seconds: what people spent on pairs; in `human_seconds` it is not.
     """
 
     total: int
@@ -53,6 +56,9 @@ class Progress:
     human_seconds: float
     images: int
     images_labelled: int
+    pairs_judged: int = 0
+    pairs_open: int = 0
+    pair_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

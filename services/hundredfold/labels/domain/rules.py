@@ -9,7 +9,7 @@ import numpy as np
 from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.chassis.requests import check_between
 from hundredfold.labels.domain.event import JUDGING, Judgement, Verdict
-from hundredfold.labels.domain.page import Page, PageKind, Rows
+from hundredfold.labels.domain.page import NO_ROWS, Page, PageKind, Rows, pair_keys
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.domain.state import MOST_ROWS
 from hundredfold.labels.domain.undoing import Selection
@@ -19,6 +19,7 @@ MOST_TEXT = 200
 MOST_SECONDS = 86_400.0
 MOST_JUDGEMENTS = 1_000
 MOST_PAGE_ROWS = 1_024
+MOST_PAIRS = 4_096
 MOST_COMMENT = 1_000
 MOST_SEQS = 10_000
 MOST_FLAGS = 1_000
@@ -74,12 +75,12 @@ def comment(text: str) -> str:
     return text.strip()
 
 
-def picked(rows: Rows, in_collection: int) -> Rows:
+def picked(rows: Rows, in_collection: int, field: str = "rows") -> Rows:
     """Images that a person picked, int64 [n], of a collection of so many rows."""
     if not 1 <= len(rows) <= MOST_PAGE_ROWS or _repeats(rows):
-        raise InvalidArgument(f"rows are 1 to {MOST_PAGE_ROWS} images, each once", field="rows")
+        raise InvalidArgument(f"{field} are 1 to {MOST_PAGE_ROWS} images, each once", field=field)
     if rows.min() < 0 or rows.max() >= min(in_collection, MOST_ROWS):
-        raise InvalidArgument("a row is not in the collection", field="rows")
+        raise InvalidArgument("a row is not in the collection", field=field)
     return rows
 
 
@@ -108,7 +109,8 @@ def selection(chosen: Selection) -> Selection:
         raise InvalidArgument("a selection names seqs, or a criterion", field="selection")
     if not set(wanted.kinds) <= JUDGING:
         raise InvalidArgument(
-            "only decisions, imports and certificates can be selected", field="selection.kinds"
+            "only decisions, imports, certificates and judgements of pairs can be selected",
+            field="selection.kinds",
         )
     return chosen
 
@@ -124,6 +126,8 @@ def judgements(said: Sequence[Judgement]) -> tuple[Judgement, ...]:
     """What is said of a page: no image is called two things at once."""
     if len(said) > MOST_JUDGEMENTS:
         raise _bad(f"there must be at most {MOST_JUDGEMENTS} judgements")
+    if any(each.of_pairs for each in said):
+        return judgements_of_pairs(said)
     for each in said:
         _one(each)
     _no_row_twice(said, Verdict.IS, "an image is given two classes")
@@ -136,8 +140,49 @@ def judgements(said: Sequence[Judgement]) -> tuple[Judgement, ...]:
     return tuple(said)
 
 
+def judgements_of_pairs(said: Sequence[Judgement]) -> tuple[Judgement, ...]:
+    """What is said of pairs: no pair is called two things at once."""
+    for each in said:
+        if each.class_id:
+            raise _bad("class_id is 0 where pairs are judged")
+        if len(each.rows) != len(each.others):
+            raise _bad("others is the right image of each pair")
+        if each.rows.size and min(each.rows.min(), each.others.min()) < 0:
+            raise _bad("a row is negative")
+        if each.rows.size and max(each.rows.max(), each.others.max()) >= MOST_ROWS:
+            raise _bad("a row is out of bounds")
+        if (each.rows == each.others).any():
+            raise _bad("an image is paired with itself")
+    if _repeats(_pairs(said)):
+        raise _bad("a pair is judged twice")
+    return tuple(said)
+
+
+def judged(said: Sequence[Judgement], in_collection: int) -> tuple[Judgement, ...]:
+    """What a person says of pairs of a collection of so many rows, without a page."""
+    checked = judgements_of_pairs(said)
+    rows = np.concatenate([NO_ROWS, *(np.concatenate([p.rows, p.others]) for p in checked)])
+    if not 2 <= len(rows) <= 2 * MOST_PAIRS:
+        raise _bad(f"there must be 1 to {MOST_PAIRS} pairs")
+    if rows.max() >= in_collection:
+        raise _bad("a row is not in the collection")
+    return checked
+
+
+def kept(rows: Rows, in_collection: int) -> Rows:
+    """Images that are to stand for others, of a collection of so many rows."""
+    return picked(rows, in_collection, "kept_rows") if rows.size else rows
+
+
 def on_page(said: Sequence[Judgement], page: Page) -> None:
-    """Every image judged is on the page."""
+    """Every image judged, or every pair, is on the page."""
+    pairs = page.kind is PageKind.PAIR
+    if any(each.of_pairs != pairs for each in said if each.rows.size):
+        raise _bad("a page of pairs takes judgements of pairs, others take none")
+    if pairs:
+        if not np.isin(_pairs(said), page.pairs).all():
+            raise _bad(f"a pair is not on page {page.page_id}")
+        return
     for each in said:
         strange = each.rows[~np.isin(each.rows, page.rows)]
         if strange.size:
@@ -146,7 +191,8 @@ def on_page(said: Sequence[Judgement], page: Page) -> None:
 
 def in_schema(said: Sequence[Judgement], schema: Schema) -> None:
     """Every class named is one of the schema."""
-    unknown = schema.unknown(each.class_id for each in said if each.verdict is not Verdict.UNSURE)
+    named = (p for p in said if p.verdict is not Verdict.UNSURE and not p.of_pairs)
+    unknown = schema.unknown(each.class_id for each in named)
     if unknown:
         raise _bad(f"class {unknown[0]} is not in the schema")
 
@@ -171,6 +217,10 @@ def page(offered: Page, rows: int) -> Page:
         each.size not in (0, len(offered.rows)) for each in (offered.second, offered.probability)
     ):
         raise _bad_page("second and probability have one element an image, or none")
+    if (offered.kind is PageKind.PAIR) != (offered.others.size > 0):
+        raise _bad_page("a page of pairs has others, and no other page")
+    if offered.kind is PageKind.PAIR:
+        return _page_of_pairs(offered, rows)
     if (
         _repeats(offered.rows)
         or offered.rows.min() < 0
@@ -205,7 +255,24 @@ def pages_of_pairs(offered: Sequence[Page], schema: Schema) -> list[Page]:
     unknown = schema.unknown(each.class_id for each in offered if each.class_id)
     if unknown:
         raise _bad_page(f"class {unknown[0]} is not in the schema")
-    return [replace(each, several=True) for each in offered]
+    return [each if each.kind is PageKind.PAIR else replace(each, several=True) for each in offered]
+
+
+def _page_of_pairs(offered: Page, rows: int) -> Page:
+    if len(offered.others) != len(offered.rows):
+        raise _bad_page("others is the right image of each pair")
+    if offered.class_id or offered.planted.size or offered.cluster or offered.second.size:
+        raise _bad_page("a page of pairs asks about no class and no cluster")
+    every = np.concatenate([offered.rows, offered.others])
+    if every.min() < 0 or every.max() >= min(rows, MOST_ROWS):
+        raise _bad_page(f"rows of page {offered.page_id} are not in the collection")
+    if (offered.rows == offered.others).any() or _repeats(offered.pairs):
+        raise _bad_page(f"pairs of page {offered.page_id} repeat or are of one image")
+    return offered
+
+
+def _pairs(said: Sequence[Judgement]) -> Rows:
+    return _joined([pair_keys(each.rows, each.others) for each in said if each.of_pairs])
 
 
 def _one(said: Judgement) -> None:

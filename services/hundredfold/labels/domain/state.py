@@ -42,6 +42,9 @@ class FoldState:
         recent: int64 [r, 2]: Unix second and labels given by decisions in it.
         actors: str [p], ascending: who decided.
         people: int64 [p, 7]: what each did, see `Counts`.
+        pairs: int64 [q, 3], ascending: what is said of pairs, see `Likeness.table`.
+        kept: int64 [k, 2]: what is to stand for others, see `Likeness.kept`.
+        pair_microseconds: what people spent on pairs.
     """
 
     seq: int
@@ -60,6 +63,9 @@ class FoldState:
     recent: npt.NDArray[np.int64]
     actors: npt.NDArray[np.str_]
     people: npt.NDArray[np.int64]
+    pairs: npt.NDArray[np.int64]
+    kept: npt.NDArray[np.int64]
+    pair_microseconds: int
 
     def same_as(self, other: "FoldState") -> bool:
         """Whether both hold the same."""

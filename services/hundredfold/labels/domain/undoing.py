@@ -1,9 +1,10 @@
 """Taking many events back: which ones, and what changes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from hundredfold.labels.domain.event import EventKind
 from hundredfold.labels.domain.page import CELL_SHIFT, Rows
@@ -53,6 +54,8 @@ class Difference:
         negatives_back: such pairs that are known then only.
         unsure_gone: images set aside now and not then.
         unsure_back: images set aside then and not now.
+        pairs_gone: pairs of which what is said now is not said then.
+        pairs_back: pairs of which what is said then is not said now.
     """
 
     labels_gone: Mapping[int, int]
@@ -61,6 +64,26 @@ class Difference:
     negatives_back: int
     unsure_gone: int
     unsure_back: int
+    pairs_gone: int = 0
+    pairs_back: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known at one moment: the labels, and what is said of pairs, see `Likeness.table`."""
+
+    labels: Labels
+    pairs: npt.NDArray[np.int64]
+
+
+def changes(now: Known, then: Known) -> Difference:
+    """What changes from `now` to `then`."""
+    said_now, said_then = _verdicts(now.pairs), _verdicts(then.pairs)
+    return replace(
+        difference(now.labels, then.labels),
+        pairs_gone=len(_only(said_now, said_then)),
+        pairs_back=len(_only(said_then, said_now)),
+    )
 
 
 def difference(now: Labels, then: Labels) -> Difference:
@@ -73,6 +96,11 @@ def difference(now: Labels, then: Labels) -> Difference:
         unsure_gone=len(_only(_unsure(now), _unsure(then))),
         unsure_back=len(_only(_unsure(then), _unsure(now))),
     )
+
+
+def _verdicts(table: npt.NDArray[np.int64]) -> Rows:
+    """A number for each pair and what is said of it; it may wrap around, and stays one to one."""
+    return np.asarray(4 * table[:, 0] + table[:, 1])
 
 
 def _only(keys: Rows, others: Rows) -> Rows:

@@ -10,18 +10,21 @@ from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.chassis.requests import check_request_id
 from hundredfold.chassis.runs_servicer import run_message
 from hundredfold.chassis.server import Mount
+from hundredfold.chassis.tensors import pack
 from hundredfold.labels.answers import Answers, Decision
 from hundredfold.labels.auditing import Auditor
 from hundredfold.labels.audits import Audits
 from hundredfold.labels.domain import rules
 from hundredfold.labels.domain.copies import Projection, inherited_pairs
 from hundredfold.labels.flagging import Flags
+from hundredfold.labels.late import Late
 from hundredfold.labels.leasing import Leasing
 from hundredfold.labels.ledger import Ledger
+from hundredfold.labels.pairing import Pairing
 from hundredfold.labels.picking import Picking
 from hundredfold.labels.servicer import messages
 from hundredfold.labels.servicer.asking import asker, holder, may_know_planted, undoer
-from hundredfold.labels.servicer.review_servicer import ReviewServicer
+from hundredfold.labels.servicer.pairs_servicer import PairsServicer
 from hundredfold.labels.transfer import Transfer
 from hundredfold.labels.undoing import Undoing
 
@@ -29,7 +32,7 @@ MOST_TOKENS = 64
 MOST_PAGES = 256
 
 
-class LabelsServicer(ReviewServicer):
+class LabelsServicer(PairsServicer):
     """See labels.proto for what each call means."""
 
     def __init__(
@@ -45,10 +48,11 @@ class LabelsServicer(ReviewServicer):
         self._transfer = transfer
         self._audits = audits
         self._auditor = auditor
-        self._answers = Answers(ledger)
+        self._answers = Answers(ledger, Late(ledger, audits))
         self._picking = Picking(ledger, audits)
         self._undoing = Undoing(ledger)
         self._flags = Flags(ledger)
+        self._pairing = Pairing(ledger)
 
     def LeasePages(
         self, request: labels_pb2.LeasePagesRequest, context: grpc.ServicerContext
@@ -93,8 +97,10 @@ class LabelsServicer(ReviewServicer):
             rules.seconds(request.seconds),
         )
         collection = self._collection(request.collection)
-        seq, replayed = self._answers.submit(collection, holder(request.annotator), decision)
-        return labels_pb2.SubmitDecisionResponse(seq=seq, replayed=replayed)
+        taken = self._answers.submit(collection, holder(request.annotator), decision)
+        return labels_pb2.SubmitDecisionResponse(
+            seq=taken.seq, replayed=taken.replayed, left_out=pack(taken.left_out)
+        )
 
     def Undo(
         self, request: labels_pb2.UndoRequest, context: grpc.ServicerContext
@@ -159,7 +165,8 @@ class LabelsServicer(ReviewServicer):
         if len(request.pages) > MOST_PAGES:
             raise InvalidArgument(f"at most {MOST_PAGES} pages", field="pages")
         pages = [messages.page(each) for each in request.pages]
-        most = max((int(each.rows.max(initial=-1)) for each in pages), default=-1) + 1
+        every = [rows for each in pages for rows in (each.rows, each.others)]
+        most = max((int(rows.max(initial=-1)) for rows in every), default=-1) + 1
         rows = self._ledger.catalog.rows(collection, most)
         checked = rules.pages(pages, rows)
         schema = self._ledger.catalog.recent(collection)

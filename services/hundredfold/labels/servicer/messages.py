@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any, TypeVar, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from hundredfold.api.common.v1 import page_pb2, tensor_pb2
 from hundredfold.api.labels.v1 import labels_pb2
@@ -16,7 +17,17 @@ from hundredfold.labels.domain import rules
 from hundredfold.labels.domain.audit import Audit
 from hundredfold.labels.domain.copies import Projection
 from hundredfold.labels.domain.event import Event, EventKind, Judgement, Standing, Verdict
-from hundredfold.labels.domain.page import NO_IDS, NO_NUMBERS, NO_ROWS, Lease, Page, PageKind, Rows
+from hundredfold.labels.domain.likeness import pairs_judged
+from hundredfold.labels.domain.page import (
+    NO_IDS,
+    NO_NUMBERS,
+    NO_ROWS,
+    Lease,
+    Page,
+    PageKind,
+    Rows,
+    pair_rows,
+)
 from hundredfold.labels.domain.people import Counts
 from hundredfold.labels.domain.progress import Progress
 from hundredfold.labels.domain.state import Labels
@@ -43,6 +54,7 @@ def page(message: page_pb2.Page) -> Page:
         score=message.score,
         planted=_optional(message.planted, NO_ROWS, "pages.planted"),
         audit_id=message.audit_id,
+        others=_optional(message.others, NO_ROWS, "pages.others"),
     )
 
 
@@ -60,14 +72,17 @@ def page_message(page: Page, *, planted: bool) -> page_pb2.Page:
         score=page.score,
         planted=pack(page.planted) if planted and page.planted.size else None,
         audit_id=page.audit_id,
+        others=pack(page.others) if page.others.size else None,
     )
 
 
-def judgements(messages: Sequence[labels_pb2.Judgement]) -> tuple[Judgement, ...]:
-    """Read what is said of a page."""
+def judgements(
+    messages: Sequence[labels_pb2.Judgement], most_rows: int = rules.MOST_PAGE_ROWS
+) -> tuple[Judgement, ...]:
+    """Read what is said of a page, or of at most so many pairs in one judgement."""
     if len(messages) > rules.MOST_JUDGEMENTS:
         raise InvalidArgument(f"at most {rules.MOST_JUDGEMENTS} judgements", field="judgements")
-    return rules.judgements([_judgement(each) for each in messages])
+    return rules.judgements([_judgement(each, most_rows) for each in messages])
 
 
 def lease_message(lease: Lease) -> labels_pb2.Lease:
@@ -91,7 +106,8 @@ def event_message(
         stands: which events count, to say whether this one does.
     """
     asked = event.details.get("selection")
-    images = sum(len(each.rows) for each in event.judgements)
+    pairs = event.kind is EventKind.PAIRS
+    images = 0 if pairs else sum(len(each.rows) for each in event.judgements)
     whole = event.kind is EventKind.DECISION or images <= MOST_EVENT_ROWS
     return labels_pb2.Event(
         seq=event.seq,
@@ -111,6 +127,8 @@ def event_message(
         comment=str(event.details.get("comment", "")),
         flagged_rows=pack(event.rows) if event.kind is EventKind.FLAG else None,
         flag_seqs=event.rows.tolist() if event.kind is EventKind.UNFLAG else (),
+        pairs=pairs_judged(event) if pairs else 0,
+        kept_rows=pack(event.rows) if pairs and event.rows.size else None,
     )
 
 
@@ -180,6 +198,23 @@ def copy_pieces(projection: Projection, audited: Rows) -> Iterator[labels_pb2.Ge
         )
 
 
+def pair_pieces(
+    table: npt.NDArray[np.int64], kept: Rows, seq: int
+) -> Iterator[labels_pb2.GetPairsResponse]:
+    """Write what is said of pairs (`Likeness.table`), and what is to stand for others; at least one message."""
+    left, right = pair_rows(table[:, 0])
+    for begin in range(0, max(len(table), len(kept), 1), _PIECE_ROWS):
+        piece = slice(begin, begin + _PIECE_ROWS)
+        yield labels_pb2.GetPairsResponse(
+            seq=seq,
+            rows=pack(left[piece]),
+            others=pack(right[piece]),
+            verdicts=pack(table[piece, 1].astype(np.uint8)),
+            seqs=pack(np.ascontiguousarray(table[piece, 2])),
+            kept_rows=pack(kept[piece]),
+        )
+
+
 def progress_message(progress: Progress) -> labels_pb2.GetProgressResponse:
     """Write how far the work is."""
     return labels_pb2.GetProgressResponse(
@@ -198,6 +233,9 @@ def progress_message(progress: Progress) -> labels_pb2.GetProgressResponse:
         human_seconds=progress.human_seconds,
         images=progress.images,
         images_labelled=progress.images_labelled,
+        pairs_judged=progress.pairs_judged,
+        pairs_open=progress.pairs_open,
+        pair_seconds=progress.pair_seconds,
     )
 
 
@@ -260,9 +298,13 @@ def format_name(value: int) -> str:
     return labels_pb2.Format.Name(labels_pb2.Format.ValueType(value)).removeprefix("FORMAT_")
 
 
-def _judgement(message: labels_pb2.Judgement) -> Judgement:
+def _judgement(message: labels_pb2.Judgement, most_rows: int) -> Judgement:
     verdict = _enum(Verdict, message.verdict, "judgements.verdict")
-    return Judgement(message.class_id, verdict, rows(message.rows, "judgements.rows"))
+    found = rows(message.rows, "judgements.rows", most_rows)
+    if not message.others.data:
+        return Judgement(message.class_id, verdict, found)
+    others = rows(message.others, "judgements.others", most_rows)
+    return Judgement(message.class_id, verdict, found, others)
 
 
 def _judgement_message(judgement: Judgement) -> labels_pb2.Judgement:
@@ -270,12 +312,18 @@ def _judgement_message(judgement: Judgement) -> labels_pb2.Judgement:
         class_id=judgement.class_id,
         verdict=labels_pb2.Verdict.ValueType(judgement.verdict),
         rows=pack(judgement.rows),
+        others=pack(judgement.others) if judgement.of_pairs else None,
     )
 
 
-def rows(tensor: tensor_pb2.Tensor, field: str) -> Rows:
+def rows(tensor: tensor_pb2.Tensor, field: str, limit: int = rules.MOST_PAGE_ROWS) -> Rows:
     """Read the images of a page."""
-    return unpack(tensor, dtype=np.int64, ndim=1, field=field, limit=rules.MOST_PAGE_ROWS)
+    return unpack(tensor, dtype=np.int64, ndim=1, field=field, limit=limit)
+
+
+def optional_rows(tensor: tensor_pb2.Tensor, field: str) -> Rows:
+    """The same where there may be none."""
+    return _optional(tensor, NO_ROWS, field)
 
 
 def _optional(tensor: tensor_pb2.Tensor, absent: _Array, field: str) -> _Array:

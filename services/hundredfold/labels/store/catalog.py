@@ -4,6 +4,10 @@ import math
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.collections import (
@@ -14,12 +18,33 @@ from hundredfold.chassis.storage.collections import (
 )
 from hundredfold.chassis.storage.latest import latest
 from hundredfold.chassis.storage.manifest import Manifest
-from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.chassis.storage.store import ArtifactStore, damaged
 from hundredfold.labels.domain.copies import Copies
+from hundredfold.labels.domain.page import NO_ROWS, Rows, pair_keys
 from hundredfold.labels.domain.schema import Schema
 
 RECENT_SECONDS = 1.0
 """How soon a change of the parents of classes is seen by who leases."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alike:
+    """Pairs that a FindDuplicates run leaves to a person, the likeliest copies first.
+
+    Attributes:
+        left: int64 [p].
+        right: int64 [p].
+        keys: int64 [p]: their `pair_keys`.
+        distance: uint8 [p]: bits between their pHashes.
+    """
+
+    left: Rows
+    right: Rows
+    keys: Rows
+    distance: npt.NDArray[np.uint8]
+
+
+_NONE_ALIKE = Alike(NO_ROWS, NO_ROWS, NO_ROWS, np.empty(0, np.uint8))
 
 
 class Catalog:
@@ -35,6 +60,7 @@ class Catalog:
         self._schemas: dict[str, Schema] = {}
         self._read_at: dict[str, float] = {}
         self._rows: dict[str, int] = {}
+        self._alike: dict[str, tuple[str, Alike]] = {}
 
     def require(self, collection: str) -> str:
         """The name of a collection that is there; NotFound or InvalidArgument otherwise."""
@@ -88,6 +114,31 @@ class Catalog:
         """The groups of a FindDuplicates run."""
         manifest = Manifest.load(self._store, layout.duplicates(collection, run))
         return Copies(manifest.read_array(self._store, layout.REPRESENTATIVE, mmap=True))
+
+    def alike(self, collection: str) -> Alike:
+        """The pairs that the newest FindDuplicates run leaves to a person."""
+        run = self.duplicates(collection)
+        if not run:
+            return _NONE_ALIKE
+        manifest = Manifest.load(self._store, layout.duplicates(collection, run))
+        with self._lock:
+            known = self._alike.get(collection)
+        if known is None or known[0] != manifest.version:
+            known = manifest.version, _alike(self._store, manifest)
+            with self._lock:
+                self._alike[collection] = known
+        return known[1]
+
+
+def _alike(store: ArtifactStore, manifest: Manifest) -> Alike:
+    if layout.PAIRS not in manifest.entries:
+        return _NONE_ALIKE
+    pairs = manifest.read_array(store, layout.PAIRS)
+    distance = manifest.read_array(store, layout.PAIR_DISTANCE)
+    if pairs.shape != (len(distance), 2):
+        raise damaged(f"{manifest.folder}/{layout.PAIRS}", "not two rows and a distance a pair")
+    left, right = (np.ascontiguousarray(pairs[:, at]) for at in (0, 1))
+    return Alike(left, right, pair_keys(left, right), distance)
 
 
 def _schema(store: ArtifactStore, collection: str) -> Schema:

@@ -36,13 +36,13 @@ def content_to_bytes(draft: Draft) -> bytes:
     """Write what an event says: the page, the judgements, the seconds, the details and the rows."""
     head: dict[str, Any] = {
         "page": _page_head(draft.page) if draft.page else None,
-        "said": [[each.class_id, int(each.verdict)] for each in draft.judgements],
+        "said": [_judgement_head(each) for each in draft.judgements],
         "seconds": draft.seconds,
     }
     if draft.details:
         head["details"] = dict(draft.details)
     arrays = [*(_page_arrays(draft.page) if draft.page else ())]
-    arrays += [each.rows for each in draft.judgements]
+    arrays += [np.concatenate([each.rows, each.others]) for each in draft.judgements]
     # As with the parts of a page: what was written before there was such stays as it is.
     if draft.rows.size:
         arrays.append(draft.rows)
@@ -55,10 +55,7 @@ def content_from_bytes(data: bytes) -> dict[str, Any]:
     page = _page(head["page"], arrays[:3]) if head["page"] else None
     rest = arrays[3:] if page else arrays
     kinds = head["said"]
-    said = tuple(
-        Judgement(class_id, Verdict(verdict), each)
-        for (class_id, verdict), each in zip(kinds, rest[: len(kinds)], strict=True)
-    )
+    said = tuple(_judgement(of, each) for of, each in zip(kinds, rest[: len(kinds)], strict=True))
     (rows,) = rest[len(kinds) :] or (NO_ROWS,)
     return {
         "page": page,
@@ -76,7 +73,21 @@ def body_digest(parts: Mapping[str, Any], judgements: Sequence[Judgement] = ()) 
     digest = hashlib.sha256(head.encode())
     for each in judgements:
         digest.update(np.ascontiguousarray(each.rows, "<i8").tobytes())
+        digest.update(np.ascontiguousarray(each.others, "<i8").tobytes())
     return digest.digest()
+
+
+def _judgement_head(said: Judgement) -> list[int]:
+    # Of pairs a third number: of how many. What was written before there were such stays as it is.
+    pairs = [len(said.others)] if said.of_pairs else []
+    return [said.class_id, int(said.verdict), *pairs]
+
+
+def _judgement(head: Sequence[int], rows: npt.NDArray[Any]) -> Judgement:
+    class_id, verdict, *pairs = head
+    if not pairs:
+        return Judgement(class_id, Verdict(verdict), rows)
+    return Judgement(class_id, Verdict(verdict), rows[: pairs[0]], rows[pairs[0] :])
 
 
 def _page_head(page: Page) -> dict[str, Any]:
@@ -97,6 +108,8 @@ def _page_head(page: Page) -> dict[str, Any]:
         head["several"] = True
     if page.own:
         head["own"] = True
+    if page.others.size:
+        head["others"] = page.others.tolist()
     return head
 
 
@@ -106,8 +119,8 @@ def _page_arrays(page: Page) -> Arrays:
 
 def _page(head: Mapping[str, Any], arrays: Arrays) -> Page:
     rows, second, probability = arrays
-    planted = np.array(head.get("planted", ()), np.int64)
-    fields = {**head, "kind": PageKind(head["kind"]), "planted": planted}
+    listed = {name: np.array(head.get(name, ()), np.int64) for name in ("planted", "others")}
+    fields = {**head, "kind": PageKind(head["kind"]), **listed}
     return Page(rows=rows, second=second, probability=probability, **fields)
 
 

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Row, Select, select
 
-from hundredfold.labels.domain.event import Event, EventKind, Mark
-from hundredfold.labels.domain.page import Lease, LeaseState, Mask, Rows
+from hundredfold.labels.domain.event import JUDGING, Event, EventKind, Mark
+from hundredfold.labels.domain.page import NO_ROWS, Lease, LeaseState, Mask, Rows
 from hundredfold.labels.domain.undoing import Wanted
 from hundredfold.labels.store.codec import content_from_bytes, page_from_bytes
 from hundredfold.labels.store.tables import collections, events, leased_rows, leases
 
 NO_HASH = bytes(32)
 _MARKS = (EventKind.UNDO, EventKind.UNDO_MANY, EventKind.CLEAR)
-_JUDGES = (EventKind.DECISION, EventKind.IMPORT)
+_JUDGES = (EventKind.DECISION, EventKind.IMPORT, EventKind.PAIRS)
+_ANSWERS = (EventKind.DECISION, EventKind.PAIRS)
 _AUDITS = (EventKind.AUDIT, EventKind.CERTIFICATE)
 _FLAGS = (EventKind.FLAG, EventKind.UNFLAG)
 _CHAINED = tuple(column.name for column in events.c if column.name != "hash")
@@ -83,9 +84,10 @@ class Reading:
         return [_event(row) for row in self._all(found.order_by(order).limit(limit))]
 
     def judging(self, wanted: Wanted, after: int, limit: int) -> list[tuple[int, EventKind, str]]:
-        """Seq, kind and actor of at most `limit` of the events wanted after a seq, by seq."""
+        """Seq, kind and actor of at most `limit` of the events wanted after a seq that judge, by seq."""
         found = self._events(events.c.seq, events.c.kind, events.c.actor)
-        found = _meeting(found.where(events.c.seq > after), wanted)
+        found = found.where(events.c.seq > after, events.c.kind.in_(JUDGING))
+        found = _meeting(found, wanted)
         rows = self._all(found.order_by(events.c.seq).limit(limit))
         return [(row.seq, EventKind(row.kind), row.actor) for row in rows]
 
@@ -139,19 +141,19 @@ class Reading:
         return [_event(row) for row in self._all(found)]
 
     def judges(self, after: int) -> list[tuple[int, EventKind, str]]:
-        """Seq, kind and actor of the DECISION and IMPORT events after a seq."""
+        """Seq, kind and actor of the DECISION, IMPORT and PAIRS events after a seq."""
         found = self._events(events.c.seq, events.c.kind, events.c.actor).where(
             events.c.seq > after, events.c.kind.in_(_JUDGES)
         )
         return [(row.seq, EventKind(row.kind), row.actor) for row in self._all(found)]
 
     def decisions_of(self, actor: str, before: int, limit: int) -> list[int]:
-        """The seqs of an actor's decisions before a seq, newest first."""
+        """The seqs of an actor's decisions and judgements of pairs before a seq, newest first."""
         found = (
             self._events(events.c.seq)
             .where(
                 events.c.actor == actor,
-                events.c.kind == EventKind.DECISION,
+                events.c.kind.in_(_ANSWERS),
                 events.c.seq < before,
             )
             .order_by(events.c.seq.desc())
@@ -210,6 +212,15 @@ class Reading:
             leases.c.expires_at > self.now,
         )
         return {row.page_id for row in self._all(found)}
+
+    def skipped(self, annotator: str) -> Rows:
+        """The cells of the pages that somebody released, until their leases would have ended: int64 [n]."""
+        found = self._leases().where(
+            leases.c.state == LeaseState.RELEASED,
+            leases.c.annotator == annotator,
+            leases.c.expires_at > self.now,
+        )
+        return np.concatenate([NO_ROWS, *(_lease(row).page.cells for row in self._all(found))])
 
     def _of_collection(self, column: Any) -> int:
         found = select(column).where(collections.c.collection == self.collection)

@@ -2,7 +2,8 @@
 
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,9 @@ _ARRAYS = (
 )
 _OF_PAIRS = ("unsure_class_ids", "refused_given", "refused_origins")
 """What there is only where an image may be of several classes."""
+_OF_LIKENESS = {"pairs": (0, 3), "kept": (0, 2)}
+"""What snapshots did not have before pairs were judged, and the shape of none."""
+_SPENT = "pair_microseconds"
 _SCALARS = ("seq", "cleared", "decisions", "microseconds")
 
 _log = logging.getLogger("hundredfold.labels.snapshots")
@@ -111,8 +115,17 @@ class Snapshots:
                 given=table["seq"].to_numpy(),
                 origins=table["origin"].to_numpy(),
                 **{name: rest[name] for name in _arrays(of_pairs=of_pairs)},
+                **_likeness(rest),
+                pair_microseconds=int(rest[_SPENT]) if _SPENT in rest else 0,
                 **dict(scalars),
             )
+
+
+def _likeness(rest: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: rest[name] if name in rest else np.empty(none, np.int64)
+        for name, none in _OF_LIKENESS.items()
+    }
 
 
 def _names(seq: int) -> tuple[str, str]:
@@ -143,7 +156,9 @@ def _table(state: FoldState) -> pa.Table:
 
 def _rest(state: FoldState) -> bytes:
     out = io.BytesIO()
-    arrays = {name: getattr(state, name) for name in _arrays(of_pairs=isinstance(state, PairState))}
+    names = _arrays(of_pairs=isinstance(state, PairState))
+    arrays = {name: getattr(state, name) for name in (*names, *_OF_LIKENESS)}
+    arrays[_SPENT] = np.int64(state.pair_microseconds)
     scalars = np.array([getattr(state, name) for name in _SCALARS], np.int64)
     np.savez_compressed(out, scalars=scalars, **arrays)
     return out.getvalue()

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from hundredfold.labels.domain.event import Draft
+from hundredfold.labels.domain.event import Draft, EventKind
 from hundredfold.labels.domain.page import Lease, LeaseState, Page
 from hundredfold.labels.store.codec import content_to_bytes, page_to_bytes
 from hundredfold.labels.store.reading import Reading, chain_hash
@@ -26,6 +26,7 @@ class Writing(Reading):
 
     Attributes:
         head: the end of the ledger, this transaction's events included.
+        kinds: of the events that this transaction added.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Writing(Reading):
     ) -> None:
         super().__init__(connection, collection, clock)
         self.head = head
+        self.kinds: set[EventKind] = set()
 
     def append(self, draft: Draft) -> int:
         """Add an event; returns its seq."""
@@ -44,6 +46,7 @@ class Writing(Reading):
         values["hash"] = chain_hash(values)
         self.connection.execute(insert(events).values(values))
         self.head = Head(values["seq"], values["hash"])
+        self.kinds.add(draft.kind)
         self.connection.execute(
             update(collections)
             .where(collections.c.collection == self.collection)
@@ -78,6 +81,14 @@ class Writing(Reading):
             .values(state=state)
         )
         self.connection.execute(delete(leased_rows).where(leased_rows.c.token.in_(tokens)))
+
+    def answer_late(self, token: int) -> None:
+        """Take an EXPIRED lease to ANSWERED: there is no second answer to it."""
+        self.connection.execute(
+            update(leases)
+            .where(leases.c.token == token, leases.c.state == LeaseState.EXPIRED)
+            .values(state=LeaseState.ANSWERED)
+        )
 
     def renew(self, tokens: Sequence[int], expires_at: float) -> None:
         """Prolong leases."""

@@ -10,6 +10,7 @@ from hundredfold.chassis.holdout import in_stream, sample_share
 from hundredfold.selection.domain import clusters as cluster_pages
 from hundredfold.selection.domain import discovery as discovering
 from hundredfold.selection.domain import refining, regions, scheduler
+from hundredfold.selection.domain.alike import Alike, with_pairs
 from hundredfold.selection.domain.arranging import arrange
 from hundredfold.selection.domain.cleaning import Suspicious, doubtful, review_pages
 from hundredfold.selection.domain.clusters import Clusters
@@ -56,6 +57,7 @@ class Standing:
         without: parts of `PARTS` to leave out.
         families: the classes that have children.
         seeded: whether people are past the seed: the clusters only divide the space.
+        alike: pairs of images that wait to be judged.
     """
 
     pool: Pool
@@ -68,6 +70,7 @@ class Standing:
     families: Families = field(default_factory=Families)
     audited: Audited = field(default_factory=Audited)
     tried: bool = False
+    alike: Alike = field(default_factory=Alike)
 
     @property
     def total(self) -> int:
@@ -162,7 +165,15 @@ def _below_seeds(
         *scheduler.lifted(mending, scheduler.MENDING_SCORE),
         *scheduler.falling(valued),
     ]
-    return discovery, _shown(standing, pages, asked)
+    shown = _shown(standing, pages, asked)
+    return discovery, with_pairs(
+        shown,
+        standing.alike,
+        standing.pool,
+        standing.labels,
+        asked.costs,
+        below=scheduler.MENDING_SCORE,
+    )
 
 
 def _valued(standing: Standing, pool: Pool, policy: Policy, asked: Asked) -> list[Draft]:
@@ -228,7 +239,8 @@ def _rows(pages: list[Draft]) -> NDArray[np.int64]:
     return np.concatenate([np.empty(0, np.int64), *(page.rows for page in pages)])
 
 
-def _phase(pages: list[Draft], seeding: bool) -> Phase:
+def _phase(made: list[Draft], seeding: bool) -> Phase:
+    pages = [page for page in made if page.kind is not Kind.PAIR]
     if not pages:
         return Phase.DONE
     if seeding:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hundredfold.api.common.v1 import page_pb2
 from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
 from hundredfold.chassis.tensors import pack, unpack
+from hundredfold.selection.domain.alike import JudgedPairs
 from hundredfold.selection.domain.forecast import Answered
 from hundredfold.selection.domain.page import Draft
 from hundredfold.selection.domain.pair_pool import Pairs, PairsSaid, joined
@@ -106,6 +107,19 @@ class Ledger:
         )
         said = PairsSaid(yes, no, pairs("unsure_rows", "unsure_class_ids"), certified)
         return PairsHeard(answers[-1].seq if answers else 0, said)
+
+    def judged_pairs(self, collection: str) -> JudgedPairs:
+        """What people say of pairs of images: the newest word on each."""
+        request = labels_pb2.GetPairsRequest(collection=collection)
+        with named("labels"):
+            answers = list(self._stub.GetPairs(request, timeout=_STREAM_SECONDS))
+        verdicts = _joined(answers, "verdicts", np.uint8)
+        return JudgedPairs(
+            _joined(answers, "rows", np.int64),
+            _joined(answers, "others", np.int64),
+            sure=np.isin(verdicts, (labels_pb2.VERDICT_IS, labels_pb2.VERDICT_IS_NOT)),
+            same=verdicts == labels_pb2.VERDICT_IS,
+        )
 
     def _labels(self, collection: str) -> list[labels_pb2.GetLabelsResponse]:
         with named("labels"):
@@ -248,11 +262,12 @@ def page_message(page_id: str, draft: Draft, model: str) -> page_pb2.Page:
         class_id=draft.class_id,
         second=pack(draft.second) if len(draft.second) else None,
         probability=pack(draft.probability) if len(draft.probability) else None,
-        model=model if len(draft.probability) else "",
+        model=model if len(draft.probability) and not len(draft.others) else "",
         cluster=draft.cluster,
         score=draft.score,
         planted=pack(draft.planted) if len(draft.planted) else None,
         audit_id=draft.audit_id,
+        others=pack(draft.others) if len(draft.others) else None,
     )
 
 
@@ -274,7 +289,9 @@ def _audit(audit: labels_pb2.Audit) -> Audit:
 
 
 def _joined(
-    answers: list[labels_pb2.GetLabelsResponse], field: Any, dtype: type[np.generic]
+    answers: Sequence[labels_pb2.GetLabelsResponse | labels_pb2.GetPairsResponse],
+    field: Any,
+    dtype: type[np.generic],
 ) -> NDArray[Any]:
     pieces = [
         unpack(getattr(answer, field), dtype=dtype, ndim=1, field=field)

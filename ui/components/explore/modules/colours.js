@@ -1,28 +1,36 @@
-// What a point is coloured by. The colours can be told apart by colour-blind eyes (after Okabe and Ito, and Tol), and
-// each has its name in the legend.
+// What a point is coloured by. Each colour has its name in the legend.
 
-const LIGHT = ["#0072b2", "#d55e00", "#00875f", "#c25a94", "#9a7400", "#332288", "#44a0a0", "#882255", "#7a8b00", "#5b8fd6", "#7d3b1e", "#6f4fb0"];
-const DARK = ["#56b4e9", "#e69f00", "#2bd4a4", "#f0a3cc", "#f0e442", "#a797f5", "#7adbcf", "#ff8fa3", "#c3d94e", "#a9c8f5", "#d9a38c", "#da7fd0"];
+import { colourOf, palette } from "/grid/class_colours.js";
+
 const LIGHT_RAMP = ["#b7c9e6", "#6f86c6", "#6a3d9a", "#4a0f3a"];
 const DARK_RAMP = ["#46557c", "#7a5ba8", "#e0719a", "#ffd166"];
-export const LISTED = 12; // so many names have a colour of their own where colours say names
 const NONE = { light: "#a3abb9", dark: "#5d6678" };
 const MOST_UNSURE = 700;
 
 export class Colours {
   constructor(isDark) {
-    this.names = (isDark ? DARK : LIGHT).map(bytes);
+    this.isDark = isDark;
+    this.names = palette(isDark).map(bytes);
     this.ramp = (isDark ? DARK_RAMP : LIGHT_RAMP).map(bytes);
     this.none = bytes(isDark ? NONE.dark : NONE.light);
-    this.css = isDark ? DARK : LIGHT;
     this.noneCss = isDark ? NONE.dark : NONE.light;
     this.rampCss = isDark ? DARK_RAMP : LIGHT_RAMP;
   }
 
-  // One colour a place: Uint8Array [4n]. `ranked`: which values have a colour of their own, in order.
-  paint(values, ranked) {
-    const rank = new Map(ranked.slice(0, LISTED).map((value, at) => [value, at]));
-    return this.#all(values, (value) => (rank.has(value) ? this.names[rank.get(value)] : this.none));
+  // The colour of the class at a place of the schema.
+  of(given, place) {
+    return colourOf(given, place, this.isDark) || this.noneCss;
+  }
+
+  // Whether it is one of its own.
+  isListed(given, place) {
+    return this.of(given, place) !== this.noneCss;
+  }
+
+  // The classes' colours for their numbers: Uint8Array [4n].
+  paint(values, classes) {
+    const known = new Map(classes.map((each, place) => [each.class_id, bytes(this.of(each, place))]));
+    return this.#all(values, (value) => known.get(value) ?? this.none);
   }
 
   // Numbers share the colours in turn; those below 0 have none.

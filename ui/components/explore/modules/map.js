@@ -42,6 +42,7 @@ export class Map2D {
     this.canvas.setAttribute("aria-label", say("explore.map_label"));
     this.shape = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     this.shape.setAttribute("class", "shape");
+    this.shape.setAttribute("aria-hidden", "true");
     this.outline = this.shape.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "path"));
     this.preview = element("div", "preview", { hidden: true });
     this.picture = this.preview.appendChild(element("img", "", { alt: "" }));
@@ -92,18 +93,13 @@ export class Map2D {
     const { model, colours } = this;
     if (!this.painter || !model.points || !colours) return;
     const paint = {
-      label: () => colours.paint(model.labels, this.ranked()),
-      prediction: () => colours.paint(model.predictions, this.ranked()),
+      label: () => colours.paint(model.labels, model.classes),
+      prediction: () => colours.paint(model.predictions, model.classes),
       cluster: () => colours.paintNumbers(model.cluster),
       uncertainty: () => colours.paintUnsure(model.unsure),
     };
     this.painter.set("colour", paint[model.colourBy]());
     this.draw();
-  }
-
-  // The classes in the order in which they get colours: always the same for the same schema.
-  ranked() {
-    return this.model.classes.map((each) => each.class_id);
   }
 
   restate() {

@@ -2,7 +2,6 @@
 
 import { element, text } from "/grid/dom.js";
 import { say } from "/grid/words.js";
-import { LISTED } from "./colours.js";
 import { dot } from "./rail.js";
 
 const SHOWN = 200;
@@ -14,7 +13,7 @@ export class Picker {
     this.map = map;
     this.box = element("div", "picker-box", { hidden: true, role: "dialog", ariaLabel: say("explore.label_as") });
     this.field = element("input", "picker", { type: "text", placeholder: say("explore.type_class"), autocomplete: "off", spellcheck: false, maxLength: 100, ariaLabel: say("explore.type_class") });
-    this.list = element("div", "picker-list", { role: "listbox" });
+    this.list = element("div", "picker-list", { role: "listbox", ariaLabel: say("explore.picker_label") });
     this.title = text("h3", "", "");
     this.box.append(this.title, this.field, this.list);
     this.field.addEventListener("input", () => { this.at = 0; this.#draw(); });
@@ -60,7 +59,7 @@ export class Picker {
   #row(each, at) {
     const row = element("button", `class${at === this.at ? " marked" : ""}`, { type: "button", role: "option", tabIndex: -1 });
     row.ariaSelected = String(at === this.at);
-    if (each.class_id) row.append(dot(each.at < LISTED ? this.map.colours.css[each.at] : this.map.colours.noneCss), text("span", "name", each.name), text("kbd", "", each.key));
+    if (each.class_id) row.append(dot(this.map.colours.of(each, each.at)), text("span", "name", each.name), text("kbd", "", each.key));
     else row.append(text("i", "plus", "+"), text("span", "name", say("explore.add_class", { name: each.name })));
     row.addEventListener("click", () => this.#choose(each));
     return row;

@@ -1,8 +1,8 @@
 // The filters: what there is of each kind, with counts, and the chips of those in force.
 
+import { LISTED } from "/grid/class_colours.js";
 import { element, text } from "/grid/dom.js";
 import { say } from "/grid/words.js";
-import { LISTED } from "./colours.js";
 import { STATUSES } from "./model.js";
 
 const SHOWN = 60;
@@ -53,7 +53,7 @@ export class Rail {
     const counts = this.model.counts(kind);
     const { colours } = this.map;
     const rows = this.model.classes
-      .map((each, at) => ({ ...each, count: counts.get(each.class_id) ?? 0, colour: at < LISTED ? colours.css[at] : colours.noneCss }))
+      .map((each, at) => ({ ...each, count: counts.get(each.class_id) ?? 0, colour: colours.of(each, at) }))
       .filter((each) => each.count || this.model.has(kind, each.class_id));
     return rows.sort((one, other) => other.count - one.count).slice(0, SHOWN)
       .map((each) => this.#row(kind, each.class_id, each.name, each.count, each.colour));
@@ -127,9 +127,11 @@ export class Legend {
   #classes(values) {
     const there = new Set(values);
     const { colours } = this.map;
-    const listed = this.model.classes.slice(0, LISTED).map((each, at) => ({ ...each, colour: colours.css[at] })).filter((each) => there.has(each.class_id));
+    const found = this.model.classes.map((each, at) => ({ ...each, colour: colours.of(each, at), listed: colours.isListed(each, at) }))
+      .filter((each) => there.has(each.class_id));
+    const listed = found.filter((each) => each.listed).slice(0, LISTED);
     const entries = listed.map((each) => entry(each.colour, each.name));
-    if (this.model.classes.slice(LISTED).some((each) => there.has(each.class_id))) entries.push(entry(colours.noneCss, say("explore.legend_others")));
+    if (listed.length < found.length) entries.push(entry(colours.noneCss, say("explore.legend_others")));
     else if (there.has(0)) entries.push(entry(colours.noneCss, say(this.model.colourBy === "label" ? "explore.unlabelled" : "explore.unknown")));
     return entries;
   }

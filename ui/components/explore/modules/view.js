@@ -2,8 +2,8 @@
 // what can be done to what is picked, and a foot line.
 
 import { element, text } from "/grid/dom.js";
-import { handOver } from "/grid/picked.js";
-import { say } from "/grid/words.js";
+import { goToLabel, handOver } from "/grid/picked.js";
+import { percent, say } from "/grid/words.js";
 import { Acts, LABELER, REVIEWER } from "./acts.js";
 import { Clusters } from "./clusters.js";
 import { Gallery } from "./gallery.js";
@@ -279,13 +279,13 @@ export class View {
   #drawFoot() {
     const { model } = this;
     if (!model.ready) return;
-    const share = model.rows.length ? Math.floor(100 * model.labelledCount / model.rows.length) : 0;
+    const share = model.rows.length ? model.labelledCount / model.rows.length : 0;
     const bar = element("span", "progress");
     bar.append(element("i", ""));
-    bar.firstChild.style.width = `${share}%`;
+    bar.firstChild.style.width = `${100 * share}%`;
     this.foot.replaceChildren(
       text("span", "", say("explore.showing", { shown: model.shownCount, all: model.rows.length })), bar,
-      text("span", "", say("explore.labelled", { count: model.labelledCount, share })),
+      text("span", "", say("explore.labelled", { count: model.labelledCount, share: percent(share) })),
       element("span", "spring"),
       text("span", "dim", say("explore.foot_hint")),
     );
@@ -367,16 +367,10 @@ export class View {
         return;
       }
       handOver(this.model.collection, lease);
-      this.#goToLabel();
+      goToLabel();
     } catch (error) {
       this.toast(error.message, null);
     }
-  }
-
-  #goToLabel() {
-    const links = [...document.querySelectorAll("header a[href]")];
-    const link = links.find((each) => ["/", "/label"].includes(new URL(each.href).pathname));
-    if (link) link.click(); else location.assign(`/${location.search}`);
   }
 
   #whole() {

@@ -1,5 +1,6 @@
 // The palette: the classes with their keys, and a field that finds one of many or adds one.
 
+import { cssColourOf } from "./class_colours.js";
 import { element, text } from "./dom.js";
 import { say } from "./words.js";
 
@@ -107,7 +108,7 @@ export class Palette {
     const wanted = typed.toLowerCase();
     const all = this.session.classes.map((each, place) => ({
       classId: each.class_id, name: each.name, key: each.key || DIGITS[place] || "",
-      guideline: each.guideline, color: colour(each),
+      guideline: each.guideline, color: cssColourOf(each, place),
     }));
     if (!wanted) return all.slice(0, SHOWN);
     const fitting = [[], [], []];
@@ -169,9 +170,4 @@ function rank(name, wanted) {
   if (name === wanted) return 0;
   if (name.startsWith(wanted)) return 1;
   return name.includes(wanted) ? 2 : 3;
-}
-
-// The colour of a class: its own, else one as far from its neighbours' as the golden angle takes it.
-function colour({ class_id: classId, color }) {
-  return /^#[0-9a-f]{6}$/i.test(color) ? color : `hsl(${(classId * 137.5 + 85) % 360} 62% 48%)`;
 }

@@ -1,7 +1,9 @@
 // What is said while there is no page: what is going on, and what to do.
 
-import { element, text } from "./dom.js";
+import { button, element, text } from "./dom.js";
 import { say } from "./words.js";
+
+const ENDED = ["DONE", "NONE"]; // nothing comes by itself
 
 export class Empty {
   constructor(session) {
@@ -14,10 +16,12 @@ export class Empty {
     this.box.hidden = Boolean(page);
     if (page) return;
     const { title, lines = [], command } = this.#words();
+    const pairs = ENDED.includes(phase) && !this.session.denied ? this.session.progress?.pairs_open : 0;
     const parts = [text("strong", "", title), ...lines.map((each) => text("p", "", each))];
     if (command) parts.splice(-1 + parts.length + Number(lines.length < 2), 0, text("code", "", command));
+    if (pairs) parts.push(text("p", "pairs", say("pairs.wait", { count: pairs })), button(say("pairs.judge"), "", () => this.session.judgePairs()));
     if (keys.length) parts.push(text("p", "dim", say("label.keys_wait", { count: keys.length })));
-    if (!["DONE", "NONE"].includes(phase) && !this.session.denied) parts.unshift(element("i", "spinner"));
+    if (!ENDED.includes(phase) && !this.session.denied) parts.unshift(element("i", "spinner"));
     if (this.box.textContent !== parts.map((each) => each.textContent).join("")) this.box.replaceChildren(...parts);
   }
 

@@ -9,6 +9,7 @@ export function askFlag(overlay, session) {
   const { page } = session;
   if (!page) return;
   const place = page.focus;
+  const asked = page.isPairs ? say("pairs.flag_ask", { number: place + 1 }) : say("label.flag_ask", { number: place + 1 });
   const form = element("form", "card narrow");
   const field = element("textarea", "comment", {
     rows: 3, maxLength: MOST, placeholder: say("label.flag_comment"), ariaLabel: say("label.flag_comment"),
@@ -17,7 +18,7 @@ export function askFlag(overlay, session) {
   send.type = "submit";
   const buttons = element("div", "buttons");
   buttons.append(send, button(say("label.no"), "Esc", () => overlay.close()));
-  form.append(text("h2", "", say("label.flag_ask", { number: place + 1 })), text("p", "", say("label.flag_what")), field, buttons);
+  form.append(text("h2", "", asked), text("p", "", say("label.flag_what")), field, buttons);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     overlay.close();

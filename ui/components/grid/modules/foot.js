@@ -12,11 +12,12 @@ export class Foot {
     this.fill = this.bar.appendChild(element("i"));
     this.share = element("span", "count");
     this.aside = element("span", "count dim");
+    this.pairs = element("span", "count pairs");
     this.ahead = element("span", "dim");
     this.trouble = element("span", "trouble");
     this.pace = element("span", "count");
     this.box = element("footer", "foot");
-    this.box.append(this.badge, this.done, this.bar, this.share, this.aside, this.ahead, this.trouble, element("span", "spring"), this.pace);
+    this.box.append(this.badge, this.done, this.bar, this.share, this.aside, this.pairs, this.ahead, this.trouble, element("span", "spring"), this.pace);
   }
 
   draw() {
@@ -38,8 +39,9 @@ export class Foot {
     this.badge.title = unsent ? say("label.unsent_title") : say("label.saved_title");
   }
 
-  #drawProgress({ total, labelled, unsure, labels_per_minute: pace, images, images_labelled: whole }) {
-    const { several } = this.session;
+  #drawProgress({ total, labelled, unsure, labels_per_minute: pace, images, images_labelled: whole, pairs_judged: judged, pairs_open: open }) {
+    const { several, page } = this.session;
+    write(this.pairs, page?.isPairs ? say("pairs.progress", { judged, open }) : "");
     const done = several
       ? say("label.done_several", { done: labelled, total, whole, images }) : say("label.done", { done: labelled, total });
     write(this.pace, several ? say("label.pace_several", { count: Math.round(pace) }) : say("label.pace", { count: Math.round(pace) }));

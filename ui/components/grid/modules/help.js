@@ -7,7 +7,7 @@ import { say } from "./words.js";
 // What each action does; what is done without a key that can be chosen has its keys in words.
 const SECTIONS = [
   ["label.help_answer", [
-    { keys: ["1", "…", "0"], does: "label.does_class" }, { action: "find", does: "label.does_find" },
+    { keys: ["1", "…", "0"], does: "label.does_class" }, { keys: ["1", "2", "3"], does: "pairs.does_answer" }, { action: "find", does: "label.does_find" },
     { action: "confirm", does: "label.does_confirm" }, { action: "undo", does: "label.does_undo" },
     { action: "skip", does: "label.does_skip" }, { action: "group", does: "label.does_group" }, { action: "split", does: "label.does_split" },
   ]],

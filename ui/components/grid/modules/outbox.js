@@ -15,7 +15,7 @@ export class Outbox extends EventTarget {
     super();
     this.tab = tab;
     this.annotator = "";    // under whose name answers are given now
-    this.waiting = [];      // entries {collection, path, body, annotator, tried, seq, refused}
+    this.waiting = [];      // entries {collection, path, body, annotator, tried, seq, refused, leftOut}
     this.others = [];       // those of people who are not signed in now; they stay in the storage
     this.trouble = "";      // why they can't be sent now
     this.number = 0;
@@ -30,7 +30,7 @@ export class Outbox extends EventTarget {
   // The same for what goes to a route by itself.
   post(collection, path, body) {
     const key = `${PREFIX}${this.tab}:${Date.now()}:${String(this.number++).padStart(8, "0")}`;
-    const entry = { collection, path, body, annotator: this.annotator, key, tried: false, seq: 0, refused: "" };
+    const entry = { collection, path, body, annotator: this.annotator, key, tried: false, seq: 0, refused: "", leftOut: 0 };
     this.waiting.push(entry);
     keep(entry);
     this.#send();
@@ -107,6 +107,7 @@ export class Outbox extends EventTarget {
     batch.forEach((entry, place) => {
       entry.seq = outcome.answers[place].seq ?? 0;
       entry.refused = outcome.answers[place].refused ?? "";
+      entry.leftOut = outcome.answers[place].left_out ?? 0;
       forget(entry);
     });
     this.waiting = this.waiting.filter((each) => !batch.includes(each));
@@ -163,7 +164,7 @@ function forget({ key }) {
 function read(key) {
   try {
     const { collection, path = ANSWERS, body, answer, annotator = "" } = JSON.parse(localStorage.getItem(key));
-    return { collection, path, body: body ?? answer, annotator, key, tried: true, seq: 0, refused: "" }; // `answer`: of an earlier version
+    return { collection, path, body: body ?? answer, annotator, key, tried: true, seq: 0, refused: "", leftOut: 0 }; // `answer`: of an earlier version
   } catch {
     localStorage.removeItem(key);
     return null;

@@ -24,6 +24,12 @@ export class Page {
 
   get isSingle() { return this.kind === "SINGLE"; }
 
+  // Whether its places are pairs of images (`PairPage`).
+  get isPairs() { return false; }
+
+  // All that it shows.
+  get images() { return this.rows; }
+
   // Whether all that is missing is a class for the page.
   get isNameless() { return !this.isSingle && !this.named; }
 

@@ -1,4 +1,5 @@
-// A page that somebody put together in Explore: leased there, answered in the Label view.
+// A page that somebody put together in Explore, or pairs that he asked for in Review: leased there, answered in the
+// Label view.
 
 const KEY = "hundredfold:picked";
 
@@ -13,4 +14,10 @@ export function takeOver(collection) {
   if (kept?.collection !== collection) return null;
   sessionStorage.removeItem(KEY);
   return kept.lease;
+}
+
+export function goToLabel() {
+  const links = [...document.querySelectorAll("header a[href]")];
+  const link = links.find((each) => ["/", "/label"].includes(new URL(each.href).pathname));
+  if (link) link.click(); else location.assign(`/${location.search}`);
 }

@@ -1,6 +1,7 @@
 // The question over the images, in words.
 
 import { element, text } from "./dom.js";
+import { inWords } from "./pairs.js";
 import { phrase, say } from "./words.js";
 
 const MOST_CHILDREN = 4;
@@ -33,8 +34,8 @@ export class Question {
       Object.assign(this, { page, named: page.named, classes });
       this.#ask(page);
     }
-    const kicked = page.kicked.size;
-    const said = page.isSingle
+    const kicked = page.isPairs ? 0 : page.kicked.size;
+    const said = page.isPairs ? inWords(page) : page.isSingle
       ? say("label.named", { done: page.assigned.size + page.unsure.size, total: page.rows.length })
       : kicked ? say("label.kicked", { count: kicked }) : say("label.count", { count: page.rows.length });
     if (this.pill.textContent !== said) this.pill.textContent = said;
@@ -59,6 +60,7 @@ export class Question {
 
   #words(page) {
     const { session } = this;
+    if (page.isPairs) return { words: phrase("pairs.asks"), hint: say("pairs.hint", { turn: this.keymap.hint("kick"), look: this.keymap.hint("zoom") }) };
     if (page.isSingle) {
       const guess = page.second[page.focus];
       const hint = guess ? say("label.single_hint_guess", { name: session.name(guess), key: this.keymap.hint("guess") }) : say("label.single_hint");

@@ -4,6 +4,7 @@
 
 import { nextFrame, uuid } from "./dom.js";
 import { History } from "./history.js";
+import { inWords } from "./pairs.js";
 import { Denied, Server } from "./server.js";
 import { Supply } from "./supply.js";
 import { say } from "./words.js";
@@ -196,6 +197,14 @@ export class Session extends EventTarget {
     this.#tell("page");
   }
 
+  // --- pairs
+
+  // When nothing else is left: pairs that look alike, as long as there are any.
+  judgePairs() {
+    this.supply.pairing = true;
+    this.supply.fetchAhead();
+  }
+
   // --- actions: those that need a page wait for one
 
   // Do something with the page on the screen, or with the next as soon as it is there.
@@ -284,6 +293,7 @@ export class Session extends EventTarget {
   }
 
   #said(page) {
+    if (page.isPairs) return inWords(page);
     if (page.isSingle) return say("label.answered_single", { count: page.assigned.size + page.unsure.size });
     const kicked = page.kicked.size;
     const values = { count: page.rows.length - kicked - page.unsure.size, name: this.name(page.named), kicked };
@@ -292,7 +302,8 @@ export class Session extends EventTarget {
 
   // Tell a reviewer of an image.
   flag(page, place, comment) {
-    const flag = { rows: [page.rows[place]], comment, request_id: uuid(), annotator: this.annotator };
+    const rows = page.isPairs ? [page.rows[place], page.others[place]] : [page.rows[place]];
+    const flag = { rows, comment, request_id: uuid(), annotator: this.annotator };
     this.outbox.post(this.collection, "flags", flag);
     page.flagged.add(place);
     this.#tell("marks");
@@ -351,6 +362,9 @@ export class Session extends EventTarget {
       this.history.settle(entry);
       if (entry.refused) this.toast(say("label.not_taken", { why: entry.refused }));
     }
+    // You were away for long: what others answered meanwhile stays as they said.
+    const leftOut = settled.reduce((sum, entry) => sum + entry.leftOut, 0);
+    if (leftOut) this.toast(say("label.left_out", { count: leftOut }));
     this.#tell("foot");
   }
 

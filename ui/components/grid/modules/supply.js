@@ -1,7 +1,7 @@
 // Pages leased ahead of the one on the screen, with their pictures; the first of them is shown.
 
 import { pause } from "./dom.js";
-import { Page } from "./page.js";
+import { pageOf } from "./pair_page.js";
 import { takeOver } from "./picked.js";
 import { pictures } from "./pictures.js";
 import { Denied, patience } from "./server.js";
@@ -24,6 +24,7 @@ export class Supply {
   start() {
     this.open = true;
     const lease = takeOver(this.session.collection);
+    this.pairing = lease?.kind === "PAIR"; // who asked for pairs gets them as long as there are any
     if (lease) this.#begin(this.hold(lease));
     this.fetchAhead();
   }
@@ -130,7 +131,7 @@ export class Supply {
     const { session } = this;
     this.asking = new AbortController();
     const asked = { annotator: session.annotator, limit };
-    const { leases, progress } = await session.server.call("leases", asked, this.asking.signal);
+    const { leases, progress } = await this.#ask(asked, this.asking.signal);
     session.answered(progress);
     const pages = leases.map((lease) => this.hold(lease));
     if (pages.length) this.#keep();
@@ -151,6 +152,15 @@ export class Supply {
     return pages.length;
   }
 
+  async #ask(asked, signal) {
+    if (this.pairing) {
+      const found = await this.session.server.call("pairs", asked, signal);
+      this.pairing = found.leases.length > 0;
+      if (this.pairing) return found;
+    }
+    return this.session.server.call("leases", asked, signal);
+  }
+
   // A lease is short until it is renewed for the first time: one that never arrives is soon free again.
   async #keep() {
     this.fresh = true;
@@ -169,7 +179,7 @@ export class Supply {
   }
 
   hold(lease) {
-    const page = new Page(lease);
+    const page = pageOf(lease);
     this.held.set(page.token, page);
     return page;
   }
@@ -177,7 +187,7 @@ export class Supply {
   async load(page) {
     for (let failures = 0; !page.pictures && this.open; ) {
       try {
-        page.pictures = await pictures(await this.session.server.thumbnailBytes(page.rows));
+        page.pictures = await pictures(await this.session.server.thumbnailBytes(page.images));
       } catch (error) {
         this.session.failed(error);
         await pause(patience(failures++));

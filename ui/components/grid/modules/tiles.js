@@ -1,6 +1,7 @@
 // The images of a page. They are made before the page is shown; afterwards only those that changed are drawn.
 
 import { element, text } from "./dom.js";
+import { drawPair, halves } from "./pairs.js";
 import { say } from "./words.js";
 
 const GAP = 6;
@@ -14,6 +15,7 @@ export class Tiles {
     this.made = new WeakMap(); // page -> its tiles
     this.shown = [];
     this.columns = 8;
+    this.ratio = 1;            // how much wider than high a tile may be: a pair is two images
     this.size = { width: 0, height: 0, left: 0, top: 0 };
     this.grid = element("div", "grid", {
       role: "listbox", ariaMultiSelectable: "true", ariaLabel: say("label.images"), tabIndex: 0,
@@ -35,6 +37,7 @@ export class Tiles {
     this.grid.dataset.token = page?.token ?? "";
     this.grid.dataset.kind = page?.kind ?? "";
     this.shown = page ? this.prepare(page) : [];
+    this.ratio = page?.isPairs ? 2 : 1;
     this.#fit();
     this.grid.replaceChildren(...this.shown);
   }
@@ -63,6 +66,10 @@ export class Tiles {
   }
 
   #draw(tile, page, place) {
+    if (page.isPairs) {
+      drawPair(tile, page, place);
+      return;
+    }
     const kicked = page.kicked.has(place);
     const unsure = page.unsure.has(place);
     const own = page.assigned.get(place);
@@ -122,15 +129,16 @@ export class Tiles {
   #fit() {
     const count = this.shown.length;
     const { width, height } = this.size;
-    const fitted = `${count} ${width} ${height}`;
+    const { ratio } = this;
+    const fitted = `${count} ${width} ${height} ${ratio}`;
     if (!count || !width || this.fitted === fitted) return;
     this.fitted = fitted;
     let best = { side: 0, columns: 1, wide: 1, high: 1 };
     for (let columns = 1; columns <= count; columns++) {
       const wide = Math.floor((width + GAP) / columns - GAP);
       const high = Math.floor((height + GAP) / Math.ceil(count / columns) - GAP);
-      const side = Math.min(wide, high, LARGEST);
-      if (side > best.side) best = { side, columns, wide: Math.min(wide, side * LONGEST), high: Math.min(high, side * LONGEST) };
+      const side = Math.min(Math.floor(wide / ratio), high, LARGEST);
+      if (side > best.side) best = { side, columns, wide: Math.min(wide, side * ratio * LONGEST), high: Math.min(high, side * LONGEST) };
     }
     Object.assign(this, best);
     this.grid.style.setProperty("--columns", best.columns);
@@ -147,7 +155,10 @@ function tile(page, place) {
   made.chip = element("span", "chip");
   made.flag = text("span", "flag", "⚑");
   made.flag.hidden = true;
-  const picture = page.pictures[place];
-  made.append(picture.src ? picture : text("span", "broken", say("label.broken")), made.mark, made.flag, made.chip);
+  made.append(page.isPairs ? halves(page, place) : shown(page.pictures[place]), made.mark, made.flag, made.chip);
   return made;
+}
+
+function shown(picture) {
+  return picture.src ? picture : text("span", "broken", say("label.broken"));
 }

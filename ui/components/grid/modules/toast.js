@@ -1,4 +1,4 @@
-// What just happened, in a few words, bottom right.
+// What just happened, in a few words, right in the foot line.
 
 import { button, element, text } from "./dom.js";
 import { say } from "./words.js";
@@ -30,6 +30,7 @@ export class Toast {
 
   #open(words, withUndo) {
     this.words.textContent = words;
+    this.box.title = words;
     this.undo.hidden = !withUndo;
     this.box.classList.add("open");
     clearTimeout(this.timer);

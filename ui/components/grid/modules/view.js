@@ -9,6 +9,7 @@ import { Guidelines } from "./guidelines.js";
 import { Keymap } from "./keymap.js";
 import { listen } from "./keys.js";
 import { Overlay } from "./overlay.js";
+import { PairAnswers } from "./pairs.js";
 import { point } from "./pointer.js";
 import { Question } from "./question.js";
 import { LEAVING } from "./signing_in.js";
@@ -25,12 +26,15 @@ const BUTTONS = [
   ["guidelines", "label.guidelines"], ["help", "label.keys"],
 ];
 
+const OF_CLASSES = ["one", "neighbours", "guidelines"]; // where pairs are judged there are none
+
 export class View {
   constructor(root, session) {
     Object.assign(this, { root, session });
     this.keymap = new Keymap();
     this.tiles = new Tiles(session);
     this.palette = new Palette(session);
+    this.answers = new PairAnswers(session);
     this.question = new Question(session, this.keymap);
     this.empty = new Empty(session);
     this.foot = new Foot(session);
@@ -54,8 +58,9 @@ export class View {
 
   #build() {
     this.stage = element("div", "stage");
-    this.stage.append(this.tiles.grid, this.empty.box, this.toast.box);
-    this.side.append(this.palette.field, this.palette.list, this.#buttons());
+    this.stage.append(this.tiles.grid, this.empty.box);
+    this.foot.pace.before(this.toast.box); // over no image: it is there after each answer
+    this.side.append(this.palette.field, this.palette.list, this.answers.box, this.#buttons());
     const main = element("div", "main");
     main.append(this.guidelines.box, this.stage, this.side);
     this.root.replaceChildren(this.question.box, main, this.foot.box, this.overlay.box);
@@ -141,6 +146,7 @@ export class View {
     if (page) this.tiles.mark(page);
     this.question.draw();
     this.palette.mark();
+    this.answers.draw(page);
     this.guidelines.draw();
     this.overlay.follow?.();
     this.#drawButtons(page);
@@ -148,7 +154,8 @@ export class View {
 
   #drawButtons(page) {
     const group = page?.isGroup ?? false;
-    const state = `${group} ${page?.isAnswered} ${page?.isNameless} ${page?.isSingle}`;
+    const pairs = page?.isPairs ?? false;
+    const state = `${group} ${pairs} ${page?.isAnswered} ${page?.isNameless} ${page?.isSingle}`;
     if (state === this.drawn) return;
     this.drawn = state;
     const missing = !page ? say("label.no_page") : page.isAnswered ? "" : page.isNameless ? say("label.choose_class") : say("label.name_one");
@@ -157,5 +164,7 @@ export class View {
     this.buttons.confirm.firstChild.textContent = missing || say("label.confirm");
     this.buttons.group.hidden = !group;
     this.buttons.split.hidden = !group;
+    for (const action of OF_CLASSES) this.buttons[action].hidden = pairs;
+    this.palette.field.hidden = this.palette.list.hidden = pairs;
   }
 }

@@ -5,7 +5,7 @@ if (!answer.ok) throw new Error("the texts of the labelling UI can't be read");
 const { language, texts } = await answer.json();
 const forms = new Intl.PluralRules(language);
 const numbers = new Intl.NumberFormat(language);
-const percents = new Intl.NumberFormat(language, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const percents = new Intl.NumberFormat(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const pieces = new Map(); // text -> [words, name of a value, words, ...]
 
 // The text of a key with its values; one that depends on a number is chosen by `count`.
@@ -18,9 +18,9 @@ export function phrase(key, values = {}) {
   return piecesOf(textOf(key, values.count)).map((piece, place) => (place % 2 ? written(values[piece]) : piece));
 }
 
-// A share as the language writes it.
+// A share as the language, and the server, write it.
 export function percent(share) {
-  return percents.format(share);
+  return say("common.percent", { amount: percents.format(100 * share) });
 }
 
 function textOf(key, count) {

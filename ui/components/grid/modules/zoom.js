@@ -1,6 +1,7 @@
 // One image large: for as long as its key or the pointer is held, or until it is closed.
 
 import { element } from "./dom.js";
+import { ANSWER_WORDS, Flicker } from "./pairs.js";
 import { say } from "./words.js";
 
 const HELD_MS = 300;
@@ -39,6 +40,7 @@ export class Zoom {
   #draw() {
     const { page } = this.session;
     if (!page) return this.overlay.close();
+    if (page.isPairs) return this.#drawPair(page);
     const row = page.rows[page.focus];
     if (this.row !== row) this.#show(page, row);
     const said = { number: page.focus + 1, total: page.rows.length, kick: this.keymap.hint("kick"), zoom: this.keymap.hint("zoom") };
@@ -46,15 +48,25 @@ export class Zoom {
     if (this.caption.textContent !== caption) this.caption.textContent = caption;
   }
 
+  #drawPair(page) {
+    const shown = `${page.token} ${page.focus}`;
+    if (this.row !== shown) {
+      this.row = shown;
+      this.flicker?.stop();
+      const rows = [page.rows[page.focus], page.others[page.focus]];
+      const small = page.picturesOf(page.focus).map((picture) => painted(picture));
+      this.flicker = new Flicker(this.frame, rows.map((row, side) => [small[side], this.#image(row)]));
+    }
+    const said = { number: page.focus + 1, total: page.rows.length, answer: ANSWER_WORDS[page.answerOf(page.focus)](), turn: this.keymap.hint("kick"), look: this.keymap.hint("zoom") };
+    const caption = say("pairs.caption", said);
+    if (this.caption.textContent !== caption) this.caption.textContent = caption;
+    return undefined;
+  }
+
   // The thumbnail is there at once, and the large image lies over it as soon as it came.
   #show(page, row) {
     this.row = row;
-    const small = element("canvas");
-    const picture = page.pictures[page.focus];
-    small.width = picture.naturalWidth;
-    small.height = picture.naturalHeight;
-    if (picture.naturalWidth) small.getContext("2d").drawImage(picture, 0, 0);
-    this.frame.replaceChildren(small, this.#image(row));
+    this.frame.replaceChildren(painted(page.pictures[page.focus]), this.#image(row));
     for (const beside of [page.rows[page.focus + 1], page.rows[page.focus - 1]]) if (beside !== undefined) this.#image(beside);
   }
 
@@ -70,4 +82,12 @@ export class Zoom {
     if (this.large.size > REMEMBERED) this.large.delete(this.large.keys().next().value);
     return image;
   }
+}
+
+function painted(picture) {
+  const small = element("canvas");
+  small.width = picture.naturalWidth;
+  small.height = picture.naturalHeight;
+  if (picture.naturalWidth) small.getContext("2d").drawImage(picture, 0, 0);
+  return small;
 }

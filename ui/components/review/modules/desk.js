@@ -1,5 +1,6 @@
 // What all parts of the view share: the server, the classes, who asks, and how a part is told to say something.
 
+import { cssColourOf } from "../grid/class_colours.js";
 import { uuid } from "../grid/dom.js";
 import { Server } from "../grid/server.js";
 import { say } from "../grid/words.js";
@@ -27,10 +28,10 @@ export class Desk extends EventTarget {
     return this.known.names[classId] ?? say("review.class_without_name", { number: classId });
   }
 
-  // Its own, else the one that the grid gives it.
+  // As in every view.
   colour(classId) {
-    const own = this.classes.find((each) => each.class_id === classId)?.color ?? "";
-    return /^#[0-9a-f]{6}$/i.test(own) ? own : `hsl(${(classId * 137.5 + 85) % 360} 62% 48%)`;
+    const place = this.classes.findIndex((each) => each.class_id === classId);
+    return cssColourOf(this.classes[place] ?? {}, place);
   }
 
   // Read the classes again when one of these is new.

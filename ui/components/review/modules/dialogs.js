@@ -79,12 +79,14 @@ export class Dialogs {
         table.append(className(this.desk, classId), change("gone", goes, "−"), change("back", comes, "+"));
       }
     }
-    const words = [say("review.labels_go", { count: gone })];
+    const words = gone || !told.pairs_gone ? [say("review.labels_go", { count: gone })] : [];
     if (back) words.push(say("review.labels_back", { count: back }));
     if (told.negatives_gone) words.push(say("review.negatives_go", { count: told.negatives_gone }));
     if (told.negatives_back) words.push(say("review.negatives_back", { count: told.negatives_back }));
     if (told.unsure_gone) words.push(say("review.unsure_go", { count: told.unsure_gone }));
     if (told.unsure_back) words.push(say("review.unsure_back", { count: told.unsure_back }));
+    if (told.pairs_gone) words.push(say("pairs.pairs_go", { count: told.pairs_gone }));
+    if (told.pairs_back) words.push(say("pairs.pairs_back", { count: told.pairs_back }));
     const sum_ = text("p", "sums", words.join(" "));
     sum_.dataset.gone = gone;
     sum_.dataset.back = back;

@@ -10,7 +10,7 @@ export class Gallery {
   constructor(server, images, { chosen = null, onChoose = () => {}, onLook = () => {} } = {}) {
     Object.assign(this, { server, images, chosen, onChoose, onLook });
     this.box = element("div", "gallery");
-    if (chosen) Object.assign(this.box, { role: "listbox", ariaMultiSelectable: "true" });
+    if (chosen) Object.assign(this.box, { role: "listbox", ariaMultiSelectable: "true", ariaLabel: say("review.gallery") });
     this.urls = [];
     this.wanted = [];
     this.tiles = images.map((image, place) => this.#tile(image, place));

@@ -5,13 +5,14 @@ import { say } from "../grid/words.js";
 import { Gallery } from "./gallery.js";
 import { deed, empty, moment, state, waiting } from "./parts.js";
 
-const JUDGING = ["DECISION", "IMPORT", "CERTIFICATE"];
+const JUDGING = ["DECISION", "IMPORT", "CERTIFICATE", "PAIRS"];
 const SINGLY = ["CLEAR", "AUDIT", "UNDO_MANY"]; // what is taken back without numbers: nothing is judged in it
-const KINDS = { decisions: ["DECISION"], models: ["CERTIFICATE"], imports: ["IMPORT"], undos: ["UNDO", "UNDO_MANY"], others: ["CLEAR", "AUDIT", "FLAG", "UNFLAG"] };
+const KINDS = { decisions: ["DECISION"], models: ["CERTIFICATE"], imports: ["IMPORT"], pairs: ["PAIRS"], undos: ["UNDO", "UNDO_MANY"], others: ["CLEAR", "AUDIT", "FLAG", "UNFLAG"] };
 const KIND_WORDS = {
   decisions: () => say("review.kind_decisions"),
   models: () => say("review.kind_models"),
   imports: () => say("review.kind_imports"),
+  pairs: () => say("pairs.kind_pairs"),
   undos: () => say("review.kind_undos"),
   others: () => say("review.kind_others"),
 };
@@ -22,6 +23,7 @@ const PAGES = {
   AUDIT: () => say("review.page_audit"),
   REVIEW: () => say("review.page_review"),
   PICKED: () => say("review.page_picked"),
+  PAIR: () => say("pairs.page_pair"),
 };
 const MOST_CLASSES = 3;
 const NOBODY = "anonymous";
@@ -158,10 +160,22 @@ export class History {
       const count = line.flagged.length;
       return line.comment ? say("review.did_flag_with", { count, comment: line.comment }) : say("review.did_flag", { count });
     }
+    if (line.kind === "PAIRS") return this.#ofPairs(line);
     const said = this.#said(line);
     if (line.kind === "CERTIFICATE") return line.images ? say("review.did_certify", { what: said }) : say("review.did_certify_nothing");
     if (line.kind === "IMPORT") return say("review.did_import", { what: said });
     return said;
+  }
+
+  // "Pairs: 9 the same, 3 not the same".
+  #ofPairs(line) {
+    const words = {
+      IS: (count) => say("pairs.so_many_same", { count }), IS_NOT: (count) => say("pairs.so_many_other", { count }),
+      UNSURE: (count) => say("pairs.so_many_unsure", { count }),
+    };
+    const said = line.said.map(({ verdict, count }) => words[verdict](count)).join(", ");
+    const what = say("pairs.did_judge", { what: said || say("review.said_nothing") });
+    return line.kept ? say("pairs.did_keep", { what, count: line.kept }) : what;
   }
 
   // "42 shoe, 3 kicked".
@@ -202,7 +216,9 @@ export class History {
   }
 
   #group(each) {
-    const gallery = new Gallery(this.desk.server, each.rows.map((row) => ({ row })), { onLook: (row) => this.dialogs.look(row) });
+    const rows = each.others ? each.rows.flatMap((row, place) => [row, each.others[place]]) : each.rows;
+    const gallery = new Gallery(this.desk.server, rows.map((row) => ({ row })), { onLook: (row) => this.dialogs.look(row) });
+    gallery.box.classList.toggle("pairs", rows !== each.rows);
     this.galleries.push(gallery);
     const hidden = each.count - each.rows.length;
     const parts = each.verdict ? [text("h3", "", this.#verdict(each))] : [];
@@ -211,7 +227,11 @@ export class History {
     return parts;
   }
 
-  #verdict({ class_id: classId, verdict, count }) {
+  #verdict({ class_id: classId, verdict, count, others }) {
+    if (others) {
+      if (verdict === "IS") return say("pairs.group_same", { count });
+      return verdict === "IS_NOT" ? say("pairs.group_other", { count }) : say("pairs.group_unsure", { count });
+    }
     if (verdict === "IS") return say("review.group_is", { count, name: this.desk.name(classId) });
     if (verdict === "IS_NOT") return say("review.group_is_not", { count, name: this.desk.name(classId) });
     return say("review.group_unsure", { count });
@@ -269,7 +289,7 @@ export class History {
 
 // Nobody gave a name for what the loop does by itself.
 function whose(line) {
-  return line.actor === NOBODY && !line.page ? say("review.the_loop") : line.actor;
+  return line.actor === NOBODY && !line.page && line.kind !== "PAIRS" ? say("review.the_loop") : line.actor;
 }
 
 function choice(first, entries, label) {

@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from hundredfold.api.common.v1 import tensor_pb2 as hundredfold_dot_api_dot_common_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$hundredfold/api/common/v1/page.proto\x12\x19hundredfold.api.common.v1\x1a&hundredfold/api/common/v1/tensor.proto\"\xed\x02\n\x04Page\x12\x0f\n\x07page_id\x18\x01 \x01(\t\x12\x31\n\x04kind\x18\x02 \x01(\x0e\x32#.hundredfold.api.common.v1.PageKind\x12/\n\x04rows\x18\x03 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x10\n\x08\x63lass_id\x18\x04 \x01(\x05\x12\x31\n\x06second\x18\x05 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x36\n\x0bprobability\x18\x06 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\r\n\x05model\x18\x07 \x01(\t\x12\x0f\n\x07\x63luster\x18\x08 \x01(\t\x12\r\n\x05score\x18\t \x01(\x01\x12\x32\n\x07planted\x18\n \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x10\n\x08\x61udit_id\x18\x0b \x01(\t*\xa9\x01\n\x08PageKind\x12\x19\n\x15PAGE_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11PAGE_KIND_CLUSTER\x10\x01\x12\x14\n\x10PAGE_KIND_VERIFY\x10\x02\x12\x14\n\x10PAGE_KIND_SINGLE\x10\x03\x12\x13\n\x0fPAGE_KIND_AUDIT\x10\x04\x12\x14\n\x10PAGE_KIND_REVIEW\x10\x05\x12\x14\n\x10PAGE_KIND_PICKED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$hundredfold/api/common/v1/page.proto\x12\x19hundredfold.api.common.v1\x1a&hundredfold/api/common/v1/tensor.proto\"\xa0\x03\n\x04Page\x12\x0f\n\x07page_id\x18\x01 \x01(\t\x12\x31\n\x04kind\x18\x02 \x01(\x0e\x32#.hundredfold.api.common.v1.PageKind\x12/\n\x04rows\x18\x03 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x10\n\x08\x63lass_id\x18\x04 \x01(\x05\x12\x31\n\x06second\x18\x05 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x36\n\x0bprobability\x18\x06 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\r\n\x05model\x18\x07 \x01(\t\x12\x0f\n\x07\x63luster\x18\x08 \x01(\t\x12\r\n\x05score\x18\t \x01(\x01\x12\x32\n\x07planted\x18\n \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x10\n\x08\x61udit_id\x18\x0b \x01(\t\x12\x31\n\x06others\x18\x0c \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor*\xbd\x01\n\x08PageKind\x12\x19\n\x15PAGE_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11PAGE_KIND_CLUSTER\x10\x01\x12\x14\n\x10PAGE_KIND_VERIFY\x10\x02\x12\x14\n\x10PAGE_KIND_SINGLE\x10\x03\x12\x13\n\x0fPAGE_KIND_AUDIT\x10\x04\x12\x14\n\x10PAGE_KIND_REVIEW\x10\x05\x12\x14\n\x10PAGE_KIND_PICKED\x10\x06\x12\x12\n\x0ePAGE_KIND_PAIR\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hundredfold.api.common.v1.page_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PAGEKIND']._serialized_start=476
-  _globals['_PAGEKIND']._serialized_end=645
+  _globals['_PAGEKIND']._serialized_start=527
+  _globals['_PAGEKIND']._serialized_end=716
   _globals['_PAGE']._serialized_start=108
-  _globals['_PAGE']._serialized_end=473
+  _globals['_PAGE']._serialized_end=524
 # @@protoc_insertion_point(module_scope)

@@ -38,6 +38,8 @@ class _PageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PageKind.Val
     """Images that people labelled `class_id`, of which some labels look wrong: are all of these `class_id`? Kick what is not."""
     PAGE_KIND_PICKED: _PageKind.ValueType  # 6
     """Images that a person picked himself, from a map or a search: whatever he says of them. Never in the queue, and no random sample."""
+    PAGE_KIND_PAIR: _PageKind.ValueType  # 7
+    """Pairs of images: does each pair show the same picture? Gives no label."""
 
 class PageKind(_PageKind, metaclass=_PageKindEnumTypeWrapper):
     """What a page asks."""
@@ -56,6 +58,8 @@ PAGE_KIND_REVIEW: PageKind.ValueType  # 5
 """Images that people labelled `class_id`, of which some labels look wrong: are all of these `class_id`? Kick what is not."""
 PAGE_KIND_PICKED: PageKind.ValueType  # 6
 """Images that a person picked himself, from a map or a search: whatever he says of them. Never in the queue, and no random sample."""
+PAGE_KIND_PAIR: PageKind.ValueType  # 7
+"""Pairs of images: does each pair show the same picture? Gives no label."""
 Global___PageKind: _TypeAlias = PageKind  # noqa: Y015
 
 @_typing.final
@@ -75,6 +79,7 @@ class Page(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     PLANTED_FIELD_NUMBER: _builtins.int
     AUDIT_ID_FIELD_NUMBER: _builtins.int
+    OTHERS_FIELD_NUMBER: _builtins.int
     page_id: _builtins.str
     """Unique in its collection, given by whoever proposes the page."""
     kind: Global___PageKind.ValueType
@@ -91,7 +96,7 @@ class Page(_message.Message):
     """For AUDIT: the audit it belongs to; empty for the random stream."""
     @_builtins.property
     def rows(self) -> _tensor_pb2.Tensor:
-        """The images in the order they are to be shown: int64 [n], representatives only."""
+        """The images in the order they are to be shown: int64 [n], representatives only. For PAIR the left image of each pair, which may repeat."""
 
     @_builtins.property
     def second(self) -> _tensor_pb2.Tensor:
@@ -99,11 +104,15 @@ class Page(_message.Message):
 
     @_builtins.property
     def probability(self) -> _tensor_pb2.Tensor:
-        """The calibrated probability that the image is of `class_id` (SINGLE: of its likeliest class): float32 [n]; may be empty."""
+        """The calibrated probability that the image is of `class_id` (SINGLE: of its likeliest class; PAIR: that the two are the same picture): float32 [n]; may be empty."""
 
     @_builtins.property
     def planted(self) -> _tensor_pb2.Tensor:
         """Images among `rows` that are known not to be of `class_id` and stand here to see whether they are found: int64 [k]. Never sent to who answers the page; what is said of them changes no label."""
+
+    @_builtins.property
+    def others(self) -> _tensor_pb2.Tensor:
+        """For PAIR: the right image of each pair, int64 [n], another one than the left."""
 
     def __init__(
         self,
@@ -119,10 +128,11 @@ class Page(_message.Message):
         score: _builtins.float = ...,
         planted: _tensor_pb2.Tensor | None = ...,
         audit_id: _builtins.str = ...,
+        others: _tensor_pb2.Tensor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["planted", b"planted", "probability", b"probability", "rows", b"rows", "second", b"second"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["others", b"others", "planted", b"planted", "probability", b"probability", "rows", b"rows", "second", b"second"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_id", b"audit_id", "class_id", b"class_id", "cluster", b"cluster", "kind", b"kind", "model", b"model", "page_id", b"page_id", "planted", b"planted", "probability", b"probability", "rows", b"rows", "score", b"score", "second", b"second"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_id", b"audit_id", "class_id", b"class_id", "cluster", b"cluster", "kind", b"kind", "model", b"model", "others", b"others", "page_id", b"page_id", "planted", b"planted", "probability", b"probability", "rows", b"rows", "score", b"score", "second", b"second"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,7 +28,7 @@ from hundredfold.api.common.v1 import tensor_pb2 as hundredfold_dot_api_dot_comm
 from hundredfold.api.runs.v1 import runs_pb2 as hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(hundredfold/api/hashing/v1/hashing.proto\x12\x1ahundredfold.api.hashing.v1\x1a&hundredfold/api/common/v1/access.proto\x1a%hundredfold/api/common/v1/image.proto\x1a&hundredfold/api/common/v1/tensor.proto\x1a\"hundredfold/api/runs/v1/runs.proto\"]\n\x11HashImagesRequest\x12\x38\n\talgorithm\x18\x01 \x01(\x0e\x32%.hundredfold.api.hashing.v1.Algorithm\x12\x0e\n\x06images\x18\x02 \x03(\x0c\"\x90\x01\n\x12HashImagesResponse\x12\x31\n\x06hashes\x18\x01 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\x12\x37\n\x08statuses\x18\x03 \x03(\x0b\x32%.hundredfold.api.common.v1.ItemStatus\"z\n\x15HashCollectionRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x39\n\nalgorithms\x18\x02 \x03(\x0e\x32%.hundredfold.api.hashing.v1.Algorithm\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"C\n\x16HashCollectionResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\"O\n\x15\x46indDuplicatesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0e\n\x06radius\x18\x02 \x01(\x05\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"C\n\x16\x46indDuplicatesResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\"\xa5\x01\n\x0e\x44uplicateGroup\x12\x16\n\x0erepresentative\x18\x01 \x01(\x03\x12\x31\n\x06\x63opies\x18\x02 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x34\n\tdistances\x18\x03 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x12\n\ncopy_count\x18\x04 \x01(\x03\"f\n\x15ListDuplicatesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x12\n\nduplicates\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xaa\x01\n\x16ListDuplicatesResponse\x12:\n\x06groups\x18\x01 \x03(\x0b\x32*.hundredfold.api.hashing.v1.DuplicateGroup\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\nduplicates\x18\x03 \x01(\t\x12\x13\n\x0bgroup_count\x18\x04 \x01(\x03\x12\x12\n\ncopy_count\x18\x05 \x01(\x03\"C\n\rLookUpRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0e\n\x06images\x18\x02 \x03(\x0c\x12\x0e\n\x06radius\x18\x03 \x01(\x05\"\xab\x01\n\x0bLookUpMatch\x12/\n\x04rows\x18\x01 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x34\n\tdistances\x18\x02 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x35\n\x06status\x18\x03 \x01(\x0b\x32%.hundredfold.api.common.v1.ItemStatus\"J\n\x0eLookUpResponse\x12\x38\n\x07matches\x18\x01 \x03(\x0b\x32\'.hundredfold.api.hashing.v1.LookUpMatch*\x90\x01\n\tAlgorithm\x12\x19\n\x15\x41LGORITHM_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41LGORITHM_PHASH_EXACT\x10\x01\x12\x19\n\x15\x41LGORITHM_DHASH_EXACT\x10\x02\x12\x18\n\x14\x41LGORITHM_PHASH_FAST\x10\x03\x12\x18\n\x14\x41LGORITHM_DHASH_FAST\x10\x04\x32\xf5\x04\n\x0eHashingService\x12w\n\nHashImages\x12-.hundredfold.api.hashing.v1.HashImagesRequest\x1a..hundredfold.api.hashing.v1.HashImagesResponse\"\x06\xa2\xbb\x18\x02\x08\x01(\x01\x30\x01\x12\x7f\n\x0eHashCollection\x12\x31.hundredfold.api.hashing.v1.HashCollectionRequest\x1a\x32.hundredfold.api.hashing.v1.HashCollectionResponse\"\x06\xa2\xbb\x18\x02\x08\x04\x12\x7f\n\x0e\x46indDuplicates\x12\x31.hundredfold.api.hashing.v1.FindDuplicatesRequest\x1a\x32.hundredfold.api.hashing.v1.FindDuplicatesResponse\"\x06\xa2\xbb\x18\x02\x08\x04\x12\x7f\n\x0eListDuplicates\x12\x31.hundredfold.api.hashing.v1.ListDuplicatesRequest\x1a\x32.hundredfold.api.hashing.v1.ListDuplicatesResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x12g\n\x06LookUp\x12).hundredfold.api.hashing.v1.LookUpRequest\x1a*.hundredfold.api.hashing.v1.LookUpResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(hundredfold/api/hashing/v1/hashing.proto\x12\x1ahundredfold.api.hashing.v1\x1a&hundredfold/api/common/v1/access.proto\x1a%hundredfold/api/common/v1/image.proto\x1a&hundredfold/api/common/v1/tensor.proto\x1a\"hundredfold/api/runs/v1/runs.proto\"\xbe\x01\n\x11HashImagesRequest\x12\x38\n\talgorithm\x18\x01 \x01(\x0e\x32%.hundredfold.api.hashing.v1.Algorithm\x12\x0e\n\x06images\x18\x02 \x03(\x0c\x12\x0c\n\x04uris\x18\x03 \x03(\t\x12\x39\n\nalgorithms\x18\x04 \x03(\x0e\x32%.hundredfold.api.hashing.v1.Algorithm\x12\x16\n\x0ewithout_sha256\x18\x05 \x01(\x08\"\x90\x01\n\x12HashImagesResponse\x12\x31\n\x06hashes\x18\x01 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\x12\x37\n\x08statuses\x18\x03 \x03(\x0b\x32%.hundredfold.api.common.v1.ItemStatus\"z\n\x15HashCollectionRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x39\n\nalgorithms\x18\x02 \x03(\x0e\x32%.hundredfold.api.hashing.v1.Algorithm\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"C\n\x16HashCollectionResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\"`\n\x15\x46indDuplicatesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0e\n\x06radius\x18\x02 \x01(\x05\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0f\n\x07\x64\x65spite\x18\x04 \x01(\x08\"C\n\x16\x46indDuplicatesResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\"\xa5\x01\n\x0e\x44uplicateGroup\x12\x16\n\x0erepresentative\x18\x01 \x01(\x03\x12\x31\n\x06\x63opies\x18\x02 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x34\n\tdistances\x18\x03 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x12\n\ncopy_count\x18\x04 \x01(\x03\"f\n\x15ListDuplicatesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x12\n\nduplicates\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xaa\x01\n\x16ListDuplicatesResponse\x12:\n\x06groups\x18\x01 \x03(\x0b\x32*.hundredfold.api.hashing.v1.DuplicateGroup\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\nduplicates\x18\x03 \x01(\t\x12\x13\n\x0bgroup_count\x18\x04 \x01(\x03\x12\x12\n\ncopy_count\x18\x05 \x01(\x03\"\xbb\x01\n\rLookUpRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0e\n\x06images\x18\x02 \x03(\x0c\x12\x0e\n\x06radius\x18\x03 \x01(\x05\x12\x30\n\x05phash\x18\x04 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x30\n\x05\x64hash\x18\x05 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x12\n\nalgorithms\x18\x06 \x03(\t\"\xab\x01\n\x0bLookUpMatch\x12/\n\x04rows\x18\x01 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x34\n\tdistances\x18\x02 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x35\n\x06status\x18\x03 \x01(\x0b\x32%.hundredfold.api.common.v1.ItemStatus\"\xe4\x01\n\x0eLookUpResponse\x12\x38\n\x07matches\x18\x01 \x03(\x0b\x32\'.hundredfold.api.hashing.v1.LookUpMatch\x12/\n\x04rows\x18\x02 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x34\n\tdistances\x18\x03 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x31\n\x06starts\x18\x04 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\"i\n\x10\x46indLeaksRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0f\n\x07\x61gainst\x18\x02 \x01(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12\x0e\n\x06radius\x18\x04 \x01(\x05\x12\x12\n\nrequest_id\x18\x05 \x01(\t\">\n\x11\x46indLeaksResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\"\\\n\x10ListLeaksRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05leaks\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xe1\x02\n\x11ListLeaksResponse\x12/\n\x04rows\x18\x01 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x31\n\x06others\x18\x02 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x34\n\tdistances\x18\x03 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x34\n\trow_sides\x18\x04 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x36\n\x0bother_sides\x18\x05 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\r\n\x05sides\x18\x06 \x03(\t\x12\r\n\x05\x63ount\x18\x07 \x01(\x03\x12\r\n\x05leaks\x18\x08 \x01(\t\x12\x17\n\x0fnext_page_token\x18\t \x01(\t*\xc6\x01\n\tAlgorithm\x12\x19\n\x15\x41LGORITHM_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41LGORITHM_PHASH_EXACT\x10\x01\x12\x19\n\x15\x41LGORITHM_DHASH_EXACT\x10\x02\x12\x18\n\x14\x41LGORITHM_PHASH_FAST\x10\x03\x12\x18\n\x14\x41LGORITHM_DHASH_FAST\x10\x04\x12\x19\n\x15\x41LGORITHM_PHASH_THUMB\x10\x05\x12\x19\n\x15\x41LGORITHM_DHASH_THUMB\x10\x06\x32\xd9\x06\n\x0eHashingService\x12w\n\nHashImages\x12-.hundredfold.api.hashing.v1.HashImagesRequest\x1a..hundredfold.api.hashing.v1.HashImagesResponse\"\x06\xa2\xbb\x18\x02\x08\x01(\x01\x30\x01\x12\x7f\n\x0eHashCollection\x12\x31.hundredfold.api.hashing.v1.HashCollectionRequest\x1a\x32.hundredfold.api.hashing.v1.HashCollectionResponse\"\x06\xa2\xbb\x18\x02\x08\x04\x12\x7f\n\x0e\x46indDuplicates\x12\x31.hundredfold.api.hashing.v1.FindDuplicatesRequest\x1a\x32.hundredfold.api.hashing.v1.FindDuplicatesResponse\"\x06\xa2\xbb\x18\x02\x08\x04\x12\x7f\n\x0eListDuplicates\x12\x31.hundredfold.api.hashing.v1.ListDuplicatesRequest\x1a\x32.hundredfold.api.hashing.v1.ListDuplicatesResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x12g\n\x06LookUp\x12).hundredfold.api.hashing.v1.LookUpRequest\x1a*.hundredfold.api.hashing.v1.LookUpResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x12p\n\tFindLeaks\x12,.hundredfold.api.hashing.v1.FindLeaksRequest\x1a-.hundredfold.api.hashing.v1.FindLeaksResponse\"\x06\xa2\xbb\x18\x02\x08\x04\x12p\n\tListLeaks\x12,.hundredfold.api.hashing.v1.ListLeaksRequest\x1a-.hundredfold.api.hashing.v1.ListLeaksResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,32 +45,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HASHINGSERVICE'].methods_by_name['ListDuplicates']._serialized_options = b'\242\273\030\002\010\001'
   _globals['_HASHINGSERVICE'].methods_by_name['LookUp']._loaded_options = None
   _globals['_HASHINGSERVICE'].methods_by_name['LookUp']._serialized_options = b'\242\273\030\002\010\001'
-  _globals['_ALGORITHM']._serialized_start=1577
-  _globals['_ALGORITHM']._serialized_end=1721
-  _globals['_HASHIMAGESREQUEST']._serialized_start=227
-  _globals['_HASHIMAGESREQUEST']._serialized_end=320
-  _globals['_HASHIMAGESRESPONSE']._serialized_start=323
-  _globals['_HASHIMAGESRESPONSE']._serialized_end=467
-  _globals['_HASHCOLLECTIONREQUEST']._serialized_start=469
-  _globals['_HASHCOLLECTIONREQUEST']._serialized_end=591
-  _globals['_HASHCOLLECTIONRESPONSE']._serialized_start=593
-  _globals['_HASHCOLLECTIONRESPONSE']._serialized_end=660
-  _globals['_FINDDUPLICATESREQUEST']._serialized_start=662
-  _globals['_FINDDUPLICATESREQUEST']._serialized_end=741
-  _globals['_FINDDUPLICATESRESPONSE']._serialized_start=743
-  _globals['_FINDDUPLICATESRESPONSE']._serialized_end=810
-  _globals['_DUPLICATEGROUP']._serialized_start=813
-  _globals['_DUPLICATEGROUP']._serialized_end=978
-  _globals['_LISTDUPLICATESREQUEST']._serialized_start=980
-  _globals['_LISTDUPLICATESREQUEST']._serialized_end=1082
-  _globals['_LISTDUPLICATESRESPONSE']._serialized_start=1085
-  _globals['_LISTDUPLICATESRESPONSE']._serialized_end=1255
-  _globals['_LOOKUPREQUEST']._serialized_start=1257
-  _globals['_LOOKUPREQUEST']._serialized_end=1324
-  _globals['_LOOKUPMATCH']._serialized_start=1327
-  _globals['_LOOKUPMATCH']._serialized_end=1498
-  _globals['_LOOKUPRESPONSE']._serialized_start=1500
-  _globals['_LOOKUPRESPONSE']._serialized_end=1574
-  _globals['_HASHINGSERVICE']._serialized_start=1724
-  _globals['_HASHINGSERVICE']._serialized_end=2353
+  _globals['_HASHINGSERVICE'].methods_by_name['FindLeaks']._loaded_options = None
+  _globals['_HASHINGSERVICE'].methods_by_name['FindLeaks']._serialized_options = b'\242\273\030\002\010\004'
+  _globals['_HASHINGSERVICE'].methods_by_name['ListLeaks']._loaded_options = None
+  _globals['_HASHINGSERVICE'].methods_by_name['ListLeaks']._serialized_options = b'\242\273\030\002\010\001'
+  _globals['_ALGORITHM']._serialized_start=2589
+  _globals['_ALGORITHM']._serialized_end=2787
+  _globals['_HASHIMAGESREQUEST']._serialized_start=228
+  _globals['_HASHIMAGESREQUEST']._serialized_end=418
+  _globals['_HASHIMAGESRESPONSE']._serialized_start=421
+  _globals['_HASHIMAGESRESPONSE']._serialized_end=565
+  _globals['_HASHCOLLECTIONREQUEST']._serialized_start=567
+  _globals['_HASHCOLLECTIONREQUEST']._serialized_end=689
+  _globals['_HASHCOLLECTIONRESPONSE']._serialized_start=691
+  _globals['_HASHCOLLECTIONRESPONSE']._serialized_end=758
+  _globals['_FINDDUPLICATESREQUEST']._serialized_start=760
+  _globals['_FINDDUPLICATESREQUEST']._serialized_end=856
+  _globals['_FINDDUPLICATESRESPONSE']._serialized_start=858
+  _globals['_FINDDUPLICATESRESPONSE']._serialized_end=925
+  _globals['_DUPLICATEGROUP']._serialized_start=928
+  _globals['_DUPLICATEGROUP']._serialized_end=1093
+  _globals['_LISTDUPLICATESREQUEST']._serialized_start=1095
+  _globals['_LISTDUPLICATESREQUEST']._serialized_end=1197
+  _globals['_LISTDUPLICATESRESPONSE']._serialized_start=1200
+  _globals['_LISTDUPLICATESRESPONSE']._serialized_end=1370
+  _globals['_LOOKUPREQUEST']._serialized_start=1373
+  _globals['_LOOKUPREQUEST']._serialized_end=1560
+  _globals['_LOOKUPMATCH']._serialized_start=1563
+  _globals['_LOOKUPMATCH']._serialized_end=1734
+  _globals['_LOOKUPRESPONSE']._serialized_start=1737
+  _globals['_LOOKUPRESPONSE']._serialized_end=1965
+  _globals['_FINDLEAKSREQUEST']._serialized_start=1967
+  _globals['_FINDLEAKSREQUEST']._serialized_end=2072
+  _globals['_FINDLEAKSRESPONSE']._serialized_start=2074
+  _globals['_FINDLEAKSRESPONSE']._serialized_end=2136
+  _globals['_LISTLEAKSREQUEST']._serialized_start=2138
+  _globals['_LISTLEAKSREQUEST']._serialized_end=2230
+  _globals['_LISTLEAKSRESPONSE']._serialized_start=2233
+  _globals['_LISTLEAKSRESPONSE']._serialized_end=2586
+  _globals['_HASHINGSERVICE']._serialized_start=2790
+  _globals['_HASHINGSERVICE']._serialized_end=3647
 # @@protoc_insertion_point(module_scope)

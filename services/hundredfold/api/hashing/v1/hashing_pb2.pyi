@@ -35,9 +35,13 @@ class _AlgorithmEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Algorithm.V
     ALGORITHM_DHASH_EXACT: _Algorithm.ValueType  # 2
     """64-bit gradient hash, equal to `imagehash.dhash` of the stored pixels bit for bit; stored as `dhash-exact-1`."""
     ALGORITHM_PHASH_FAST: _Algorithm.ValueType  # 3
-    """64-bit DCT hash from a scaled decode, some bits apart from the exact one; stored as `phash-fast-1`."""
+    """64-bit DCT hash from a scaled decode of the luma, at most a few bits apart from the exact one; stored as `phash-fast-2`."""
     ALGORITHM_DHASH_FAST: _Algorithm.ValueType  # 4
-    """64-bit gradient hash from a scaled decode; stored as `dhash-fast-1`."""
+    """64-bit gradient hash from a scaled decode of the luma; a bit needs a step of more than one grey level; stored as `dhash-fast-2`."""
+    ALGORITHM_PHASH_THUMB: _Algorithm.ValueType  # 5
+    """PHASH_FAST of the thumbnail that the ingest keeps, hence upright and on white; a collection is hashed without reading its images again; stored as `phash-thumb-1`."""
+    ALGORITHM_DHASH_THUMB: _Algorithm.ValueType  # 6
+    """DHASH_FAST of the thumbnail; stored as `dhash-thumb-1`."""
 
 class Algorithm(_Algorithm, metaclass=_AlgorithmEnumTypeWrapper):
     """A way to hash. Hashes of different algorithms are never compared."""
@@ -49,34 +53,54 @@ ALGORITHM_PHASH_EXACT: Algorithm.ValueType  # 1
 ALGORITHM_DHASH_EXACT: Algorithm.ValueType  # 2
 """64-bit gradient hash, equal to `imagehash.dhash` of the stored pixels bit for bit; stored as `dhash-exact-1`."""
 ALGORITHM_PHASH_FAST: Algorithm.ValueType  # 3
-"""64-bit DCT hash from a scaled decode, some bits apart from the exact one; stored as `phash-fast-1`."""
+"""64-bit DCT hash from a scaled decode of the luma, at most a few bits apart from the exact one; stored as `phash-fast-2`."""
 ALGORITHM_DHASH_FAST: Algorithm.ValueType  # 4
-"""64-bit gradient hash from a scaled decode; stored as `dhash-fast-1`."""
+"""64-bit gradient hash from a scaled decode of the luma; a bit needs a step of more than one grey level; stored as `dhash-fast-2`."""
+ALGORITHM_PHASH_THUMB: Algorithm.ValueType  # 5
+"""PHASH_FAST of the thumbnail that the ingest keeps, hence upright and on white; a collection is hashed without reading its images again; stored as `phash-thumb-1`."""
+ALGORITHM_DHASH_THUMB: Algorithm.ValueType  # 6
+"""DHASH_FAST of the thumbnail; stored as `dhash-thumb-1`."""
 Global___Algorithm: _TypeAlias = Algorithm  # noqa: Y015
 
 @_typing.final
 class HashImagesRequest(_message.Message):
-    """Encoded images to hash."""
+    """Images to hash, by value or by reference: the second costs the wire next to nothing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ALGORITHM_FIELD_NUMBER: _builtins.int
     IMAGES_FIELD_NUMBER: _builtins.int
+    URIS_FIELD_NUMBER: _builtins.int
+    ALGORITHMS_FIELD_NUMBER: _builtins.int
+    WITHOUT_SHA256_FIELD_NUMBER: _builtins.int
     algorithm: Global___Algorithm.ValueType
-    """The way to hash; taken from the first message of the stream."""
+    """The way to hash; taken from the first message of the stream, as are `algorithms` and `without_sha256`."""
+    without_sha256: _builtins.bool
+    """Leaves `sha256` of the answers empty, which spares a twentieth of the time."""
     @_builtins.property
     def images(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Encoded images, at most 1000 and 3 MiB a message."""
+
+    @_builtins.property
+    def uris(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Instead of `images`: where the service finds them, below its allowed sources, at most 1000 a message. Each is a file, an fsspec URI, or a member of a container, as the catalog writes them into rows. Needs the role admin."""
+
+    @_builtins.property
+    def algorithms(self) -> _containers.RepeatedScalarFieldContainer[Global___Algorithm.ValueType]:
+        """Instead of `algorithm`: several ways to hash, each once, from as few decodes as they can share."""
 
     def __init__(
         self,
         *,
         algorithm: Global___Algorithm.ValueType = ...,
         images: _abc.Iterable[_builtins.bytes] | None = ...,
+        uris: _abc.Iterable[_builtins.str] | None = ...,
+        algorithms: _abc.Iterable[Global___Algorithm.ValueType] | None = ...,
+        without_sha256: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "images", b"images"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "algorithms", b"algorithms", "images", b"images", "uris", b"uris", "without_sha256", b"without_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -92,10 +116,10 @@ class HashImagesResponse(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     STATUSES_FIELD_NUMBER: _builtins.int
     sha256: _builtins.bytes
-    """sha256 of the encoded bytes, 32 bytes an image, one after the other."""
+    """sha256 of the encoded bytes, 32 bytes an image, one after the other; of what a URI could not give 32 zeros."""
     @_builtins.property
     def hashes(self) -> _tensor_pb2.Tensor:
-        """uint64 [n]; 0 where the status says why there is none."""
+        """uint64 [n]; [k, n] where `algorithms` were asked for, in their order. 0 where the status says why there is none."""
 
     @_builtins.property
     def statuses(self) -> _containers.RepeatedCompositeFieldContainer[_image_pb2.ItemStatus]:
@@ -157,7 +181,7 @@ class HashCollectionResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _runs_pb2.Run:
-        """Its result: {"images": n, "algorithms": [..], "failed": n}. Failed are images that are gone, or changed since the ingest; the next call tries them again."""
+        """Its result: {"images": n, "algorithms": [..], "failed": n}. Failed are images that are gone, or changed since the ingest; the next call tries them again. Hashes of thumbnails need no images."""
 
     def __init__(
         self,
@@ -181,22 +205,26 @@ class FindDuplicatesRequest(_message.Message):
     COLLECTION_FIELD_NUMBER: _builtins.int
     RADIUS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DESPITE_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """In which collection."""
     radius: _builtins.int
     """Copies are images whose bytes are the same, or whose pHash and dHash both differ in at most this many bits: 0 to 10. Hashes of plain images tell nothing: such images are copies only when their bytes are the same."""
     request_id: _builtins.str
     """A UUID; the same again returns the same run."""
+    despite: _builtins.bool
+    """Go on though very many pairs are to be expected; without it such a run fails, and says which smaller radius would do."""
     def __init__(
         self,
         *,
         collection: _builtins.str = ...,
         radius: _builtins.int = ...,
         request_id: _builtins.str = ...,
+        despite: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "radius", b"radius", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "despite", b"despite", "radius", b"radius", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -211,7 +239,7 @@ class FindDuplicatesResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _runs_pb2.Run:
-        """Its result: {"duplicates": run, "groups": n, "copies": n, "representatives": n}."""
+        """Its result: {"duplicates": run, "groups": n, "copies": n, "representatives": n, "pairs": n of near values of the pHash}. What people judged to be the same is one group, what they judged not to be is not, whatever the hashes say."""
 
     def __init__(
         self,
@@ -347,6 +375,9 @@ class LookUpRequest(_message.Message):
     COLLECTION_FIELD_NUMBER: _builtins.int
     IMAGES_FIELD_NUMBER: _builtins.int
     RADIUS_FIELD_NUMBER: _builtins.int
+    PHASH_FIELD_NUMBER: _builtins.int
+    DHASH_FIELD_NUMBER: _builtins.int
+    ALGORITHMS_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """In which collection."""
     radius: _builtins.int
@@ -355,16 +386,31 @@ class LookUpRequest(_message.Message):
     def images(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Encoded images, at most 100 and 3 MiB."""
 
+    @_builtins.property
+    def phash(self) -> _tensor_pb2.Tensor:
+        """Instead of images: the pHash of each, uint64 [n], at most 10,000."""
+
+    @_builtins.property
+    def dhash(self) -> _tensor_pb2.Tensor:
+        """With phash: the dHash of each, uint64 [n]; without it the pHash decides alone."""
+
+    @_builtins.property
+    def algorithms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """With phash: how the hashes were made, the names they are stored under, such as `phash-exact-1`, `dhash-exact-1`; the second only with dhash."""
+
     def __init__(
         self,
         *,
         collection: _builtins.str = ...,
         images: _abc.Iterable[_builtins.bytes] | None = ...,
         radius: _builtins.int = ...,
+        phash: _tensor_pb2.Tensor | None = ...,
+        dhash: _tensor_pb2.Tensor | None = ...,
+        algorithms: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dhash", b"dhash", "phash", b"phash"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "images", b"images", "radius", b"radius"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithms", b"algorithms", "collection", b"collection", "dhash", b"dhash", "images", b"images", "phash", b"phash", "radius", b"radius"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -408,24 +454,206 @@ Global___LookUpMatch: _TypeAlias = LookUpMatch  # noqa: Y015
 
 @_typing.final
 class LookUpResponse(_message.Message):
-    """One match for each image, in order."""
+    """One match for each image, in order; for hashes the same, packed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MATCHES_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    DISTANCES_FIELD_NUMBER: _builtins.int
+    STARTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def matches(self) -> _containers.RepeatedCompositeFieldContainer[Global___LookUpMatch]:
-        """In the order of the request."""
+        """In the order of the images of the request."""
+
+    @_builtins.property
+    def rows(self) -> _tensor_pb2.Tensor:
+        """For hashes: rows of one after the other, of each the nearest first and at most 100: int64 [m]."""
+
+    @_builtins.property
+    def distances(self) -> _tensor_pb2.Tensor:
+        """For hashes: bits of the pHash that differ: uint8 [m]."""
+
+    @_builtins.property
+    def starts(self) -> _tensor_pb2.Tensor:
+        """For hashes: where the rows of each begin: int64 [n + 1]."""
 
     def __init__(
         self,
         *,
         matches: _abc.Iterable[Global___LookUpMatch] | None = ...,
+        rows: _tensor_pb2.Tensor | None = ...,
+        distances: _tensor_pb2.Tensor | None = ...,
+        starts: _tensor_pb2.Tensor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["distances", b"distances", "rows", b"rows", "starts", b"starts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["matches", b"matches"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["distances", b"distances", "matches", b"matches", "rows", b"rows", "starts", b"starts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LookUpResponse: _TypeAlias = LookUpResponse  # noqa: Y015
+
+@_typing.final
+class FindLeaksRequest(_message.Message):
+    """Looks for copies across two collections, or across the splits of one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    AGAINST_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    RADIUS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """In which collection."""
+    against: _builtins.str
+    """The other collection; empty = across `tags`."""
+    radius: _builtins.int
+    """As in FindDuplicates."""
+    request_id: _builtins.str
+    """A UUID; the same again returns the same run."""
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Without against: 2 to 16 tags, such as train, val, test. An image is of the first of them that it has; one that has none is left out."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        against: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        radius: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["against", b"against", "collection", b"collection", "radius", b"radius", "request_id", b"request_id", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindLeaksRequest: _TypeAlias = FindLeaksRequest  # noqa: Y015
+
+@_typing.final
+class FindLeaksResponse(_message.Message):
+    """The run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> _runs_pb2.Run:
+        """Its result: {"leaks": run, "images": n that have a copy across, with against only those of the collection, "sides": [names], "counts": [from][to] images of a side that have a copy on another}."""
+
+    def __init__(
+        self,
+        *,
+        run: _runs_pb2.Run | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindLeaksResponse: _TypeAlias = FindLeaksResponse  # noqa: Y015
+
+@_typing.final
+class ListLeaksRequest(_message.Message):
+    """Asks for copies across."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    LEAKS_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    leaks: _builtins.str
+    """Of which FindLeaks run; empty = the latest."""
+    page_size: _builtins.int
+    """At most this many; 0 = 100, more than 1000 is taken as 1000, negative is INVALID_ARGUMENT."""
+    page_token: _builtins.str
+    """`next_page_token` of the call before; goes on in the run that call read."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        leaks: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "leaks", b"leaks", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLeaksRequest: _TypeAlias = ListLeaksRequest  # noqa: Y015
+
+@_typing.final
+class ListLeaksResponse(_message.Message):
+    """Some copies across, the nearest first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    OTHERS_FIELD_NUMBER: _builtins.int
+    DISTANCES_FIELD_NUMBER: _builtins.int
+    ROW_SIDES_FIELD_NUMBER: _builtins.int
+    OTHER_SIDES_FIELD_NUMBER: _builtins.int
+    SIDES_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    LEAKS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """Images in all."""
+    leaks: _builtins.str
+    """The FindLeaks run read."""
+    next_page_token: _builtins.str
+    """Empty at the end."""
+    @_builtins.property
+    def rows(self) -> _tensor_pb2.Tensor:
+        """Images that have a copy on another side: int64 [n]."""
+
+    @_builtins.property
+    def others(self) -> _tensor_pb2.Tensor:
+        """The nearest copy of each, a row of the collection of its side: int64 [n]."""
+
+    @_builtins.property
+    def distances(self) -> _tensor_pb2.Tensor:
+        """Bits of the pHash in which the two differ: uint8 [n]."""
+
+    @_builtins.property
+    def row_sides(self) -> _tensor_pb2.Tensor:
+        """The side of each image, a place in `sides`: uint8 [n]."""
+
+    @_builtins.property
+    def other_sides(self) -> _tensor_pb2.Tensor:
+        """The side of each copy: uint8 [n]."""
+
+    @_builtins.property
+    def sides(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The tags, or the two collections."""
+
+    def __init__(
+        self,
+        *,
+        rows: _tensor_pb2.Tensor | None = ...,
+        others: _tensor_pb2.Tensor | None = ...,
+        distances: _tensor_pb2.Tensor | None = ...,
+        row_sides: _tensor_pb2.Tensor | None = ...,
+        other_sides: _tensor_pb2.Tensor | None = ...,
+        sides: _abc.Iterable[_builtins.str] | None = ...,
+        count: _builtins.int = ...,
+        leaks: _builtins.str = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["distances", b"distances", "other_sides", b"other_sides", "others", b"others", "row_sides", b"row_sides", "rows", b"rows"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "distances", b"distances", "leaks", b"leaks", "next_page_token", b"next_page_token", "other_sides", b"other_sides", "others", b"others", "row_sides", b"row_sides", "rows", b"rows", "sides", b"sides"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLeaksResponse: _TypeAlias = ListLeaksResponse  # noqa: Y015

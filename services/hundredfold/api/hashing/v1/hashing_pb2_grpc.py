@@ -60,6 +60,16 @@ class HashingServiceStub:
                 request_serializer=hundredfold_dot_api_dot_hashing_dot_v1_dot_hashing__pb2.LookUpRequest.SerializeToString,
                 response_deserializer=hundredfold_dot_api_dot_hashing_dot_v1_dot_hashing__pb2.LookUpResponse.FromString,
                 _registered_method=True)
+        self.FindLeaks = channel.unary_unary(
+                '/hundredfold.api.hashing.v1.HashingService/FindLeaks',
+                request_serializer=hundredfold_dot_api_dot_hashing_dot_v1_dot_hashing__pb2.FindLeaksRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_hashing_dot_v1_dot_hashing__pb2.FindLeaksResponse.FromString,
+                _registered_method=True)
+        self.ListLeaks = channel.unary_unary(
+                '/hundredfold.api.hashing.v1.HashingService/ListLeaks',
+                request_serializer=hundredfold_dot_api_dot_hashing_dot_v1_dot_hashing__pb2.ListLeaksRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_hashing_dot_v1_dot_hashing__pb2.ListLeaksResponse.FromString,
+                _registered_method=True)
 
 
 class HashingServiceServicer:
@@ -67,7 +77,7 @@ class HashingServiceServicer:
     """
 
     def HashImages(self, request_iterator, context):
-        """Hashes images as they come; answers keep the order of the requests. A bad image gets a status. INVALID_ARGUMENT for an oversized message.
+        """Hashes images as they come; answers keep the order of the requests. A bad image gets a status, one whose URI is outside of the sources (OUTSIDE_ROOTS), leads nowhere (NOT_FOUND) or is too large (TOO_LARGE) too. INVALID_ARGUMENT for an oversized message, an unknown or repeated algorithm, `algorithm` beside `algorithms` and `images` beside `uris`; PERMISSION_DENIED for `uris` of callers below admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,7 +91,7 @@ class HashingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FindDuplicates(self, request, context):
-        """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown; ABORTED while a run with other parameters is at work on the collection.
+        """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; INVALID_ARGUMENT for a radius out of range; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown, (OTHER_ALGORITHM) when it is hashed in a way that this service does not know; ABORTED while a run with other parameters is at work on the collection. The run fails (TOO_MANY_PAIRS) where `despite` is wanted, and when a disk is full or memory does not suffice: the same call goes on from what was finished.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,7 +105,21 @@ class HashingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LookUp(self, request, context):
-        """Says which rows of a collection an image is a copy of. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) as FindDuplicates.
+        """Says which rows of a collection images, or the images of hashes, are copies of. Idempotent. NOT_FOUND; INVALID_ARGUMENT for too many, or for images and hashes at once; FAILED_PRECONDITION (NOT_HASHED, OTHER_ALGORITHM) as FindDuplicates, and OTHER_ALGORITHM when the hashes were made in another way than those of the collection.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindLeaks(self, request, context):
+        """Starts a run that looks for copies across two collections, or across the splits of one. Idempotent. NOT_FOUND; INVALID_ARGUMENT for a radius out of range, or without either a collection or 2 to 16 tags that all differ; FAILED_PRECONDITION (NOT_HASHED, OTHER_ALGORITHM) as FindDuplicates, and OTHER_ALGORITHM when the two are hashed in different ways; ABORTED while a run with other parameters is at work on the collection.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLeaks(self, request, context):
+        """Lists copies across, the nearest first. Idempotent. NOT_FOUND when no FindLeaks has succeeded, or the named one is not among the three newest.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,6 +152,16 @@ def add_HashingServiceServicer_to_server(servicer, server):
                     servicer.LookUp,
                     request_deserializer=hundredfold_dot_api_dot_hashing_dot_v1_dot_hashing__pb2.LookUpRequest.FromString,
                     response_serializer=hundredfold_dot_api_dot_hashing_dot_v1_dot_hashing__pb2.LookUpResponse.SerializeToString,
+            ),
+            'FindLeaks': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindLeaks,
+                    request_deserializer=hundredfold_dot_api_dot_hashing_dot_v1_dot_hashing__pb2.FindLeaksRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_hashing_dot_v1_dot_hashing__pb2.FindLeaksResponse.SerializeToString,
+            ),
+            'ListLeaks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLeaks,
+                    request_deserializer=hundredfold_dot_api_dot_hashing_dot_v1_dot_hashing__pb2.ListLeaksRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_hashing_dot_v1_dot_hashing__pb2.ListLeaksResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +300,60 @@ class HashingService:
             '/hundredfold.api.hashing.v1.HashingService/LookUp',
             hundredfold_dot_api_dot_hashing_dot_v1_dot_hashing__pb2.LookUpRequest.SerializeToString,
             hundredfold_dot_api_dot_hashing_dot_v1_dot_hashing__pb2.LookUpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindLeaks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.hashing.v1.HashingService/FindLeaks',
+            hundredfold_dot_api_dot_hashing_dot_v1_dot_hashing__pb2.FindLeaksRequest.SerializeToString,
+            hundredfold_dot_api_dot_hashing_dot_v1_dot_hashing__pb2.FindLeaksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLeaks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.hashing.v1.HashingService/ListLeaks',
+            hundredfold_dot_api_dot_hashing_dot_v1_dot_hashing__pb2.ListLeaksRequest.SerializeToString,
+            hundredfold_dot_api_dot_hashing_dot_v1_dot_hashing__pb2.ListLeaksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,15 +34,19 @@ class HashingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> HashingServiceAsyncStub: ...
     HashImages: _grpc.StreamStreamMultiCallable[_hashing_pb2.HashImagesRequest, _hashing_pb2.HashImagesResponse]
-    """Hashes images as they come; answers keep the order of the requests. A bad image gets a status. INVALID_ARGUMENT for an oversized message."""
+    """Hashes images as they come; answers keep the order of the requests. A bad image gets a status, one whose URI is outside of the sources (OUTSIDE_ROOTS), leads nowhere (NOT_FOUND) or is too large (TOO_LARGE) too. INVALID_ARGUMENT for an oversized message, an unknown or repeated algorithm, `algorithm` beside `algorithms` and `images` beside `uris`; PERMISSION_DENIED for `uris` of callers below admin."""
     HashCollection: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.HashCollectionRequest, _hashing_pb2.HashCollectionResponse]
     """Starts a run that hashes what is not hashed yet. Idempotent: the same call again continues. NOT_FOUND; ABORTED while a run with other parameters is at work on the collection."""
     FindDuplicates: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.FindDuplicatesRequest, _hashing_pb2.FindDuplicatesResponse]
-    """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown; ABORTED while a run with other parameters is at work on the collection."""
+    """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; INVALID_ARGUMENT for a radius out of range; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown, (OTHER_ALGORITHM) when it is hashed in a way that this service does not know; ABORTED while a run with other parameters is at work on the collection. The run fails (TOO_MANY_PAIRS) where `despite` is wanted, and when a disk is full or memory does not suffice: the same call goes on from what was finished."""
     ListDuplicates: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.ListDuplicatesRequest, _hashing_pb2.ListDuplicatesResponse]
     """Lists groups, largest first. Idempotent. NOT_FOUND when no FindDuplicates has succeeded, or the named one is not among the three newest."""
     LookUp: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.LookUpRequest, _hashing_pb2.LookUpResponse]
-    """Says which rows of a collection an image is a copy of. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) as FindDuplicates."""
+    """Says which rows of a collection images, or the images of hashes, are copies of. Idempotent. NOT_FOUND; INVALID_ARGUMENT for too many, or for images and hashes at once; FAILED_PRECONDITION (NOT_HASHED, OTHER_ALGORITHM) as FindDuplicates, and OTHER_ALGORITHM when the hashes were made in another way than those of the collection."""
+    FindLeaks: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.FindLeaksRequest, _hashing_pb2.FindLeaksResponse]
+    """Starts a run that looks for copies across two collections, or across the splits of one. Idempotent. NOT_FOUND; INVALID_ARGUMENT for a radius out of range, or without either a collection or 2 to 16 tags that all differ; FAILED_PRECONDITION (NOT_HASHED, OTHER_ALGORITHM) as FindDuplicates, and OTHER_ALGORITHM when the two are hashed in different ways; ABORTED while a run with other parameters is at work on the collection."""
+    ListLeaks: _grpc.UnaryUnaryMultiCallable[_hashing_pb2.ListLeaksRequest, _hashing_pb2.ListLeaksResponse]
+    """Lists copies across, the nearest first. Idempotent. NOT_FOUND when no FindLeaks has succeeded, or the named one is not among the three newest."""
 
 @_typing.type_check_only
 class HashingServiceAsyncStub(HashingServiceStub):
@@ -50,15 +54,19 @@ class HashingServiceAsyncStub(HashingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     HashImages: _aio.StreamStreamMultiCallable[_hashing_pb2.HashImagesRequest, _hashing_pb2.HashImagesResponse]  # type: ignore[assignment]
-    """Hashes images as they come; answers keep the order of the requests. A bad image gets a status. INVALID_ARGUMENT for an oversized message."""
+    """Hashes images as they come; answers keep the order of the requests. A bad image gets a status, one whose URI is outside of the sources (OUTSIDE_ROOTS), leads nowhere (NOT_FOUND) or is too large (TOO_LARGE) too. INVALID_ARGUMENT for an oversized message, an unknown or repeated algorithm, `algorithm` beside `algorithms` and `images` beside `uris`; PERMISSION_DENIED for `uris` of callers below admin."""
     HashCollection: _aio.UnaryUnaryMultiCallable[_hashing_pb2.HashCollectionRequest, _hashing_pb2.HashCollectionResponse]  # type: ignore[assignment]
     """Starts a run that hashes what is not hashed yet. Idempotent: the same call again continues. NOT_FOUND; ABORTED while a run with other parameters is at work on the collection."""
     FindDuplicates: _aio.UnaryUnaryMultiCallable[_hashing_pb2.FindDuplicatesRequest, _hashing_pb2.FindDuplicatesResponse]  # type: ignore[assignment]
-    """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown; ABORTED while a run with other parameters is at work on the collection."""
+    """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; INVALID_ARGUMENT for a radius out of range; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown, (OTHER_ALGORITHM) when it is hashed in a way that this service does not know; ABORTED while a run with other parameters is at work on the collection. The run fails (TOO_MANY_PAIRS) where `despite` is wanted, and when a disk is full or memory does not suffice: the same call goes on from what was finished."""
     ListDuplicates: _aio.UnaryUnaryMultiCallable[_hashing_pb2.ListDuplicatesRequest, _hashing_pb2.ListDuplicatesResponse]  # type: ignore[assignment]
     """Lists groups, largest first. Idempotent. NOT_FOUND when no FindDuplicates has succeeded, or the named one is not among the three newest."""
     LookUp: _aio.UnaryUnaryMultiCallable[_hashing_pb2.LookUpRequest, _hashing_pb2.LookUpResponse]  # type: ignore[assignment]
-    """Says which rows of a collection an image is a copy of. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) as FindDuplicates."""
+    """Says which rows of a collection images, or the images of hashes, are copies of. Idempotent. NOT_FOUND; INVALID_ARGUMENT for too many, or for images and hashes at once; FAILED_PRECONDITION (NOT_HASHED, OTHER_ALGORITHM) as FindDuplicates, and OTHER_ALGORITHM when the hashes were made in another way than those of the collection."""
+    FindLeaks: _aio.UnaryUnaryMultiCallable[_hashing_pb2.FindLeaksRequest, _hashing_pb2.FindLeaksResponse]  # type: ignore[assignment]
+    """Starts a run that looks for copies across two collections, or across the splits of one. Idempotent. NOT_FOUND; INVALID_ARGUMENT for a radius out of range, or without either a collection or 2 to 16 tags that all differ; FAILED_PRECONDITION (NOT_HASHED, OTHER_ALGORITHM) as FindDuplicates, and OTHER_ALGORITHM when the two are hashed in different ways; ABORTED while a run with other parameters is at work on the collection."""
+    ListLeaks: _aio.UnaryUnaryMultiCallable[_hashing_pb2.ListLeaksRequest, _hashing_pb2.ListLeaksResponse]  # type: ignore[assignment]
+    """Lists copies across, the nearest first. Idempotent. NOT_FOUND when no FindLeaks has succeeded, or the named one is not among the three newest."""
 
 class HashingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Owns hashes and groups of copies."""
@@ -69,7 +77,7 @@ class HashingServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_hashing_pb2.HashImagesRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_hashing_pb2.HashImagesResponse], _abc.AsyncIterator[_hashing_pb2.HashImagesResponse]]:
-        """Hashes images as they come; answers keep the order of the requests. A bad image gets a status. INVALID_ARGUMENT for an oversized message."""
+        """Hashes images as they come; answers keep the order of the requests. A bad image gets a status, one whose URI is outside of the sources (OUTSIDE_ROOTS), leads nowhere (NOT_FOUND) or is too large (TOO_LARGE) too. INVALID_ARGUMENT for an oversized message, an unknown or repeated algorithm, `algorithm` beside `algorithms` and `images` beside `uris`; PERMISSION_DENIED for `uris` of callers below admin."""
 
     @_abc_1.abstractmethod
     def HashCollection(
@@ -85,7 +93,7 @@ class HashingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _hashing_pb2.FindDuplicatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_hashing_pb2.FindDuplicatesResponse, _abc.Awaitable[_hashing_pb2.FindDuplicatesResponse]]:
-        """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown; ABORTED while a run with other parameters is at work on the collection."""
+        """Starts a run that groups copies around representatives, without chaining. Idempotent. NOT_FOUND; INVALID_ARGUMENT for a radius out of range; FAILED_PRECONDITION (NOT_HASHED) when the collection is not hashed as far as it has grown, (OTHER_ALGORITHM) when it is hashed in a way that this service does not know; ABORTED while a run with other parameters is at work on the collection. The run fails (TOO_MANY_PAIRS) where `despite` is wanted, and when a disk is full or memory does not suffice: the same call goes on from what was finished."""
 
     @_abc_1.abstractmethod
     def ListDuplicates(
@@ -101,6 +109,22 @@ class HashingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _hashing_pb2.LookUpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_hashing_pb2.LookUpResponse, _abc.Awaitable[_hashing_pb2.LookUpResponse]]:
-        """Says which rows of a collection an image is a copy of. Idempotent. NOT_FOUND; FAILED_PRECONDITION (NOT_HASHED) as FindDuplicates."""
+        """Says which rows of a collection images, or the images of hashes, are copies of. Idempotent. NOT_FOUND; INVALID_ARGUMENT for too many, or for images and hashes at once; FAILED_PRECONDITION (NOT_HASHED, OTHER_ALGORITHM) as FindDuplicates, and OTHER_ALGORITHM when the hashes were made in another way than those of the collection."""
+
+    @_abc_1.abstractmethod
+    def FindLeaks(
+        self,
+        request: _hashing_pb2.FindLeaksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_hashing_pb2.FindLeaksResponse, _abc.Awaitable[_hashing_pb2.FindLeaksResponse]]:
+        """Starts a run that looks for copies across two collections, or across the splits of one. Idempotent. NOT_FOUND; INVALID_ARGUMENT for a radius out of range, or without either a collection or 2 to 16 tags that all differ; FAILED_PRECONDITION (NOT_HASHED, OTHER_ALGORITHM) as FindDuplicates, and OTHER_ALGORITHM when the two are hashed in different ways; ABORTED while a run with other parameters is at work on the collection."""
+
+    @_abc_1.abstractmethod
+    def ListLeaks(
+        self,
+        request: _hashing_pb2.ListLeaksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_hashing_pb2.ListLeaksResponse, _abc.Awaitable[_hashing_pb2.ListLeaksResponse]]:
+        """Lists copies across, the nearest first. Idempotent. NOT_FOUND when no FindLeaks has succeeded, or the named one is not among the three newest."""
 
 def add_HashingServiceServicer_to_server(servicer: HashingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -76,6 +76,8 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """A note for a reviewer on some images; gives no label."""
     EVENT_KIND_UNFLAG: _EventKind.ValueType  # 9
     """Flags are done with; gives no label."""
+    EVENT_KIND_PAIRS: _EventKind.ValueType  # 10
+    """What people say of pairs of images, on a page or by itself; gives no label."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What the ledger holds."""
@@ -100,6 +102,8 @@ EVENT_KIND_FLAG: EventKind.ValueType  # 8
 """A note for a reviewer on some images; gives no label."""
 EVENT_KIND_UNFLAG: EventKind.ValueType  # 9
 """Flags are done with; gives no label."""
+EVENT_KIND_PAIRS: EventKind.ValueType  # 10
+"""What people say of pairs of images, on a page or by itself; gives no label."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 class _AuditState:
@@ -172,20 +176,25 @@ Global___Format: _TypeAlias = Format  # noqa: Y015
 
 @_typing.final
 class Judgement(_message.Message):
-    """One verdict on some images of a page."""
+    """One verdict on some images of a page, or on some pairs of images."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CLASS_ID_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
+    OTHERS_FIELD_NUMBER: _builtins.int
     class_id: _builtins.int
-    """The class meant; 0 with UNSURE."""
+    """The class meant; 0 with UNSURE, and of pairs."""
     verdict: Global___Verdict.ValueType
-    """What is said."""
+    """What is said; of pairs: IS = the same picture, IS_NOT = another one."""
     @_builtins.property
     def rows(self) -> _tensor_pb2.Tensor:
-        """Of which images of the page: int64 [n]."""
+        """Of which images of the page: int64 [n]; of pairs the left one of each, which may repeat."""
+
+    @_builtins.property
+    def others(self) -> _tensor_pb2.Tensor:
+        """Of pairs: the right one of each: int64 [n]."""
 
     def __init__(
         self,
@@ -193,10 +202,11 @@ class Judgement(_message.Message):
         class_id: _builtins.int = ...,
         verdict: Global___Verdict.ValueType = ...,
         rows: _tensor_pb2.Tensor | None = ...,
+        others: _tensor_pb2.Tensor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["others", b"others", "rows", b"rows"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_id", b"class_id", "rows", b"rows", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_id", b"class_id", "others", b"others", "rows", b"rows", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -261,6 +271,8 @@ class Event(_message.Message):
     COMMENT_FIELD_NUMBER: _builtins.int
     FLAGGED_ROWS_FIELD_NUMBER: _builtins.int
     FLAG_SEQS_FIELD_NUMBER: _builtins.int
+    PAIRS_FIELD_NUMBER: _builtins.int
+    KEPT_ROWS_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """Its place in the ledger of its collection, from 1, without gaps."""
     kind: Global___EventKind.ValueType
@@ -270,7 +282,7 @@ class Event(_message.Message):
     created_at: _builtins.float
     """Unix seconds."""
     seconds: _builtins.float
-    """DECISION: seconds it took the person."""
+    """DECISION and PAIRS: seconds it took the person."""
     undone_seq: _builtins.int
     """UNDO: the event that no longer counts."""
     request_id: _builtins.str
@@ -285,13 +297,15 @@ class Event(_message.Message):
     """UNDO_MANY: how many events no longer count by it."""
     comment: _builtins.str
     """FLAG and UNFLAG: what was written to it."""
+    pairs: _builtins.int
+    """PAIRS: how many pairs were judged; `images` is 0."""
     @_builtins.property
     def page(self) -> _page_pb2.Page:
-        """DECISION: the page answered, as it was shown; `planted` only for reviewers and above."""
+        """DECISION, and PAIRS that answer one: the page, as it was shown; `planted` only for reviewers and above."""
 
     @_builtins.property
     def judgements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Judgement]:
-        """DECISION, IMPORT and CERTIFICATE: what was said; left out of one of the others of more than 65,536 images, whose labels GetLabels sends."""
+        """DECISION, IMPORT, CERTIFICATE and PAIRS: what was said; left out of one of the others of more than 65,536 images, whose labels GetLabels sends."""
 
     @_builtins.property
     def selection(self) -> Global___Selection:
@@ -304,6 +318,10 @@ class Event(_message.Message):
     @_builtins.property
     def flag_seqs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """UNFLAG: the flags that are done with."""
+
+    @_builtins.property
+    def kept_rows(self) -> _tensor_pb2.Tensor:
+        """PAIRS: images that are to stand for what they are the same as: int64 [k]."""
 
     def __init__(
         self,
@@ -325,10 +343,12 @@ class Event(_message.Message):
         comment: _builtins.str = ...,
         flagged_rows: _tensor_pb2.Tensor | None = ...,
         flag_seqs: _abc.Iterable[_builtins.int] | None = ...,
+        pairs: _builtins.int = ...,
+        kept_rows: _tensor_pb2.Tensor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["flagged_rows", b"flagged_rows", "page", b"page", "selection", b"selection"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["flagged_rows", b"flagged_rows", "kept_rows", b"kept_rows", "page", b"page", "selection", b"selection"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "audit_id", b"audit_id", "comment", b"comment", "counts", b"counts", "created_at", b"created_at", "flag_seqs", b"flag_seqs", "flagged_rows", b"flagged_rows", "images", b"images", "judgements", b"judgements", "kind", b"kind", "page", b"page", "request_id", b"request_id", "seconds", b"seconds", "selection", b"selection", "seq", b"seq", "undone_events", b"undone_events", "undone_seq", b"undone_seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "audit_id", b"audit_id", "comment", b"comment", "counts", b"counts", "created_at", b"created_at", "flag_seqs", b"flag_seqs", "flagged_rows", b"flagged_rows", "images", b"images", "judgements", b"judgements", "kept_rows", b"kept_rows", "kind", b"kind", "page", b"page", "pairs", b"pairs", "request_id", b"request_id", "seconds", b"seconds", "selection", b"selection", "seq", b"seq", "undone_events", b"undone_events", "undone_seq", b"undone_seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -356,11 +376,11 @@ class Selection(_message.Message):
     """Up to this event, such as the `head_seq` of a preview; 0 = up to the newest. Also with `seqs`; no criterion by itself."""
     @_builtins.property
     def seqs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """These; at most 10,000, only decisions, imports and certificates. One that does not count any more is passed over."""
+        """These; at most 10,000, only decisions, imports, certificates and judgements of pairs. One that does not count any more is passed over."""
 
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___EventKind.ValueType]:
-        """Of these kinds, of DECISION, IMPORT and CERTIFICATE; empty = all three."""
+        """Of these kinds, of DECISION, IMPORT, CERTIFICATE and PAIRS; empty = all four."""
 
     def __init__(
         self,
@@ -605,6 +625,8 @@ class PreviewUndoResponse(_message.Message):
     NEGATIVES_BACK_FIELD_NUMBER: _builtins.int
     UNSURE_GONE_FIELD_NUMBER: _builtins.int
     UNSURE_BACK_FIELD_NUMBER: _builtins.int
+    PAIRS_GONE_FIELD_NUMBER: _builtins.int
+    PAIRS_BACK_FIELD_NUMBER: _builtins.int
     head_seq: _builtins.int
     """The newest event that it looked at: put it into the selection, and just this is undone."""
     events: _builtins.int
@@ -619,6 +641,10 @@ class PreviewUndoResponse(_message.Message):
     """Images set aside that would not be any more."""
     unsure_back: _builtins.int
     """Images that would be set aside again."""
+    pairs_gone: _builtins.int
+    """Pairs of which it would no longer be known what people say."""
+    pairs_back: _builtins.int
+    """Pairs of which something else would be known, or something again."""
     @_builtins.property
     def labels_gone(self) -> _containers.ScalarMap[_builtins.int, _builtins.int]:
         """Labels that would go, by class: the image has none then, or another one."""
@@ -639,14 +665,212 @@ class PreviewUndoResponse(_message.Message):
         negatives_back: _builtins.int = ...,
         unsure_gone: _builtins.int = ...,
         unsure_back: _builtins.int = ...,
+        pairs_gone: _builtins.int = ...,
+        pairs_back: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "head_seq", b"head_seq", "images", b"images", "labels_back", b"labels_back", "labels_gone", b"labels_gone", "negatives_back", b"negatives_back", "negatives_gone", b"negatives_gone", "unsure_back", b"unsure_back", "unsure_gone", b"unsure_gone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "head_seq", b"head_seq", "images", b"images", "labels_back", b"labels_back", "labels_gone", b"labels_gone", "negatives_back", b"negatives_back", "negatives_gone", b"negatives_gone", "pairs_back", b"pairs_back", "pairs_gone", b"pairs_gone", "unsure_back", b"unsure_back", "unsure_gone", b"unsure_gone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PreviewUndoResponse: _TypeAlias = PreviewUndoResponse  # noqa: Y015
+
+@_typing.final
+class LeasePairsRequest(_message.Message):
+    """Asks for pairs to judge, whatever the queue holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    ANNOTATOR_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    TTL_SECONDS_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """In which collection."""
+    annotator: _builtins.str
+    """Who asks; as in LeasePages."""
+    limit: _builtins.int
+    """At most this many pairs: 1 to 256; 0 = 12."""
+    ttl_seconds: _builtins.int
+    """Seconds until the lease ends: 5 to 3600; 0 = 300."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        annotator: _builtins.str = ...,
+        limit: _builtins.int = ...,
+        ttl_seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "collection", b"collection", "limit", b"limit", "ttl_seconds", b"ttl_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeasePairsRequest: _TypeAlias = LeasePairsRequest  # noqa: Y015
+
+@_typing.final
+class LeasePairsResponse(_message.Message):
+    """The right to judge them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEASE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lease(self) -> Global___Lease:
+        """A page of kind PAIR; answered with SubmitDecision. Unset when no pair is left."""
+
+    def __init__(
+        self,
+        *,
+        lease: Global___Lease | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeasePairsResponse: _TypeAlias = LeasePairsResponse  # noqa: Y015
+
+@_typing.final
+class JudgePairsRequest(_message.Message):
+    """Says of pairs of images what they are, without a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ANNOTATOR_FIELD_NUMBER: _builtins.int
+    JUDGEMENTS_FIELD_NUMBER: _builtins.int
+    KEPT_ROWS_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """In which collection."""
+    request_id: _builtins.str
+    """A UUID; the same again returns the same answer."""
+    annotator: _builtins.str
+    """Who asks; as in LeasePages."""
+    @_builtins.property
+    def judgements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Judgement]:
+        """What is said: `class_id` 0, `rows` and `others`; 1 to 4096 pairs in all, each once, whichever of its images is the left one."""
+
+    @_builtins.property
+    def kept_rows(self) -> _tensor_pb2.Tensor:
+        """Images that are to stand for what they are the same as: int64 [k], each once, at most 1024; may be empty."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        annotator: _builtins.str = ...,
+        judgements: _abc.Iterable[Global___Judgement] | None = ...,
+        kept_rows: _tensor_pb2.Tensor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kept_rows", b"kept_rows"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "collection", b"collection", "judgements", b"judgements", "kept_rows", b"kept_rows", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JudgePairsRequest: _TypeAlias = JudgePairsRequest  # noqa: Y015
+
+@_typing.final
+class JudgePairsResponse(_message.Message):
+    """It is in the ledger, and on disk."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The PAIRS event."""
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JudgePairsResponse: _TypeAlias = JudgePairsResponse  # noqa: Y015
+
+@_typing.final
+class GetPairsRequest(_message.Message):
+    """Asks what people say of pairs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPairsRequest: _TypeAlias = GetPairsRequest  # noqa: Y015
+
+@_typing.final
+class GetPairsResponse(_message.Message):
+    """A piece of what people say of pairs: the newest word on each."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    OTHERS_FIELD_NUMBER: _builtins.int
+    VERDICTS_FIELD_NUMBER: _builtins.int
+    SEQS_FIELD_NUMBER: _builtins.int
+    KEPT_ROWS_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The newest event in it."""
+    @_builtins.property
+    def rows(self) -> _tensor_pb2.Tensor:
+        """The image with the smaller row of each pair: int64 [n]."""
+
+    @_builtins.property
+    def others(self) -> _tensor_pb2.Tensor:
+        """The other one: int64 [n]."""
+
+    @_builtins.property
+    def verdicts(self) -> _tensor_pb2.Tensor:
+        """A Verdict each: uint8 [n]."""
+
+    @_builtins.property
+    def seqs(self) -> _tensor_pb2.Tensor:
+        """The event that said so: int64 [n]."""
+
+    @_builtins.property
+    def kept_rows(self) -> _tensor_pb2.Tensor:
+        """Images that are to stand for what they are the same as, the newest choice first: int64 [k]."""
+
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+        rows: _tensor_pb2.Tensor | None = ...,
+        others: _tensor_pb2.Tensor | None = ...,
+        verdicts: _tensor_pb2.Tensor | None = ...,
+        seqs: _tensor_pb2.Tensor | None = ...,
+        kept_rows: _tensor_pb2.Tensor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kept_rows", b"kept_rows", "others", b"others", "rows", b"rows", "seqs", b"seqs", "verdicts", b"verdicts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept_rows", b"kept_rows", "others", b"others", "rows", b"rows", "seq", b"seq", "seqs", b"seqs", "verdicts", b"verdicts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPairsResponse: _TypeAlias = GetPairsResponse  # noqa: Y015
 
 @_typing.final
 class Flag(_message.Message):
@@ -1089,7 +1313,7 @@ class SubmitDecisionRequest(_message.Message):
     """For whom, where a service asks: it must be his lease; empty = whoever holds it."""
     @_builtins.property
     def judgements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Judgement]:
-        """What is said; an image under no judgement goes back to the pool. At most 1000."""
+        """What is said; an image under no judgement goes back to the pool. At most 1000. Of a PAIR page: of pairs that are on it."""
 
     def __init__(
         self,
@@ -1117,19 +1341,25 @@ class SubmitDecisionResponse(_message.Message):
 
     SEQ_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """The event."""
     replayed: _builtins.bool
     """Whether this request_id had been taken before."""
+    @_builtins.property
+    def left_out(self) -> _tensor_pb2.Tensor:
+        """int64 [k]: images judged that it says nothing of: the lease had run out, and others had them by then."""
+
     def __init__(
         self,
         *,
         seq: _builtins.int = ...,
         replayed: _builtins.bool = ...,
+        left_out: _tensor_pb2.Tensor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["left_out", b"left_out"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "seq", b"seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["left_out", b"left_out", "replayed", b"replayed", "seq", b"seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1152,7 +1382,7 @@ class UndoRequest(_message.Message):
     annotator: _builtins.str
     """Who asks; as in LeasePages. Anybody may undo his own decisions; those of others take the role reviewer."""
     seq: _builtins.int
-    """Which event; 0 = the annotator's last decision that still counts."""
+    """Which event; 0 = the annotator's last decision, or judgement of pairs, that still counts."""
     request_id: _builtins.str
     """A UUID; the same again returns the same answer."""
     lease_again: _builtins.bool
@@ -2054,6 +2284,9 @@ class GetProgressResponse(_message.Message):
     HUMAN_SECONDS_FIELD_NUMBER: _builtins.int
     IMAGES_FIELD_NUMBER: _builtins.int
     IMAGES_LABELLED_FIELD_NUMBER: _builtins.int
+    PAIRS_JUDGED_FIELD_NUMBER: _builtins.int
+    PAIRS_OPEN_FIELD_NUMBER: _builtins.int
+    PAIR_SECONDS_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     """Images to label: representatives that have a vector."""
     labelled: _builtins.int
@@ -2082,6 +2315,12 @@ class GetProgressResponse(_message.Message):
     """Images to label: `total` unless an image may be of several classes."""
     images_labelled: _builtins.int
     """Of them those of which every class is known."""
+    pairs_judged: _builtins.int
+    """Pairs of images that people said something of. Pairs count nowhere else here, nor do the seconds spent on them."""
+    pairs_open: _builtins.int
+    """Pairs that the newest groups of copies leave to a person and nobody has judged."""
+    pair_seconds: _builtins.float
+    """Seconds people spent on pairs."""
     @_builtins.property
     def labels_by_class(self) -> _containers.ScalarMap[_builtins.int, _builtins.int]:
         """Labels by class, copies not counted."""
@@ -2104,10 +2343,13 @@ class GetProgressResponse(_message.Message):
         human_seconds: _builtins.float = ...,
         images: _builtins.int = ...,
         images_labelled: _builtins.int = ...,
+        pairs_judged: _builtins.int = ...,
+        pairs_open: _builtins.int = ...,
+        pair_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "head_seq", b"head_seq", "human_seconds", b"human_seconds", "images", b"images", "images_labelled", b"images_labelled", "labelled", b"labelled", "labelled_with_copies", b"labelled_with_copies", "labels_by_class", b"labels_by_class", "labels_per_minute", b"labels_per_minute", "leased", b"leased", "pool", b"pool", "ready", b"ready", "ready_pages", b"ready_pages", "total", b"total", "unsure", b"unsure"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "head_seq", b"head_seq", "human_seconds", b"human_seconds", "images", b"images", "images_labelled", b"images_labelled", "labelled", b"labelled", "labelled_with_copies", b"labelled_with_copies", "labels_by_class", b"labels_by_class", "labels_per_minute", b"labels_per_minute", "leased", b"leased", "pair_seconds", b"pair_seconds", "pairs_judged", b"pairs_judged", "pairs_open", b"pairs_open", "pool", b"pool", "ready", b"ready", "ready_pages", b"ready_pages", "total", b"total", "unsure", b"unsure"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

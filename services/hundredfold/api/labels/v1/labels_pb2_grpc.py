@@ -90,6 +90,21 @@ class LabelsServiceStub:
                 request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListFlagsRequest.SerializeToString,
                 response_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListFlagsResponse.FromString,
                 _registered_method=True)
+        self.LeasePairs = channel.unary_unary(
+                '/hundredfold.api.labels.v1.LabelsService/LeasePairs',
+                request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.LeasePairsRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.LeasePairsResponse.FromString,
+                _registered_method=True)
+        self.JudgePairs = channel.unary_unary(
+                '/hundredfold.api.labels.v1.LabelsService/JudgePairs',
+                request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.JudgePairsRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.JudgePairsResponse.FromString,
+                _registered_method=True)
+        self.GetPairs = channel.unary_stream(
+                '/hundredfold.api.labels.v1.LabelsService/GetPairs',
+                request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.GetPairsRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.GetPairsResponse.FromString,
+                _registered_method=True)
         self.StartAudit = channel.unary_unary(
                 '/hundredfold.api.labels.v1.LabelsService/StartAudit',
                 request_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.StartAuditRequest.SerializeToString,
@@ -188,14 +203,14 @@ class LabelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubmitDecision(self, request, context):
-        """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away.
+        """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. Where the lease ran out it is taken for the images that are still free: neither answered nor leased meanwhile, nor asked about by an open audit. FAILED_PRECONDITION (LEASE_FENCED) when none is, or the lease was answered or given back, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Undo(self, request, context):
-        """Takes a decision, an import, a clear, an audit, a certificate or an UndoMany back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo, a flag or an event that does not count any more, PERMISSION_DENIED for another's decision.
+        """Takes a decision, an import, judgements of pairs, a clear, an audit, a certificate or an UndoMany back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo, a flag or an event that does not count any more, PERMISSION_DENIED for another's decision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -209,7 +224,7 @@ class LabelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UndoMany(self, request, context):
-        """Takes many decisions, imports and certificates back by one event. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND when nothing of them counts; INVALID_ARGUMENT for a selection without a criterion, with one besides seqs, or of too many events, and for a seq of another kind; PERMISSION_DENIED when one is another's and the caller is no reviewer.
+        """Takes many decisions, imports, certificates and judgements of pairs back by one event. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND when nothing of them counts; INVALID_ARGUMENT for a selection without a criterion, with one besides seqs, or of too many events, and for a seq of another kind; PERMISSION_DENIED when one is another's and the caller is no reviewer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -238,6 +253,27 @@ class LabelsServiceServicer:
 
     def ListFlags(self, request, context):
         """Lists flags, newest first. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LeasePairs(self, request, context):
+        """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first and what the caller gave back last, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def JudgePairs(self, request, context):
+        """Writes what a reviewer says of pairs of images, whatever was said of them before. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection, a pair of one image with itself, or one that is judged twice.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPairs(self, request, context):
+        """Sends what people say of pairs in pieces, all of one seq. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -398,6 +434,21 @@ def add_LabelsServiceServicer_to_server(servicer, server):
                     servicer.ListFlags,
                     request_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListFlagsRequest.FromString,
                     response_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListFlagsResponse.SerializeToString,
+            ),
+            'LeasePairs': grpc.unary_unary_rpc_method_handler(
+                    servicer.LeasePairs,
+                    request_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.LeasePairsRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.LeasePairsResponse.SerializeToString,
+            ),
+            'JudgePairs': grpc.unary_unary_rpc_method_handler(
+                    servicer.JudgePairs,
+                    request_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.JudgePairsRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.JudgePairsResponse.SerializeToString,
+            ),
+            'GetPairs': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetPairs,
+                    request_deserializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.GetPairsRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.GetPairsResponse.SerializeToString,
             ),
             'StartAudit': grpc.unary_unary_rpc_method_handler(
                     servicer.StartAudit,
@@ -768,6 +819,87 @@ class LabelsService:
             '/hundredfold.api.labels.v1.LabelsService/ListFlags',
             hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListFlagsRequest.SerializeToString,
             hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.ListFlagsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LeasePairs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.labels.v1.LabelsService/LeasePairs',
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.LeasePairsRequest.SerializeToString,
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.LeasePairsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def JudgePairs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.labels.v1.LabelsService/JudgePairs',
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.JudgePairsRequest.SerializeToString,
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.JudgePairsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPairs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hundredfold.api.labels.v1.LabelsService/GetPairs',
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.GetPairsRequest.SerializeToString,
+            hundredfold_dot_api_dot_labels_dot_v1_dot_labels__pb2.GetPairsResponse.FromString,
             options,
             channel_credentials,
             insecure,

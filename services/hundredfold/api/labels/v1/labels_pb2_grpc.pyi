@@ -40,13 +40,13 @@ class LabelsServiceStub:
     ReleaseLeases: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ReleaseLeasesRequest, _labels_pb2.ReleaseLeasesResponse]
     """Gives pages back to the queue (skip); to the same annotator they come again only after the others, until the lease would have ended. Idempotent."""
     SubmitDecision: _grpc.UnaryUnaryMultiCallable[_labels_pb2.SubmitDecisionRequest, _labels_pb2.SubmitDecisionResponse]
-    """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
+    """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. Where the lease ran out it is taken for the images that are still free: neither answered nor leased meanwhile, nor asked about by an open audit. FAILED_PRECONDITION (LEASE_FENCED) when none is, or the lease was answered or given back, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
     Undo: _grpc.UnaryUnaryMultiCallable[_labels_pb2.UndoRequest, _labels_pb2.UndoResponse]
-    """Takes a decision, an import, a clear, an audit, a certificate or an UndoMany back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo, a flag or an event that does not count any more, PERMISSION_DENIED for another's decision."""
+    """Takes a decision, an import, judgements of pairs, a clear, an audit, a certificate or an UndoMany back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo, a flag or an event that does not count any more, PERMISSION_DENIED for another's decision."""
     LeaseRows: _grpc.UnaryUnaryMultiCallable[_labels_pb2.LeaseRowsRequest, _labels_pb2.LeaseRowsResponse]
     """Leases images that a person picked himself as one page that never was in the queue and never goes there. Those that people labelled, that are in a lease or wait for an answer of an open audit are left out; what a model labelled under a certificate is not. Idempotent by request_id while the lease holds, and for a day when it was answered: then the answer can be sent again. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection, a class that is not in the schema, or `relabel` without a class. Works while the queue is away."""
     UndoMany: _grpc.UnaryUnaryMultiCallable[_labels_pb2.UndoManyRequest, _labels_pb2.UndoManyResponse]
-    """Takes many decisions, imports and certificates back by one event. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND when nothing of them counts; INVALID_ARGUMENT for a selection without a criterion, with one besides seqs, or of too many events, and for a seq of another kind; PERMISSION_DENIED when one is another's and the caller is no reviewer."""
+    """Takes many decisions, imports, certificates and judgements of pairs back by one event. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND when nothing of them counts; INVALID_ARGUMENT for a selection without a criterion, with one besides seqs, or of too many events, and for a seq of another kind; PERMISSION_DENIED when one is another's and the caller is no reviewer."""
     PreviewUndo: _grpc.UnaryUnaryMultiCallable[_labels_pb2.PreviewUndoRequest, _labels_pb2.PreviewUndoResponse]
     """Says what UndoMany would do. Idempotent, writes nothing. NOT_FOUND and INVALID_ARGUMENT as UndoMany."""
     FlagImages: _grpc.UnaryUnaryMultiCallable[_labels_pb2.FlagImagesRequest, _labels_pb2.FlagImagesResponse]
@@ -55,6 +55,12 @@ class LabelsServiceStub:
     """Says that flags are done with. Idempotent by request_id, as FlagImages. NOT_FOUND for a seq that is no flag, PERMISSION_DENIED for another's flag."""
     ListFlags: _grpc.UnaryUnaryMultiCallable[_labels_pb2.ListFlagsRequest, _labels_pb2.ListFlagsResponse]
     """Lists flags, newest first. Idempotent."""
+    LeasePairs: _grpc.UnaryUnaryMultiCallable[_labels_pb2.LeasePairsRequest, _labels_pb2.LeasePairsResponse]
+    """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first and what the caller gave back last, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away."""
+    JudgePairs: _grpc.UnaryUnaryMultiCallable[_labels_pb2.JudgePairsRequest, _labels_pb2.JudgePairsResponse]
+    """Writes what a reviewer says of pairs of images, whatever was said of them before. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection, a pair of one image with itself, or one that is judged twice."""
+    GetPairs: _grpc.UnaryStreamMultiCallable[_labels_pb2.GetPairsRequest, _labels_pb2.GetPairsResponse]
+    """Sends what people say of pairs in pieces, all of one seq. Idempotent."""
     StartAudit: _grpc.UnaryUnaryMultiCallable[_labels_pb2.StartAuditRequest, _labels_pb2.StartAuditResponse]
     """Draws a random sample of the images that no person labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. INVALID_ARGUMENT unless either a head or a cluster with a class of the schema is named. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION when every image is labelled (NOTHING_TO_AUDIT). Where an image may be of several classes an audit is of one class, and those of clusters, by class and for a threshold are FAILED_PRECONDITION (SEVERAL_CLASSES). ABORTED while others start audits of the collection."""
     GetAudit: _grpc.UnaryUnaryMultiCallable[_labels_pb2.GetAuditRequest, _labels_pb2.GetAuditResponse]
@@ -96,13 +102,13 @@ class LabelsServiceAsyncStub(LabelsServiceStub):
     ReleaseLeases: _aio.UnaryUnaryMultiCallable[_labels_pb2.ReleaseLeasesRequest, _labels_pb2.ReleaseLeasesResponse]  # type: ignore[assignment]
     """Gives pages back to the queue (skip); to the same annotator they come again only after the others, until the lease would have ended. Idempotent."""
     SubmitDecision: _aio.UnaryUnaryMultiCallable[_labels_pb2.SubmitDecisionRequest, _labels_pb2.SubmitDecisionResponse]  # type: ignore[assignment]
-    """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
+    """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. Where the lease ran out it is taken for the images that are still free: neither answered nor leased meanwhile, nor asked about by an open audit. FAILED_PRECONDITION (LEASE_FENCED) when none is, or the lease was answered or given back, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
     Undo: _aio.UnaryUnaryMultiCallable[_labels_pb2.UndoRequest, _labels_pb2.UndoResponse]  # type: ignore[assignment]
-    """Takes a decision, an import, a clear, an audit, a certificate or an UndoMany back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo, a flag or an event that does not count any more, PERMISSION_DENIED for another's decision."""
+    """Takes a decision, an import, judgements of pairs, a clear, an audit, a certificate or an UndoMany back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo, a flag or an event that does not count any more, PERMISSION_DENIED for another's decision."""
     LeaseRows: _aio.UnaryUnaryMultiCallable[_labels_pb2.LeaseRowsRequest, _labels_pb2.LeaseRowsResponse]  # type: ignore[assignment]
     """Leases images that a person picked himself as one page that never was in the queue and never goes there. Those that people labelled, that are in a lease or wait for an answer of an open audit are left out; what a model labelled under a certificate is not. Idempotent by request_id while the lease holds, and for a day when it was answered: then the answer can be sent again. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection, a class that is not in the schema, or `relabel` without a class. Works while the queue is away."""
     UndoMany: _aio.UnaryUnaryMultiCallable[_labels_pb2.UndoManyRequest, _labels_pb2.UndoManyResponse]  # type: ignore[assignment]
-    """Takes many decisions, imports and certificates back by one event. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND when nothing of them counts; INVALID_ARGUMENT for a selection without a criterion, with one besides seqs, or of too many events, and for a seq of another kind; PERMISSION_DENIED when one is another's and the caller is no reviewer."""
+    """Takes many decisions, imports, certificates and judgements of pairs back by one event. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND when nothing of them counts; INVALID_ARGUMENT for a selection without a criterion, with one besides seqs, or of too many events, and for a seq of another kind; PERMISSION_DENIED when one is another's and the caller is no reviewer."""
     PreviewUndo: _aio.UnaryUnaryMultiCallable[_labels_pb2.PreviewUndoRequest, _labels_pb2.PreviewUndoResponse]  # type: ignore[assignment]
     """Says what UndoMany would do. Idempotent, writes nothing. NOT_FOUND and INVALID_ARGUMENT as UndoMany."""
     FlagImages: _aio.UnaryUnaryMultiCallable[_labels_pb2.FlagImagesRequest, _labels_pb2.FlagImagesResponse]  # type: ignore[assignment]
@@ -111,6 +117,12 @@ class LabelsServiceAsyncStub(LabelsServiceStub):
     """Says that flags are done with. Idempotent by request_id, as FlagImages. NOT_FOUND for a seq that is no flag, PERMISSION_DENIED for another's flag."""
     ListFlags: _aio.UnaryUnaryMultiCallable[_labels_pb2.ListFlagsRequest, _labels_pb2.ListFlagsResponse]  # type: ignore[assignment]
     """Lists flags, newest first. Idempotent."""
+    LeasePairs: _aio.UnaryUnaryMultiCallable[_labels_pb2.LeasePairsRequest, _labels_pb2.LeasePairsResponse]  # type: ignore[assignment]
+    """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first and what the caller gave back last, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away."""
+    JudgePairs: _aio.UnaryUnaryMultiCallable[_labels_pb2.JudgePairsRequest, _labels_pb2.JudgePairsResponse]  # type: ignore[assignment]
+    """Writes what a reviewer says of pairs of images, whatever was said of them before. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection, a pair of one image with itself, or one that is judged twice."""
+    GetPairs: _aio.UnaryStreamMultiCallable[_labels_pb2.GetPairsRequest, _labels_pb2.GetPairsResponse]  # type: ignore[assignment]
+    """Sends what people say of pairs in pieces, all of one seq. Idempotent."""
     StartAudit: _aio.UnaryUnaryMultiCallable[_labels_pb2.StartAuditRequest, _labels_pb2.StartAuditResponse]  # type: ignore[assignment]
     """Draws a random sample of the images that no person labelled, keeps what the model says of all of them, and puts the sample's pages into the queue. An audit that is open is abandoned; its answers stay labels. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. INVALID_ARGUMENT unless either a head or a cluster with a class of the schema is named. NOT_FOUND for the head, its predictions or the cluster; FAILED_PRECONDITION when every image is labelled (NOTHING_TO_AUDIT). Where an image may be of several classes an audit is of one class, and those of clusters, by class and for a threshold are FAILED_PRECONDITION (SEVERAL_CLASSES). ABORTED while others start audits of the collection."""
     GetAudit: _aio.UnaryUnaryMultiCallable[_labels_pb2.GetAuditRequest, _labels_pb2.GetAuditResponse]  # type: ignore[assignment]
@@ -173,7 +185,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.SubmitDecisionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.SubmitDecisionResponse, _abc.Awaitable[_labels_pb2.SubmitDecisionResponse]]:
-        """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. FAILED_PRECONDITION (LEASE_FENCED) when the lease was lost to another, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
+        """Writes a decision into the ledger; OK means that it is on disk. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. Where the lease ran out it is taken for the images that are still free: neither answered nor leased meanwhile, nor asked about by an open audit. FAILED_PRECONDITION (LEASE_FENCED) when none is, or the lease was answered or given back, with the state of the lease in the error's metadata. INVALID_ARGUMENT for an image that is not on the page or a class that is not in the schema. PERMISSION_DENIED for a lease of another. RESOURCE_EXHAUSTED while the disk of the ledger is nearly full. Works while the queue is away."""
 
     @_abc_1.abstractmethod
     def Undo(
@@ -181,7 +193,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.UndoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.UndoResponse, _abc.Awaitable[_labels_pb2.UndoResponse]]:
-        """Takes a decision, an import, a clear, an audit, a certificate or an UndoMany back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo, a flag or an event that does not count any more, PERMISSION_DENIED for another's decision."""
+        """Takes a decision, an import, judgements of pairs, a clear, an audit, a certificate or an UndoMany back by a new event. Idempotent by request_id. NOT_FOUND when there is nothing to undo, FAILED_PRECONDITION for an undo, a flag or an event that does not count any more, PERMISSION_DENIED for another's decision."""
 
     @_abc_1.abstractmethod
     def LeaseRows(
@@ -197,7 +209,7 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labels_pb2.UndoManyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.UndoManyResponse, _abc.Awaitable[_labels_pb2.UndoManyResponse]]:
-        """Takes many decisions, imports and certificates back by one event. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND when nothing of them counts; INVALID_ARGUMENT for a selection without a criterion, with one besides seqs, or of too many events, and for a seq of another kind; PERMISSION_DENIED when one is another's and the caller is no reviewer."""
+        """Takes many decisions, imports, certificates and judgements of pairs back by one event. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND when nothing of them counts; INVALID_ARGUMENT for a selection without a criterion, with one besides seqs, or of too many events, and for a seq of another kind; PERMISSION_DENIED when one is another's and the caller is no reviewer."""
 
     @_abc_1.abstractmethod
     def PreviewUndo(
@@ -230,6 +242,30 @@ class LabelsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_labels_pb2.ListFlagsResponse, _abc.Awaitable[_labels_pb2.ListFlagsResponse]]:
         """Lists flags, newest first. Idempotent."""
+
+    @_abc_1.abstractmethod
+    def LeasePairs(
+        self,
+        request: _labels_pb2.LeasePairsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labels_pb2.LeasePairsResponse, _abc.Awaitable[_labels_pb2.LeasePairsResponse]]:
+        """Leases pairs that the newest groups of copies leave to a person, of which nothing was said and which are in no lease, the likeliest copies first and what the caller gave back last, as one page that never was in the queue and never goes there. Not idempotent, as LeasePages. NOT_FOUND. Works while the queue is away."""
+
+    @_abc_1.abstractmethod
+    def JudgePairs(
+        self,
+        request: _labels_pb2.JudgePairsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labels_pb2.JudgePairsResponse, _abc.Awaitable[_labels_pb2.JudgePairsResponse]]:
+        """Writes what a reviewer says of pairs of images, whatever was said of them before. Idempotent by request_id: ALREADY_EXISTS (REQUEST_ID_REUSED) for the same id with another body. NOT_FOUND; INVALID_ARGUMENT for an image that is not in the collection, a pair of one image with itself, or one that is judged twice."""
+
+    @_abc_1.abstractmethod
+    def GetPairs(
+        self,
+        request: _labels_pb2.GetPairsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_labels_pb2.GetPairsResponse], _abc.AsyncIterator[_labels_pb2.GetPairsResponse]]:
+        """Sends what people say of pairs in pieces, all of one seq. Idempotent."""
 
     @_abc_1.abstractmethod
     def StartAudit(
