@@ -161,7 +161,8 @@ def _add_ratios(found: dict[str, Any]) -> None:
     for name in ("hundredfold", "job"):
         ours, theirs = found[name], found["faiss"]
         ours["sse_of_faiss"] = round(ours["sse"] / theirs["sse"], 4)
-        ours["times_fewer_cpu_seconds"] = round(theirs["cpu_seconds"] / ours["cpu_seconds"], 1)
+        times = theirs["cpu_seconds"] / max(ours["cpu_seconds"], 0.01)
+        ours["times_fewer_cpu_seconds"] = round(times, 1)
 
 
 def _timed(
@@ -174,7 +175,7 @@ def _timed(
     assignment = side()
     processor, wall = time.process_time() - processor, time.perf_counter() - wall
     return {
-        "cpu_seconds": round(processor, 1),
+        "cpu_seconds": round(processor, 2),
         "seconds": round(wall, 1),
         "sse": round(_sse(points, assignment, count), 3),
         "purity": round(purity(assignment, groups), 4),
