@@ -87,10 +87,14 @@ class HashingClient:
         )
         yield from map(_hashes, self._stub.HashImages(requests))
 
-    def hash_collection(self, collection: str, *, request_id: str = "") -> Run:
-        """Start to hash what is not hashed yet."""
+    def hash_collection(
+        self, collection: str, *, algorithms: Sequence[Algorithm] = (), request_id: str = ""
+    ) -> Run:
+        """Start to hash what is not hashed yet, with both exact hashes or in the ways asked for."""
         request = hashing_pb2.HashCollectionRequest(
-            collection=collection, request_id=request_id or str(uuid.uuid4())
+            collection=collection,
+            algorithms=[hashing_pb2.Algorithm.ValueType(each) for each in algorithms],
+            request_id=request_id or str(uuid.uuid4()),
         )
         return wire.run("hashing", self._stub.HashCollection(request).run)
 
