@@ -212,7 +212,7 @@ def _in_a_process(say: Say, what: str, rows: int, radius: int) -> dict[str, Any]
     """Its peak memory is then its own."""
     command = [sys.executable, __file__, what, str(rows), str(radius)]
     paths = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(  # noqa: S603  this very file
+    with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=paths
     ) as process:
         lines = []
