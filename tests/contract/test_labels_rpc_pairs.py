@@ -398,6 +398,17 @@ class TestLeasePairs(LabelsContract):
         assert pairs_of(lease_pairs(client, limit=1).page) == [(1, 3)]
         assert pairs_of(lease_pairs(client, "bob", limit=1).page) == [(1, 2)]
 
+    def test_an_answer_that_comes_late_is_taken_for_the_pairs_that_nobody_judged(
+        self, client: Client, assembled: Assembled, clock: Clock
+    ) -> None:
+        client.decide(OWL, 1)
+        lease = lease_pairs(client)
+        clock.advance(301)
+        assembled.leasing.sweep()
+        judge(client, said_of(OTHER, (1, 2)))
+        client.submit(lease.token, said_of(SAME, *THREE))
+        assert known(client) == {(1, 2): OTHER, (1, 3): SAME, (8, 9): SAME}
+
     def test_there_are_none_without_groups_of_copies(
         self, client: Client, store: ArtifactStore
     ) -> None:

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 BLOCK = 8192
 """Vectors turned to float32 at a time: 42 MB at 1,280 dimensions."""
 
+MANY = 256
+"""Vectors taken from a part at once that are worth giving its memory back; a search takes fewer."""
+
 
 def normalised(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return float32 [n, d] with length 1; a vector of zeros stays one."""
@@ -32,6 +35,13 @@ class VectorParts:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
+    def expect_random(self) -> None:
+        """Have single vectors read from the disk from now on, not also what follows each."""
+        for part in self.parts:
+            mapped = getattr(part, "_mmap", None)
+            if mapped is not None:
+                mapped.madvise(mmap.MADV_RANDOM)
+
     def blocks(self, size: int = BLOCK) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield (position of the first, normalised float32 [<= size, d]) in order of position."""
         for start, part in zip(self._starts, self.parts, strict=False):
@@ -41,13 +51,22 @@ class VectorParts:
 
     def take(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the normalised vectors at these positions: float32 [len(positions), d]."""
-        found = np.empty((len(positions), self.dimensions), dtype=np.float32)
-        holder = np.searchsorted(self._starts, positions, side="right") - 1
-        for number in np.unique(holder):
-            chosen = holder == number
-            found[chosen] = self.parts[number][positions[chosen] - self._starts[number]]
-            _let_go(self.parts[number])
-        return normalised(found)
+        return normalised(self.stored(positions))
+
+    def stored(self, positions: NDArray[np.int64]) -> NDArray[np.float16]:
+        """Return the vectors at these positions as they are: float16 [len(positions), d]."""
+        found = np.empty((len(positions), self.dimensions), dtype=np.float16)
+        order = np.argsort(positions, kind="stable")
+        ends = np.searchsorted(positions[order], self._starts[1:])
+        begin = 0
+        for start, part, end in zip(self._starts, self.parts, ends, strict=False):
+            chosen = order[begin:end]
+            if len(chosen):
+                found[chosen] = part[positions[chosen] - start]
+            if len(chosen) >= MANY:
+                _let_go(part)
+            begin = end
+        return found
 
     def sample(self, most: int, seed: int) -> NDArray[np.float32]:
         """Return at most `most` of the vectors, drawn without repetition, in order of position."""
