@@ -168,9 +168,9 @@ class HashedImages:
         return side
 
     def _quality(self, info: PartInfo) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
-        table = self._table(info.part, ["width", "height", "status"])
+        table = self._table(info.part, ["width", "height", "size", "status"])
         pixels = _integers(table, "width") * _integers(table, "height")
-        return table["status"].to_numpy() == "ok", quality(pixels, np.zeros_like(pixels))
+        return table["status"].to_numpy() == "ok", quality(pixels, _integers(table, "size"))
 
     def _digests(self, part: int) -> Hashes:
         digests = self._table(part, ["sha256"])["sha256"].to_pylist()

@@ -103,7 +103,7 @@ def images(collection_: str) -> str:
 
 
 def images_part(part: int) -> str:
-    """Parquet [n]: row int64, uri string, key string, sha256 binary (32 bytes or null), width int32, height int32, format string, status string ("ok" or a reason in UPPER_SNAKE), error string, label string or null, tags list<string>."""
+    """Parquet [n]: row int64, uri string, key string, sha256 binary (32 bytes or null), width int32, height int32, format string, status string ("ok" or a reason in UPPER_SNAKE), error string, label string or null, tags list<string>, size int64 (bytes of the encoded image; null where not known)."""
     return f"{_part(part)}.parquet"
 
 

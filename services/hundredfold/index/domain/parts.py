@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 BLOCK = 8192
 """Vectors turned to float32 at a time: 42 MB at 1,280 dimensions."""
 
-MANY = 256
-"""Vectors taken from a part at once that are worth giving its memory back; a search takes fewer."""
-
 
 def normalised(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return float32 [n, d] with length 1; a vector of zeros stays one."""
@@ -51,7 +48,10 @@ class VectorParts:
 
     def take(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the normalised vectors at these positions: float32 [len(positions), d]."""
-        return normalised(self.stored(positions))
+        found = normalised(self.stored(positions))
+        for part in self.parts:
+            _let_go(part)
+        return found
 
     def stored(self, positions: NDArray[np.int64]) -> NDArray[np.float16]:
         """Return the vectors at these positions as they are: float16 [len(positions), d]."""
@@ -63,8 +63,6 @@ class VectorParts:
             chosen = order[begin:end]
             if len(chosen):
                 found[chosen] = part[positions[chosen] - start]
-            if len(chosen) >= MANY:
-                _let_go(part)
             begin = end
         return found
 
