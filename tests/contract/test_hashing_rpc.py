@@ -526,7 +526,7 @@ def test_find_duplicates_groups_copies_around_the_best_image(service):
     service.hash(collection)
     result = service.find(collection, radius=6)
     run = result.pop("duplicates")
-    assert result == {"groups": 1, "copies": 2, "representatives": 2, "pairs": 0}
+    assert result == {"groups": 1, "copies": 2, "representatives": 2, "pairs": 0, "similar": 0}
     assert service.representative(collection, run) == [2, -1, 2, 3, 2]
     assert service.store.read_json(layout.duplicates_latest(collection)) == {"run": run}
 
