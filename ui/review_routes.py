@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Mount
 
 from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
 from hundredfold.client.types import Event, Judgement, Lease, Rows, Selection, Verdict
-from ui import review_wire, wire
+from ui import bringing, review_wire, wire
 from ui.backend import client
 from ui.people import Role, person
 from ui.web import Answer, Body, Modules, get, post
@@ -46,6 +46,7 @@ def review_routes() -> list[BaseRoute]:
         get(f"{at}/review/audits", audits, least=Role.REVIEWER),
         get(f"{at}/review/copies", copies, least=Role.REVIEWER),
         post(f"{at}/review/pairs", pairs, least=Role.REVIEWER),
+        post(f"{at}/review/search", search, least=Role.ADMIN),
         get(f"{at}/review/flags", flags, least=Role.LABELER),
         post(f"{at}/review/name", name, least=Role.REVIEWER),
         post(f"{at}/review/resolve", resolve),
@@ -228,16 +229,33 @@ def copies(request: Request) -> Answer:
     try:
         found = client().hashing.duplicates(collection, limit=limit)
     except NotFound:
-        none = {"groups": [], "group_count": 0, "copy_count": 0, "pairs_open": 0}
-        return {**none, "searched": False}
+        none = {"groups": [], "group_count": 0, "copy_count": 0, "pairs_open": 0, "run": ""}
+        return {**none, "searched": False, "searching": False, "may_search": False}
     judged = client().labels.pairs(collection)
     return {
         "groups": [review_wire.copies(each, judged) for each in found.groups],
         "group_count": found.group_count,
         "copy_count": found.copy_count,
         "pairs_open": client().labels.progress(collection).pairs_open,
+        "run": found.duplicates,
         "searched": True,
+        "searching": _is_searching(collection),
+        "may_search": person().role >= Role.ADMIN,
     }
+
+
+def _is_searching(collection: str) -> bool:
+    """Whether the images are being brought in, of which looking for copies is a step."""
+    try:
+        return bringing.standing(client(), collection).at_work
+    except ServiceError:
+        return False
+
+
+def search(collection: str, body: Body) -> Answer:  # noqa: ARG001  it says all by being asked
+    """Take the steps of bringing images in again, as far as there is something new: what people said of pairs is."""
+    bringing.go_on(client(), collection)
+    return {}
 
 
 def pairs(collection: str, body: Body) -> Answer:

@@ -27,6 +27,7 @@ class Row:
     height: int = 0
     status: str = BROKEN
     tags: list[str] = field(default_factory=list)
+    size: int | None = None
 
 
 def photo(seed, width=96, height=64):
@@ -70,6 +71,8 @@ def put_part(store, manifest, part, rows):
         "status": [row.status for row in rows],
         "tags": pa.array([row.tags for row in rows], pa.list_(pa.string())),
     }
+    if any(row.size is not None for row in rows):  # collections of old have no sizes
+        columns["size"] = pa.array([row.size for row in rows], pa.int64())
     out = io.BytesIO()
     pq.write_table(pa.table(columns), out, write_page_checksum=True)
     name = layout.images_part(part)

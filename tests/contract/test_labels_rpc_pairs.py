@@ -216,6 +216,17 @@ class TestAnswers(LabelsContract):
         write_pairs(store, THREE, [3, 4])
         assert client.progress().pairs_open == 0
 
+    def test_of_pairs_those_are_taken_that_nobody_judged_meanwhile(
+        self, client: Client, assembled: Assembled, clock: Clock
+    ) -> None:
+        lease = lease_page(client)
+        clock.advance(301)
+        assert assembled.leasing.sweep() > 0
+        judge(client, said_of(OTHER, (1, 3)))
+        answer = client.submit(lease.token, said_of(SAME, *THREE))
+        assert rows_of(answer.left_out) == [1]
+        assert known(client) == {(1, 2): SAME, (1, 3): OTHER, (8, 9): SAME}
+
 
 class TestUndo(LabelsContract):
     def test_the_last_answer_is_taken_back_and_its_page_comes_again(self, client: Client) -> None:
@@ -386,6 +397,17 @@ class TestLeasePairs(LabelsContract):
         )
         assert pairs_of(lease_pairs(client, limit=1).page) == [(1, 3)]
         assert pairs_of(lease_pairs(client, "bob", limit=1).page) == [(1, 2)]
+
+    def test_an_answer_that_comes_late_is_taken_for_the_pairs_that_nobody_judged(
+        self, client: Client, assembled: Assembled, clock: Clock
+    ) -> None:
+        client.decide(OWL, 1)
+        lease = lease_pairs(client)
+        clock.advance(301)
+        assembled.leasing.sweep()
+        judge(client, said_of(OTHER, (1, 2)))
+        client.submit(lease.token, said_of(SAME, *THREE))
+        assert known(client) == {(1, 2): OTHER, (1, 3): SAME, (8, 9): SAME}
 
     def test_there_are_none_without_groups_of_copies(
         self, client: Client, store: ArtifactStore

@@ -35,6 +35,7 @@ SCHEMA = pa.schema(
         ("error", pa.string()),
         ("label", pa.string()),
         ("tags", pa.list_(pa.string())),
+        ("size", pa.int64()),
     ]
 )
 ROW_GROUP = 8192
@@ -122,7 +123,8 @@ class Appender:
             self._table, self._part_ok = SCHEMA.empty_table(), 0
             self._offsets = np.zeros(1, np.int64)
         else:
-            self._table = read_images_part(self._store, self._collection, part).cast(SCHEMA)
+            table = read_images_part(self._store, self._collection, part)
+            self._table = table.cast(SCHEMA)
             self._part_ok = entry.meta["ok"]
             path = f"{self._thumbs.folder}/{layout.thumbs_offsets(part)}"
             self._offsets = self._store.read_array(path)[: self._table.num_rows + 1]

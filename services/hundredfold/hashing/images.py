@@ -139,13 +139,13 @@ class HashedImages:
         bare = [np.empty(0, np.int64)]
         for info in self.parts:
             part = self.hashes(info)
-            ok = self.ok(info)
             here = np.flatnonzero(part.hashed)
             some = slice(n, n + len(here))
             phash[some], dhash[some] = part.phash[here], part.dhash[here]
             rows[some] = here + part.begin
             n += len(here)
-            bare.append(np.flatnonzero(ok & ~part.hashed) + part.begin)
+            if len(here) < info.ok:
+                bare.append(np.flatnonzero(self.ok(info) & ~part.hashed) + part.begin)
         others = np.concatenate(bare)
         return LookUpIndex(phash[:n], dhash[:n], rows[:n], others, self.digests(others))
 
@@ -168,9 +168,9 @@ class HashedImages:
         return side
 
     def _quality(self, info: PartInfo) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
-        table = self._table(info.part, ["width", "height", "status"])
+        table = self._table(info.part, ["width", "height", "size", "status"])
         pixels = _integers(table, "width") * _integers(table, "height")
-        return table["status"].to_numpy() == "ok", quality(pixels, np.zeros_like(pixels))
+        return table["status"].to_numpy() == "ok", quality(pixels, _integers(table, "size"))
 
     def _digests(self, part: int) -> Hashes:
         digests = self._table(part, ["sha256"])["sha256"].to_pylist()

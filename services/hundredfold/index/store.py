@@ -1,6 +1,5 @@
 """What the index service keeps: indexes, clusterings and maps."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,19 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.chassis.errors import Aborted, Conflict, NotFound
+from hundredfold.chassis.errors import NotFound
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.collections import require_collection
 from hundredfold.chassis.storage.latest import latest, make_latest
 from hundredfold.chassis.storage.manifest import Manifest
-from hundredfold.chassis.storage.store import ArtifactStore, damaged
-from hundredfold.index.domain import nearest
+from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.index.domain.clustering import Clustering
 from hundredfold.index.domain.editing import Base
+from hundredfold.index.domain.matching import Named, Names
 from hundredfold.index.domain.nearest import Built
-from hundredfold.index.spaces import Space, again
-
-_log = logging.getLogger("hundredfold.index.store")
+from hundredfold.index.indexes import Indexes, OpenIndex
+from hundredfold.index.signing import Signer
+from hundredfold.index.spaces import Space
 
 KEPT_RUNS = 5
 """Clusterings, and maps, that are kept of a collection."""
@@ -40,23 +39,6 @@ _CLUSTER_ARRAYS = (
 
 
 @dataclass(frozen=True)
-class OpenIndex:
-    """An index that can be searched.
-
-    Attributes:
-        index: the faiss index.
-        rows: int64 [m], the row of each vector in it.
-        dimensions: of a vector.
-        sha256: of the file it was read from.
-    """
-
-    index: Any
-    rows: NDArray[np.int64]
-    dimensions: int
-    sha256: str
-
-
-@dataclass(frozen=True)
 class StoredClusters:
     """A Cluster run; the arrays are memory-mapped and as in `layout.CLUSTER_*`."""
 
@@ -68,6 +50,8 @@ class StoredClusters:
     medoids: NDArray[np.int64]
     sizes: NDArray[np.int64]
     spreads: NDArray[np.float32]
+    densities: NDArray[np.int64]
+    ids: NDArray[np.int64]
 
     def nearest(self, number: int, limit: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Rows of a cluster, nearest to its centre first, at most `limit`, and their distances."""
@@ -85,71 +69,44 @@ class Latest:
         meta: of its manifest.
         rows: int64 [m], ascending.
         arrays: what changes.
+        names: of its clusters.
     """
 
     run: str
     meta: Mapping[str, Any]
     rows: NDArray[np.int64]
     arrays: Base
+    names: Names
+
+    @property
+    def named(self) -> Named:
+        """For telling which of its clusters is which of others."""
+        return Named(self.rows, self.arrays.assignment, self.names)
 
 
 class IndexStore:
-    """The part of the store that the index service works with. Safe for threads."""
+    """The part of the store that the index service works with. Safe for threads.
 
-    def __init__(self, store: ArtifactStore) -> None:
+    Args:
+        store: all of it.
+        signer: of the manifests of indexes; None = they are not signed.
+    """
+
+    def __init__(self, store: ArtifactStore, signer: Signer | None = None) -> None:
         self._store = store
+        self.indexes = Indexes(store, signer)
 
     def save_index(self, collection: str, space: str, built: Built, source: Space) -> None:
-        """Replace the index of a space; it counts once its manifest is written, last."""
-        folder = layout.index(collection, space)
-        manifest = Manifest(self._store, folder)
-        with self._store.writer(f"{folder}/{layout.INDEX_FILE}") as out:
-            nearest.dump(built.index, out.write)
-        manifest.add(layout.INDEX_FILE, out.artifact)
-        rows = self._store.write_array(f"{folder}/{layout.INDEX_ROWS}", source.rows)
-        manifest.add(layout.INDEX_ROWS, rows)
-        manifest.set_meta(
-            vectors=source.version,
-            count=len(source.rows),
-            dimensions=source.vectors.dimensions,
-            kind=built.kind,
-            lists=built.lists,
-            probes=built.probes,
-            recall=built.recall,
-        )
-        manifest.save()
-        self._drop_orphans(collection)
+        """As `Indexes.save`."""
+        self.indexes.save(collection, space, built, source)
 
     def index_facts(self, collection: str, space: str, version: str) -> Mapping[str, Any] | None:
-        """The facts of the index if it is whole and made of this version of the vectors, else None."""
-        try:
-            manifest = Manifest.load(self._store, layout.index(collection, space))
-        except Conflict:
-            return None
-        if manifest.meta.get("vectors") != version or manifest.verify(self._store):
-            return None
-        return manifest.meta
-
-    def _drop_orphans(self, collection: str) -> None:
-        """Delete the indexes of spaces that are there no more."""
-        for space in self._store.list(layout.indexes(collection)):
-            if not self._store.exists(layout.vectors(collection, space)):
-                self._store.delete(layout.index(collection, space))
-                _log.info("%s: the index of %s, which is gone, was removed", collection, space)
-
-    def index_version(self, collection: str, space: str) -> str:
-        """What tells one index of a space from the next; Conflict (NO_INDEX) when there is none."""
-        return _index_sha256(self._index_manifest(collection, space), space)
+        """As `Indexes.facts`."""
+        return self.indexes.facts(collection, space, version)
 
     def open_index(self, collection: str, space: str) -> OpenIndex:
-        """Read the index of a space, once its bytes are what its manifest says.
-
-        Raises:
-            NotFound: there is no such collection.
-            Conflict: there is no index, or it is damaged: build it again.
-            Aborted: it is being replaced all the time.
-        """
-        return again(lambda: self._open_index(collection, space))
+        """As `Indexes.open`."""
+        return self.indexes.open(collection, space)
 
     def save_clusters(
         self,
@@ -158,6 +115,8 @@ class IndexStore:
         found: Clustering,
         source: Space,
         asked: Mapping[str, Any],
+        *,
+        names: Names | None = None,
     ) -> None:
         """Keep a clustering, make it the latest, and delete those that are too old.
 
@@ -167,11 +126,14 @@ class IndexStore:
             found: the clusters.
             source: what was clustered.
             asked: the parameters of the run, with `space`.
+            names: of the clusters; their numbers unless told.
         """
+        names = names or Names.first(len(found.sizes))
         folder, pointer = layout.clusters(collection, run), layout.clusters_latest(collection)
         facts = {"space": asked["space"], "count": len(found.sizes)}
-        manifest = self._write(folder, _cluster_arrays(found, source.rows))
+        manifest = self._write(folder, _cluster_arrays(found, source.rows, names))
         manifest.set_meta(vectors=source.version, asked=dict(asked), **facts)
+        manifest.set_meta(next_id=names.next_id, radius=found.radius)
         make_latest(self._store, pointer, manifest, keep=KEPT_RUNS, **facts)
 
     def latest_clusters(self, collection: str) -> Latest:
@@ -189,7 +151,7 @@ class IndexStore:
                 layout.CLUSTER_CENTROIDS,
             )
         )
-        return Latest(run, manifest.meta, rows, Base(*arrays))
+        return Latest(run, manifest.meta, rows, Base(*arrays), self._names(manifest))
 
     def require(self, collection: str) -> None:
         """Raise NotFound without the collection."""
@@ -206,7 +168,14 @@ class IndexStore:
         return meta if taken_up and meta else {}
 
     def save_edited(
-        self, collection: str, run: str, found: Clustering, base: Latest, meta: Mapping[str, Any]
+        self,
+        collection: str,
+        run: str,
+        found: Clustering,
+        base: Latest,
+        meta: Mapping[str, Any],
+        *,
+        rows: NDArray[np.int64] | None = None,
     ) -> None:
         """Keep what a clustering was changed to, make it the latest, and delete what is too old.
 
@@ -218,11 +187,15 @@ class IndexStore:
             found: the clusters.
             base: what it was before.
             meta: `edits`, `began_with` and others.
+            rows: int64 [m], ascending, when others were clustered than before.
         """
         pointer = layout.clusters_latest(collection)
-        manifest = self._write(layout.clusters(collection, run), _cluster_arrays(found, base.rows))
+        names = base.names.more(len(found.sizes))
+        arrays = _cluster_arrays(found, base.rows if rows is None else rows, names)
+        manifest = self._write(layout.clusters(collection, run), arrays)
         facts = {"space": base.meta["space"], "count": len(found.sizes)}
-        manifest.set_meta(**{**base.meta, **meta, **facts})
+        own = {"next_id": names.next_id, "radius": found.radius}
+        manifest.set_meta(**{**base.meta, **meta, **facts, **own})
         before = [name for name, _ in meta["edits"]]
         for old in before[1:-KEPT_EDITS]:
             self._store.delete(layout.clusters(collection, old))
@@ -254,7 +227,20 @@ class IndexStore:
         if not manifest.entries:
             raise NotFound(f"{collection} has no clusters of run {run}", field="clusters")
         arrays = [manifest.read_array(self._store, name, mmap=True) for name in _CLUSTER_ARRAYS]
-        return StoredClusters(run, *arrays)
+        densities = np.zeros(len(arrays[-1]), dtype=np.int64)
+        if layout.CLUSTER_DENSITIES in manifest.entries:
+            densities = manifest.read_array(self._store, layout.CLUSTER_DENSITIES)
+        more = [densities, self._names(manifest).ids]
+        return StoredClusters(run, *arrays, *more)
+
+    def copies_run(self, collection: str) -> str:
+        """The newest FindDuplicates run, "" when there is none."""
+        return latest(self._store, layout.duplicates_latest(collection))
+
+    def representatives(self, collection: str, run: str) -> NDArray[np.int64]:
+        """Int64 [N], mapped: what represents each row, by a FindDuplicates run."""
+        manifest = Manifest.load(self._store, layout.duplicates(collection, run))
+        return manifest.read_array(self._store, layout.REPRESENTATIVE, mmap=True)
 
     def save_map(
         self,
@@ -295,25 +281,11 @@ class IndexStore:
             manifest.read_array(self._store, layout.MAP_POINTS, mmap=True),
         )
 
-    def _index_manifest(self, collection: str, space: str) -> Manifest:
-        manifest = Manifest.load(self._store, layout.index(collection, space))
-        if not manifest.entries:
-            require_collection(self._store, collection)
-        return manifest
-
-    def _open_index(self, collection: str, space: str) -> OpenIndex:
-        manifest = self._index_manifest(collection, space)
-        sha256 = _index_sha256(manifest, space)
-        rows = manifest.read_array(self._store, layout.INDEX_ROWS, deep=True)
-        manifest.check(self._store, layout.INDEX_FILE, deep=True)
-        path = f"{manifest.folder}/{layout.INDEX_FILE}"
-        try:
-            index = nearest.load(self._store.local(path))
-        except RuntimeError as error:
-            raise damaged(path, "faiss can't read it") from error
-        if index.ntotal != len(rows):
-            raise Aborted(f"{path} is being replaced; try again")
-        return OpenIndex(index, rows, int(manifest.meta["dimensions"]), sha256)
+    def _names(self, manifest: Manifest) -> Names:
+        if layout.CLUSTER_IDS not in manifest.entries:
+            return Names.first(int(manifest.meta["count"]))
+        ids = manifest.read_array(self._store, layout.CLUSTER_IDS)
+        return Names(ids, int(manifest.meta["next_id"]))
 
     def _write(self, folder: str, arrays: Mapping[str, NDArray[Any]]) -> Manifest:
         manifest = Manifest(self._store, folder)
@@ -322,7 +294,9 @@ class IndexStore:
         return manifest
 
 
-def _cluster_arrays(found: Clustering, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+def _cluster_arrays(
+    found: Clustering, rows: NDArray[np.int64], names: Names
+) -> dict[str, NDArray[Any]]:
     return {
         layout.CLUSTER_ROWS: rows,
         layout.CLUSTER_ASSIGNMENT: found.assignment,
@@ -332,10 +306,6 @@ def _cluster_arrays(found: Clustering, rows: NDArray[np.int64]) -> dict[str, NDA
         layout.CLUSTER_MEDOIDS: np.where(found.medoids >= 0, rows[found.medoids], -1),
         layout.CLUSTER_SIZES: found.sizes,
         layout.CLUSTER_SPREADS: found.spreads,
+        layout.CLUSTER_DENSITIES: found.densities,
+        layout.CLUSTER_IDS: names.ids,
     }
-
-
-def _index_sha256(manifest: Manifest, space: str) -> str:
-    if layout.INDEX_FILE not in manifest.entries:
-        raise Conflict(f"space {space} has no index; call BuildIndex", reason="NO_INDEX")
-    return manifest.entries[layout.INDEX_FILE].sha256

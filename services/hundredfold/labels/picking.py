@@ -89,7 +89,9 @@ def _page(picked: Picked, schema: Schema) -> Page:
 
 
 def asked_by_audit(page: Page, audited: Rows, audited_class: int) -> Mask:
-    """Which images of a page wait for an answer of an open audit: bool [n]."""
+    """Which images of a page wait for an answer of an open audit: bool [n]; pairs wait for none."""
+    if page.kind is PageKind.PAIR:
+        return np.zeros(len(page.rows), np.bool_)
     if not page.several or not page.class_id:
         return np.isin(page.rows, audited)
     return np.isin(page.cells, cells(audited, audited_class))

@@ -1,9 +1,11 @@
 import errno
+import io
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from hundredfold.catalog.appending import Appender
@@ -51,6 +53,26 @@ def test_rows_and_thumbnails_grow_together(tmp_path: Path) -> None:
         with Appender(store, "c") as appender:
             append(appender, count)
     check(store, 7)
+
+
+def test_a_part_of_a_time_when_sizes_were_not_kept_grows(tmp_path: Path) -> None:
+    store = made(tmp_path)
+    with Appender(store, "c") as appender:
+        append(appender, 2)
+    name = layout.images_part(0)
+    path = f"{layout.images('c')}/{name}"
+    out = io.BytesIO()
+    table = pq.read_table(store.local(path)).drop_columns(["size"])
+    pq.write_table(table, out, write_page_checksum=True)
+    manifest = Manifest.load(store, layout.images("c"))
+    manifest.add(name, store.write_bytes(path, out.getvalue()), **manifest.entries[name].meta)
+    manifest.save()
+    check(store, 2)
+    with Appender(store, "c") as appender:
+        found = Found("/2", "2", "label", ("tag",))
+        appender.append(image_row(2, found, Verdict("ok", thumbnail=b"jpeg 2", size=9)), b"jpeg 2")
+    check(store, 3)
+    assert [image.size for image in CatalogStore(store).images("c", 0, 9)] == [None, None, 9]
 
 
 def test_what_a_flush_left_half_done_is_not_seen_and_written_over(tmp_path: Path) -> None:

@@ -391,6 +391,16 @@ def test_better_images_represent_whatever_part_they_are_in(bench):
     assert [found[row] for row in (0, 1, n - 1)] == [n - 1] * 3
 
 
+def test_of_equally_large_images_the_one_of_more_bytes_represents(bench):
+    rows = [
+        Row(sha256=bytes([number]) * 32, width=9, height=9, status="ok", size=size)
+        for number, size in enumerate([5, None, 7, 7, 6], 1)
+    ]
+    put_hashes(bench.store, np.zeros(5, np.uint64), np.full(5, 255, np.uint64))
+    put_collection(bench.store, NAME, rows)
+    assert representative(bench, bench.do(duplicates_job.KIND, radius=0)) == [2] * 5
+
+
 def said(store, left, right, same, keep=()):
     """What the labels service writes."""
     out = io.BytesIO()

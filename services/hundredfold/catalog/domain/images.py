@@ -21,6 +21,7 @@ class ImageRow:
     error: str
     label: str | None
     tags: list[str]
+    size: int | None
 
     @property
     def ok(self) -> bool:
@@ -42,4 +43,5 @@ def image_row(row: int, found: Found, verdict: Verdict) -> ImageRow:
         error=verdict.error,
         label=found.label,
         tags=list(found.tags),
+        size=verdict.size or None,
     )

@@ -20,6 +20,7 @@ class Verdict:
         height: pixels down, upright.
         format: one of `imaging.FORMATS`; empty when not known.
         thumbnail: a JPEG of at most 256 pixels a side; empty when not ok.
+        size: bytes of the encoded image; 0 when not ok.
     """
 
     status: str
@@ -29,6 +30,7 @@ class Verdict:
     height: int = 0
     format: str = ""
     thumbnail: bytes = b""
+    size: int = 0
 
 
 def probe(data: bytes) -> Verdict:
@@ -49,7 +51,7 @@ def probe(data: bytes) -> Verdict:
         return Verdict("OUT_OF_MEMORY", "decoding takes too much memory", sha256, width, height)
     except Exception as error:  # noqa: BLE001  Pillow answers broken files with nearly anything
         return Verdict("DECODE_FAILED", _sentence(error), sha256, width, height, format_)
-    return Verdict(OK, "", sha256, width, height, format_, thumbnail)
+    return Verdict(OK, "", sha256, width, height, format_, thumbnail, len(data))
 
 
 def _sentence(error: Exception) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_SIZE = "size"
+
 
 @dataclass(frozen=True)
 class PartInfo:
@@ -68,7 +70,8 @@ def read_images_part(
 ) -> "pa.Table":
     """The image rows of a part, columns as in `layout.images_part`, as many as the manifest says.
 
-    A part that has grown since begins with the same rows: the further ones are cut off.
+    A part that has grown since begins with the same rows: the further ones are cut off. Parts that were
+    written before sizes were kept have nulls there.
 
     Raises:
         NotFound: there is no such part.
@@ -83,12 +86,16 @@ def read_images_part(
     if entry is None:
         raise NotFound(f"collection {collection} has no part {part}")
     try:
+        file = store.local(path)
+        known = set(pq.read_schema(file).names)
         table = pq.read_table(
-            store.local(path),
-            columns=None if columns is None else list(columns),
+            file,
+            columns=None if columns is None else [c for c in columns if c in known or c != _SIZE],
             partitioning=None,
             page_checksum_verification=True,
         )
+        if _SIZE not in known and (columns is None or _SIZE in columns):
+            table = table.append_column(_SIZE, pa.nulls(table.num_rows, pa.int64()))
     except (pa.ArrowException, OSError) as error:
         raise damaged(path, str(error)) from error
     if table.num_rows < entry.meta["rows"]:

@@ -103,7 +103,7 @@ def images(collection_: str) -> str:
 
 
 def images_part(part: int) -> str:
-    """Parquet [n]: row int64, uri string, key string, sha256 binary (32 bytes or null), width int32, height int32, format string, status string ("ok" or a reason in UPPER_SNAKE), error string, label string or null, tags list<string>."""
+    """Parquet [n]: row int64, uri string, key string, sha256 binary (32 bytes or null), width int32, height int32, format string, status string ("ok" or a reason in UPPER_SNAKE), error string, label string or null, tags list<string>, size int64 (bytes of the encoded image; null where not known)."""
     return f"{_part(part)}.parquet"
 
 
@@ -261,6 +261,12 @@ CLUSTER_SIZES = "sizes.npy"
 CLUSTER_SPREADS = "spreads.npy"
 """float32 [k]: mean distance."""
 
+CLUSTER_DENSITIES = "densities.npy"
+"""int64 [k]: images within the median of all distances, in the manifest as {"radius"}, of the centre; older clusterings lack it."""
+
+CLUSTER_IDS = "ids.npy"
+"""int64 [k]: what each cluster is called for good: one that shares more than half of its images with one of the clustering before has the same. The manifest has {"next_id"}: no cluster has had this, or a greater one. Older clusterings lack both: their ids are their numbers."""
+
 
 def indexes(collection_: str) -> str:
     """The folder of all indexes of a collection."""
@@ -274,7 +280,16 @@ def index(collection_: str, space: str) -> str:
 
 INDEX_FILE = "index.faiss"
 INDEX_ROWS = "rows.npy"
-"""int64 [m]: the row of each vector of the index."""
+"""int64 [m], ascending: the row of each vector of the index."""
+
+
+def index_removed(collection_: str, space: str) -> str:
+    """The folder of what was removed from the index of a space, whichever index that is."""
+    return f"{collection(collection_)}/index-removed/{check_model(space, 'space')}"
+
+
+REMOVED_ROWS = "rows.npy"
+"""int64 [r], ascending: rows that no search finds."""
 
 
 def maps(collection_: str, run: str) -> str:

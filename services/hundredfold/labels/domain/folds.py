@@ -53,7 +53,12 @@ def still_open(fold: AnyFold, page: Page, schema: Schema, audit_id: str) -> Mask
 
 
 def pickable(fold: AnyFold, page: Page, schema: Schema, *, relabel: bool) -> Mask:
-    """Which images of a page somebody may pick: bool [n]; with `relabel` those with the label of its class."""
+    """Which images of a page somebody may pick: bool [n]; with `relabel` those with the label of its class.
+
+    Of pairs those of which nothing was said.
+    """
+    if page.kind is PageKind.PAIR:
+        return fold.likeness.still_open(page)
     if isinstance(fold, PairFold):
         return pair_asking.pickable(fold, page, schema, relabel=relabel)
     return asking.pickable(fold, page, schema, relabel=relabel)

@@ -1,6 +1,7 @@
 // What lies over the grid, one thing at a time: the keys, one image large, a question.
 
 import { element } from "./dom.js";
+import { say } from "./words.js";
 
 export class Overlay {
   // `beneath`: what can't be reached meanwhile.
@@ -10,6 +11,8 @@ export class Overlay {
     this.follow = null; // called when something of the page has changed
     this.beneath = beneath;
     this.box = element("div", "overlay", { role: "dialog", ariaModal: "true", tabIndex: -1 });
+    this.out = element("button", "out", { type: "button", textContent: "✕", ariaLabel: say("label.close"), title: say("label.close") });
+    this.out.addEventListener("click", () => this.close());
     this.box.addEventListener("click", (event) => event.target === this.box && this.close());
   }
 
@@ -18,6 +21,7 @@ export class Overlay {
     Object.assign(this, { showing, follow });
     this.box.ariaLabel = label;
     this.box.replaceChildren(content);
+    if (!content.querySelector(".buttons")) this.box.append(this.out); // fingers have no Esc
     this.box.classList.add("open");
     for (const each of this.beneath) each.inert = true;
     focus?.focus({ preventScroll: true });

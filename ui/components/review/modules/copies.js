@@ -9,12 +9,17 @@ import { deed, empty, waiting } from "./parts.js";
 
 const STEP = 60;
 const MOST = 1000;
+const LOOK_MS = 3000;
 
 export class Copies {
   constructor(desk, dialogs, stage, tell) {
     Object.assign(this, { desk, dialogs, stage, tell, galleries: [], limit: STEP, chosen: null });
     const head = element("header", "head");
-    head.append(text("h1", "", say("review.copies")), text("p", "hint", say("review.copies_hint")));
+    this.search = deed(say("pairs.search"), "", () => this.#search(), "small");
+    this.search.hidden = true;
+    const title = element("div", "title-row");
+    title.append(text("h1", "", say("review.copies")), element("span", "spring"), this.search);
+    head.append(title, text("p", "hint", say("review.copies_hint")));
     this.waiting = element("div", "waiting-pairs", { hidden: true });
     this.scroll = element("div", "scroll");
     this.count = text("span", "count", "");
@@ -29,6 +34,7 @@ export class Copies {
 
   leave() {
     this.gone = true;
+    clearTimeout(this.timer);
     this.#forget();
   }
 
@@ -42,6 +48,7 @@ export class Copies {
     const found = await this.desk.try(() => this.desk.server.call(`review/copies?limit=${this.limit}`));
     if (this.gone) return;
     this.#forget();
+    this.#drawSearch(found);
     this.#drawWaiting(found?.pairs_open ?? 0);
     this.bar.hidden = !found?.groups.length;
     if (!found?.groups.length) {
@@ -65,6 +72,34 @@ export class Copies {
     this.tell(say("review.copies_count", { count: found.group_count, copies }), [
       [say("review.click"), say("review.key_choose")], ["Shift", say("review.key_run")], ["V", say("review.key_large")],
     ]);
+  }
+
+  // --- the search, which heeds what was said
+
+  #drawSearch(found) {
+    this.run = found?.run ?? "";
+    this.search.hidden = !found?.may_search;
+    this.search.firstChild.textContent = found?.searching ? say("pairs.searching") : say("pairs.search");
+    this.search.allow(found?.searching ? say("pairs.searching") : "");
+    clearTimeout(this.timer);
+    if (found?.searching) this.timer = setTimeout(() => this.#look(), LOOK_MS);
+  }
+
+  #search() {
+    this.dialogs.confirm(say("pairs.search_ask"), say("pairs.search_what"), say("pairs.search"), async () => {
+      await this.desk.write("review/search", {});
+      this.search.firstChild.textContent = say("pairs.searching");
+      this.search.allow(say("pairs.searching"));
+      this.timer = setTimeout(() => this.#look(), LOOK_MS);
+    });
+  }
+
+  // What was chosen stays until there is something new.
+  async #look() {
+    const found = await this.desk.server.call("review/copies?limit=1").catch(() => ({ searching: true, run: this.run }));
+    if (this.gone) return;
+    if (found.searching && found.run === this.run) this.timer = setTimeout(() => this.#look(), LOOK_MS);
+    else await this.again();
   }
 
   // --- pairs that look alike
