@@ -452,13 +452,33 @@ def test_the_client_hashes_a_collection_in_the_ways_asked_for(service):
     assert ended.result["algorithms"] == ["phash-fast-2"]
 
 
-def test_hash_collection_of_thumbnails_that_are_not_there_fails(service):
-    collection = service.collection(service.photos(1))
+def thumbs_run(service, collection):
+    """The ended run over the thumbnails of a collection."""
     request = hashing_pb2.HashCollectionRequest(
         collection=collection, request_id=str(uuid.uuid4()), algorithms=THUMB
     )
-    run = service.ended(service.stub.HashCollection(request).run)
+    return service.ended(service.stub.HashCollection(request).run)
+
+
+def test_hash_collection_of_thumbnails_that_are_not_there_fails(service):
+    collection = service.collection(service.photos(1))
+    assert thumbs_run(service, collection).state == runs_pb2.STATE_FAILED
+
+
+def test_hash_collection_of_thumbnails_that_are_damaged_fails_and_goes_on_when_they_are_whole(
+    service,
+):
+    rows = service.photos(2, 3)
+    collection = service.collection(rows)
+    put_thumbnails(service.store, collection, rows)
+    path = f"{layout.thumbs(collection)}/{layout.thumbs_part(0)}"
+    whole = service.store.read_bytes(path)
+    service.store.write_bytes(path, whole[:-100])
+    run = thumbs_run(service, collection)
     assert run.state == runs_pb2.STATE_FAILED
+    assert "shorter" in run.error
+    service.store.write_bytes(path, whole)
+    assert service.hash(collection, *THUMB)["failed"] == 0
 
 
 def test_hash_collection_outside_of_the_sources_fails(service, tmp_path):

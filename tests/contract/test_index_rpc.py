@@ -19,6 +19,7 @@ from hundredfold.chassis.errors import (
 from hundredfold.chassis.runs import Runs, State
 from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.storage import layout
+from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.chassis.testing import serving, wait_for
@@ -471,6 +472,64 @@ def test_older_clusters_can_be_read_by_their_run(clustered):
     clustered.finish("Cluster", clusters=3)
     assert len(clustered.call("ListClusters", clusters=first).clusters) == 16
     assert clustered.call("GetCluster", clusters=first, number=15).summary.number == 15
+
+
+def test_a_cluster_that_is_found_again_keeps_its_number_and_its_id(clustered):
+    first = clustered.call("ListClusters")
+    clustered.finish("Cluster", clusters=16, seed=1)
+    again = clustered.call("ListClusters")
+    assert again.run_id != first.run_id
+    assert [cluster.id for cluster in first.clusters] == list(range(16))
+    same = [now.id == then.id for then, now in zip(first.clusters, again.clusters, strict=True)]
+    assert sum(same) >= 8
+    assert len({cluster.id for cluster in again.clusters}) == 16
+    assert sum(cluster.density for cluster in again.clusters) >= COUNT // 2
+
+
+def test_new_images_join_the_clusters_there_are_when_only_they_are_asked_for(served):
+    half = np.arange(COUNT) % 2 == 0
+    vectors, rows = blobs(GROUPS, EACH, DIMENSIONS), scattered_rows(COUNT)
+    write_space(served.store, vectors[half], rows[half])
+    first = served.finish("Cluster", clusters=16)
+    before = served.call("ListClusters").clusters
+    write_space(served.store, vectors, rows)
+    grown = served.finish("Cluster", clusters=16, only_new=True)
+    assert (grown["count"], grown["vectors"]) == (16, COUNT)
+    assert grown["clusters"] != first["clusters"]
+    after = served.call("ListClusters").clusters
+    assert sum(cluster.size for cluster in after) == COUNT
+    for then, now in zip(before, after, strict=True):
+        assert (now.id, now.number) == (then.id, then.number)
+        assert now.size >= then.size
+    # Names of clusters from before hold: nobody has changed them.
+    largest = max(before, key=lambda cluster: cluster.size).number
+    served.call(
+        "SplitCluster", cluster=f"{first['clusters']}/{largest}", request_id=str(uuid.uuid4())
+    )
+
+
+def test_without_clusters_only_new_images_are_all_images(served):
+    assert served.finish("Cluster", clusters=4, only_new=True)["count"] == 4
+
+
+def test_balanced_clusters_are_other_clusters(clustered):
+    plain = clustered.call("ListClusters")
+    clustered.finish("Cluster", clusters=16, balanced=True)
+    even = clustered.call("ListClusters")
+    assert even.run_id != plain.run_id
+    assert max(cluster.size for cluster in even.clusters) <= 2 * COUNT / 16
+
+
+def test_clusters_of_old_have_their_numbers_for_ids(clustered):
+    run = clustered.call("ListClusters").run_id
+    manifest = Manifest.load(clustered.store, layout.clusters(COLLECTION, run))
+    for name in (layout.CLUSTER_IDS, layout.CLUSTER_DENSITIES):
+        manifest.drop(name)
+    manifest.save()
+    clusters = clustered.call("ListClusters").clusters
+    assert [cluster.id for cluster in clusters] == list(range(16))
+    clustered.finish("Cluster", clusters=16, seed=1)
+    assert any(cluster.id < 16 for cluster in clustered.call("ListClusters").clusters)
 
 
 def test_a_cluster_comes_nearest_first(clustered):

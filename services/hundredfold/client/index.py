@@ -131,14 +131,34 @@ class IndexClient:
         return self._stub.RestoreRows(request).removed
 
     def cluster(
-        self, collection: str, space: str, *, clusters: int = 0, seed: int = 0, request_id: str = ""
+        self,
+        collection: str,
+        space: str,
+        *,
+        clusters: int = 0,
+        seed: int = 0,
+        balanced: bool = False,
+        only_new: bool = False,
+        request_id: str = "",
     ) -> Run:
-        """Start to cluster a space; 0 clusters = chosen from the number of vectors."""
+        """Start to cluster a space.
+
+        Args:
+            collection: whose images.
+            space: of which backbone.
+            clusters: how many; 0 = chosen from the number of vectors.
+            seed: of the start.
+            balanced: clusters of about the same size.
+            only_new: the clusters stay; images that came since join the nearest.
+            request_id: the same again returns the same run.
+        """
         request = index_pb2.ClusterRequest(
             collection=collection,
             space=space,
             clusters=clusters,
             seed=seed,
+            balanced=balanced,
+            only_new=only_new,
             request_id=request_id or str(uuid.uuid4()),
         )
         return wire.run("index", self._stub.Cluster(request).run)
@@ -249,7 +269,14 @@ def _rows(
 
 
 def _cluster(message: index_pb2.ClusterSummary) -> Cluster:
-    return Cluster(message.number, message.size, message.medoid, message.spread)
+    return Cluster(
+        message.number,
+        message.size,
+        message.medoid,
+        message.spread,
+        message.density,
+        message.id,
+    )
 
 
 def _filter(only: Filter | None) -> index_pb2.Filter | None:

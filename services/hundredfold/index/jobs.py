@@ -11,6 +11,7 @@ from hundredfold.index.domain import clustering, device, factory, nearest, plane
 from hundredfold.index.domain.factory import Plan
 from hundredfold.index.domain.nearest import Built
 from hundredfold.index.domain.progress import Progress
+from hundredfold.index.reclustering import Reclustering
 from hundredfold.index.spaces import Space, Spaces
 from hundredfold.index.store import IndexStore
 
@@ -38,6 +39,7 @@ class Jobs:
         self._threads = threads
         self._exact_below = exact_below
         self._memory = memory
+        self._reclustering = Reclustering(store)
 
     def by_kind(self) -> Mapping[str, Job]:
         """The jobs, for `Runs`."""
@@ -93,12 +95,20 @@ class Jobs:
         run, asked = context.run, context.run.parameters
         source = self._begin(context, "clustering")
         same, count = self._store.same_clusters(run.collection, source.version, asked)
+        if not same and asked.get("only_new"):
+            same, count = self._reclustering.grow(
+                run.collection, run.run_id, source, asked, _progress(context)
+            )
         if not same:
             count = clustering.count_for(len(source.rows), asked["clusters"])
             found = clustering.cluster(
-                source.vectors, count, seed=_seed(asked), progress=_progress(context)
+                source.vectors,
+                count,
+                seed=_seed(asked),
+                balanced=bool(asked.get("balanced")),
+                progress=_progress(context),
             )
-            self._store.save_clusters(run.collection, run.run_id, found, source, asked)
+            self._reclustering.save(run.collection, run.run_id, found, source, asked)
         return {"clusters": same or run.run_id, "count": count, "vectors": len(source.rows)}
 
     def project(self, context: RunContext) -> Mapping[str, JSON]:

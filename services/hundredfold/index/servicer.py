@@ -170,7 +170,9 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
     ) -> index_pb2.ClusterResponse:
         """Start to cluster a space."""
         clusters = check_between(request.clusters, 0, MOST_CLUSTERS, "clusters")
-        run = self._start(jobs.CLUSTER, request, clusters=clusters, seed=request.seed)
+        # Only what is asked: a clustering made before there were these counts as made without.
+        special = {name: True for name in ("balanced", "only_new") if getattr(request, name)}
+        run = self._start(jobs.CLUSTER, request, clusters=clusters, seed=request.seed, **special)
         return index_pb2.ClusterResponse(run=run_message(run))
 
     def ListClusters(
@@ -373,4 +375,6 @@ def _summary(found: StoredClusters, number: int) -> index_pb2.ClusterSummary:
         size=int(found.sizes[number]),
         medoid=int(found.medoids[number]),
         spread=float(found.spreads[number]),
+        density=int(found.densities[number]),
+        id=int(found.ids[number]),
     )

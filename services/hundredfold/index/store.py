@@ -15,6 +15,7 @@ from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.index.domain.clustering import Clustering
 from hundredfold.index.domain.editing import Base
+from hundredfold.index.domain.matching import Named, Names
 from hundredfold.index.domain.nearest import Built
 from hundredfold.index.indexes import Indexes, OpenIndex
 from hundredfold.index.signing import Signer
@@ -49,6 +50,8 @@ class StoredClusters:
     medoids: NDArray[np.int64]
     sizes: NDArray[np.int64]
     spreads: NDArray[np.float32]
+    densities: NDArray[np.int64]
+    ids: NDArray[np.int64]
 
     def nearest(self, number: int, limit: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Rows of a cluster, nearest to its centre first, at most `limit`, and their distances."""
@@ -66,12 +69,19 @@ class Latest:
         meta: of its manifest.
         rows: int64 [m], ascending.
         arrays: what changes.
+        names: of its clusters.
     """
 
     run: str
     meta: Mapping[str, Any]
     rows: NDArray[np.int64]
     arrays: Base
+    names: Names
+
+    @property
+    def named(self) -> Named:
+        """For telling which of its clusters is which of others."""
+        return Named(self.rows, self.arrays.assignment, self.names)
 
 
 class IndexStore:
@@ -105,6 +115,8 @@ class IndexStore:
         found: Clustering,
         source: Space,
         asked: Mapping[str, Any],
+        *,
+        names: Names | None = None,
     ) -> None:
         """Keep a clustering, make it the latest, and delete those that are too old.
 
@@ -114,11 +126,14 @@ class IndexStore:
             found: the clusters.
             source: what was clustered.
             asked: the parameters of the run, with `space`.
+            names: of the clusters; their numbers unless told.
         """
+        names = names or Names.first(len(found.sizes))
         folder, pointer = layout.clusters(collection, run), layout.clusters_latest(collection)
         facts = {"space": asked["space"], "count": len(found.sizes)}
-        manifest = self._write(folder, _cluster_arrays(found, source.rows))
+        manifest = self._write(folder, _cluster_arrays(found, source.rows, names))
         manifest.set_meta(vectors=source.version, asked=dict(asked), **facts)
+        manifest.set_meta(next_id=names.next_id, radius=found.radius)
         make_latest(self._store, pointer, manifest, keep=KEPT_RUNS, **facts)
 
     def latest_clusters(self, collection: str) -> Latest:
@@ -136,7 +151,7 @@ class IndexStore:
                 layout.CLUSTER_CENTROIDS,
             )
         )
-        return Latest(run, manifest.meta, rows, Base(*arrays))
+        return Latest(run, manifest.meta, rows, Base(*arrays), self._names(manifest))
 
     def require(self, collection: str) -> None:
         """Raise NotFound without the collection."""
@@ -153,7 +168,14 @@ class IndexStore:
         return meta if taken_up and meta else {}
 
     def save_edited(
-        self, collection: str, run: str, found: Clustering, base: Latest, meta: Mapping[str, Any]
+        self,
+        collection: str,
+        run: str,
+        found: Clustering,
+        base: Latest,
+        meta: Mapping[str, Any],
+        *,
+        rows: NDArray[np.int64] | None = None,
     ) -> None:
         """Keep what a clustering was changed to, make it the latest, and delete what is too old.
 
@@ -165,11 +187,15 @@ class IndexStore:
             found: the clusters.
             base: what it was before.
             meta: `edits`, `began_with` and others.
+            rows: int64 [m], ascending, when others were clustered than before.
         """
         pointer = layout.clusters_latest(collection)
-        manifest = self._write(layout.clusters(collection, run), _cluster_arrays(found, base.rows))
+        names = base.names.more(len(found.sizes))
+        arrays = _cluster_arrays(found, base.rows if rows is None else rows, names)
+        manifest = self._write(layout.clusters(collection, run), arrays)
         facts = {"space": base.meta["space"], "count": len(found.sizes)}
-        manifest.set_meta(**{**base.meta, **meta, **facts})
+        own = {"next_id": names.next_id, "radius": found.radius}
+        manifest.set_meta(**{**base.meta, **meta, **facts, **own})
         before = [name for name, _ in meta["edits"]]
         for old in before[1:-KEPT_EDITS]:
             self._store.delete(layout.clusters(collection, old))
@@ -201,7 +227,11 @@ class IndexStore:
         if not manifest.entries:
             raise NotFound(f"{collection} has no clusters of run {run}", field="clusters")
         arrays = [manifest.read_array(self._store, name, mmap=True) for name in _CLUSTER_ARRAYS]
-        return StoredClusters(run, *arrays)
+        densities = np.zeros(len(arrays[-1]), dtype=np.int64)
+        if layout.CLUSTER_DENSITIES in manifest.entries:
+            densities = manifest.read_array(self._store, layout.CLUSTER_DENSITIES)
+        more = [densities, self._names(manifest).ids]
+        return StoredClusters(run, *arrays, *more)
 
     def copies_run(self, collection: str) -> str:
         """The newest FindDuplicates run, "" when there is none."""
@@ -251,6 +281,12 @@ class IndexStore:
             manifest.read_array(self._store, layout.MAP_POINTS, mmap=True),
         )
 
+    def _names(self, manifest: Manifest) -> Names:
+        if layout.CLUSTER_IDS not in manifest.entries:
+            return Names.first(int(manifest.meta["count"]))
+        ids = manifest.read_array(self._store, layout.CLUSTER_IDS)
+        return Names(ids, int(manifest.meta["next_id"]))
+
     def _write(self, folder: str, arrays: Mapping[str, NDArray[Any]]) -> Manifest:
         manifest = Manifest(self._store, folder)
         for name, array in arrays.items():
@@ -258,7 +294,9 @@ class IndexStore:
         return manifest
 
 
-def _cluster_arrays(found: Clustering, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+def _cluster_arrays(
+    found: Clustering, rows: NDArray[np.int64], names: Names
+) -> dict[str, NDArray[Any]]:
     return {
         layout.CLUSTER_ROWS: rows,
         layout.CLUSTER_ASSIGNMENT: found.assignment,
@@ -268,4 +306,6 @@ def _cluster_arrays(found: Clustering, rows: NDArray[np.int64]) -> dict[str, NDA
         layout.CLUSTER_MEDOIDS: np.where(found.medoids >= 0, rows[found.medoids], -1),
         layout.CLUSTER_SIZES: found.sizes,
         layout.CLUSTER_SPREADS: found.spreads,
+        layout.CLUSTER_DENSITIES: found.densities,
+        layout.CLUSTER_IDS: names.ids,
     }

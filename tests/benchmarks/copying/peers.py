@@ -13,7 +13,7 @@ VERSION = "0.3.3.post2"
 METHODS = ("PHash", "DHash")
 CNN = "imagededup's CNN is left out: its weights are loaded from the network at its first use"
 
-_SECONDS = 300
+_SECONDS = 1200
 
 _ENCODE = """
 import json, pathlib, sys

@@ -264,6 +264,12 @@ CLUSTER_SIZES = "sizes.npy"
 CLUSTER_SPREADS = "spreads.npy"
 """float32 [k]: mean distance."""
 
+CLUSTER_DENSITIES = "densities.npy"
+"""int64 [k]: images within the median of all distances, in the manifest as {"radius"}, of the centre; older clusterings lack it."""
+
+CLUSTER_IDS = "ids.npy"
+"""int64 [k]: what each cluster is called for good: one that shares more than half of its images with one of the clustering before has the same. The manifest has {"next_id"}: no cluster has had this, or a greater one. Older clusterings lack both: their ids are their numbers."""
+
 
 def indexes(collection_: str) -> str:
     """The folder of all indexes of a collection."""

@@ -105,12 +105,18 @@ class Leaks:
 
 @dataclass(frozen=True)
 class Cluster:
-    """One cluster: `medoid` is the row nearest to its centre."""
+    """One cluster: `medoid` is the row nearest to its centre.
+
+    `density` images are within the same distance of their centre in all clusters; `id` is what a later
+    clustering calls the cluster that shares most images with this one.
+    """
 
     number: int
     size: int
     medoid: int
     spread: float
+    density: int = 0
+    id: int = -1
 
 
 @dataclass(frozen=True)

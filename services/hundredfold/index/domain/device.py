@@ -5,11 +5,18 @@ there through these functions; searching stays in main memory. This has never be
 """
 
 import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 import faiss
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+
+T = TypeVar("T")
+
+_alone = threading.Lock()
 
 
 def limit_process(threads: int) -> None:
@@ -46,3 +53,25 @@ def gpus() -> int:
 def to_device(index: Any) -> Any:
     """Return the index on all GPUs, or the index itself where there is none."""
     return faiss.index_cpu_to_all_gpus(index) if gpus() else index
+
+
+def workers() -> int:
+    """The number of threads that work of the calling thread may use."""
+    return int(faiss.omp_get_max_threads())
+
+
+def side_by_side(work: Callable[[T], None], tasks: Sequence[T]) -> None:
+    """Do tasks that multiply small matrices, one a core, each with BLAS on one thread.
+
+    A product of some hundred rows is too small to be shared by threads. What BLAS may use is a setting of
+    the process, so only one caller is served at a time; it uses all cores anyway.
+    """
+    threads = min(workers(), len(tasks))
+    with _alone, threadpool_limits(limits=1, user_api="blas"):
+        if threads < 2:
+            for task in tasks:
+                work(task)
+            return
+        with ThreadPoolExecutor(threads) as pool:
+            for _ in pool.map(work, tasks):
+                pass

@@ -1,4 +1,4 @@
-"""Spherical k-means on faiss: centres of length 1, likeness is the cosine."""
+"""Spherical k-means: centres of length 1, likeness is the cosine. Few centres on faiss, many by `lloyd`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,12 +7,16 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.index.domain import device
+from hundredfold.index.domain import device, lloyd
+from hundredfold.index.domain.centres import Geometry
 from hundredfold.index.domain.parts import normalised
 from hundredfold.index.domain.progress import Progress, silent
 
 CHEAP = 50_000_000
 """Points times centres up to which an iteration takes well under a second."""
+
+MANY = 256
+"""From so many centres on, large work does not look at all of them in every iteration."""
 
 SEEDING = 10_000_000
 """Points times centres that k-means++ may look at for one start: a few seconds at most."""
@@ -41,7 +45,8 @@ def train(
     """Return the centres that fit best: float32 [count, p].
 
     Several starts and patience give slightly purer clusters (measured), so small work gets 5 starts
-    of up to 100 iterations, large work one of 25. A start ends when nothing moves any more.
+    of up to 100 iterations, large work one of 25. A start ends when nothing moves any more. Large work
+    with many centres is `lloyd.fit`, but on a GPU, which is quick enough to look at all centres.
 
     Args:
         points: float32 [n, p] of length 1, n >= count.
@@ -49,7 +54,11 @@ def train(
         seed: the same seed and points give the same centres.
         progress: told after every iteration.
     """
-    restarts, iterations = (5, 100) if len(points) * count <= CHEAP else (1, 25)
+    cheap = len(points) * count <= CHEAP
+    if not cheap and count >= MANY and not device.gpus():
+        found = lloyd.fit(points, count, Geometry(spherical=True), seed=seed, progress=progress)
+        return found.centres.at
+    restarts, iterations = (5, 100) if cheap else (1, 25)
     rng = np.random.default_rng(seed)
     total = restarts * iterations
     fits = []

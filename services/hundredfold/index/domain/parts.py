@@ -44,10 +44,14 @@ class VectorParts:
         for start, part in zip(self._starts, self.parts, strict=False):
             for offset in range(0, len(part), size):
                 yield int(start) + offset, normalised(part[offset : offset + size])
+            _let_go(part)
 
     def take(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the normalised vectors at these positions: float32 [len(positions), d]."""
-        return normalised(self.stored(positions))
+        found = normalised(self.stored(positions))
+        for part in self.parts:
+            _let_go(part)
+        return found
 
     def stored(self, positions: NDArray[np.int64]) -> NDArray[np.float16]:
         """Return the vectors at these positions as they are: float16 [len(positions), d]."""
@@ -68,3 +72,10 @@ class VectorParts:
             return self.take(np.arange(len(self)))
         drawn = np.random.default_rng(seed).choice(len(self), size=most, replace=False)
         return self.take(np.sort(drawn))
+
+
+def _let_go(part: NDArray[np.float16]) -> None:
+    """Give back the memory of a mapped part; what is read of it again comes from the file, or its cache."""
+    base: object = part.base
+    if isinstance(base, mmap.mmap):
+        base.madvise(mmap.MADV_DONTNEED)

@@ -67,16 +67,21 @@ def values_of(kind, n, seed=0):
 
 
 def near_by_brute_force(values, radius):
-    """The set of (lower, higher) values within the radius."""
+    """All pairs within the radius, lower value first, uint64 [m, 2] in order."""
     values = np.sort(values)
     i, j = np.triu_indices(len(values), 1)
     near = np.bitwise_count(values[i] ^ values[j]) <= radius
-    return set(zip(values[i[near]].tolist(), values[j[near]].tolist(), strict=True))
+    return np.stack([values[i[near]], values[j[near]]], axis=1)
 
 
 def pairs_of(blocks):
-    """The set of (lower, higher) values in blocks of pairs, each of which is there once."""
-    listed = [tuple(sorted(pair)) for block in blocks for pair in block.tolist()]
-    found = set(listed)
-    assert len(found) == len(listed)
+    """The pairs in blocks, lower value first, uint64 [m, 2] in order; each of them is there once."""
+    found = np.sort(np.concatenate([np.empty((0, 2), np.uint64), *blocks]), axis=1)
+    found = found[np.lexsort((found[:, 1], found[:, 0]))]
+    assert (found[1:] != found[:-1]).any(axis=1).all()
     return found
+
+
+def with_marked(pairs, marked):
+    """Those pairs of which at least one value is marked."""
+    return pairs[np.isin(pairs, marked).any(axis=1)]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
 
 from hundredfold.hashing.domain.near import MAX_RADIUS, covers, joining, near_pairs
 from tests.unit.hashing.near.codes import (
@@ -20,6 +21,7 @@ from tests.unit.hashing.near.codes import (
     pairs_of,
     uniform,
     values_of,
+    with_marked,
 )
 
 RADII = range(MAX_RADIUS + 1)
@@ -41,9 +43,9 @@ WAYS = [nullcontext, tables_preferred]
 def test_join_equals_brute_force(kind, radius):
     values = values_of(kind, 400)
     expected = near_by_brute_force(values, radius)
-    assert pairs_of(near_pairs(values, radius)) == expected
+    assert_array_equal(pairs_of(near_pairs(values, radius)), expected)
     with tables_preferred():
-        assert pairs_of(near_pairs(values, radius)) == expected
+        assert_array_equal(pairs_of(near_pairs(values, radius)), expected)
 
 
 @given(hashes(), st.integers(0, MAX_RADIUS), st.integers(1, 3), st.sampled_from(WAYS))
@@ -52,7 +54,7 @@ def test_join_equals_brute_force_on_small_sets(rows, radius, threads, way):
     values = np.unique(rows)
     with way():
         found = pairs_of(near_pairs(values, radius, threads=threads))
-    assert found == near_by_brute_force(values, radius)
+    assert_array_equal(found, near_by_brute_force(values, radius))
 
 
 @given(
@@ -62,25 +64,26 @@ def test_join_equals_brute_force_on_small_sets(rows, radius, threads, way):
 def test_pairs_of_marked_values_are_those_with_at_least_one(rows, radius, share, seed, way):
     values = np.random.default_rng(seed).permutation(np.unique(rows))
     only = np.random.default_rng(seed + 1).random(len(values)) < share
-    marked = set(values[only].tolist())
-    expected = {pair for pair in near_by_brute_force(values, radius) if marked & set(pair)}
+    expected = with_marked(near_by_brute_force(values, radius), values[only])
     with way():
-        assert pairs_of(near_pairs(values, radius, only=only)) == expected
+        assert_array_equal(pairs_of(near_pairs(values, radius, only=only)), expected)
 
 
 @given(st.sampled_from(KINDS), st.integers(1, MAX_RADIUS), st.integers(0, 99), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_many_small_partitions_and_cut_buckets_lose_nothing(kind, radius, seed, some):
-    values = values_of(kind, 300, seed)
+    values = values_of(kind, 150, seed)
     only = np.random.default_rng(seed).random(len(values)) < 0.3 if some else None
     with tables_preferred() as patch:
         patch.setattr(joining, "_PARTITION", 40)
         patch.setattr(joining, "MOST_ROWS", 60)
-        patch.setattr(joining, "_LARGE", 8)
+        patch.setattr(joining, "_LARGE", 20)
+        patch.setattr(joining, "_DEPTH", 2 if radius < 5 else 1)
+        patch.setattr(joining, "worth_cutting", lambda *_: True)
         patch.setattr(joining, "density", lambda *_: 0.0)
         found = pairs_of(near_pairs(values, radius, only=only, threads=2))
-    marked = set(values.tolist() if only is None else values[only].tolist())
-    assert found == {p for p in near_by_brute_force(values, radius) if marked & set(p)}
+    marked = values if only is None else values[only]
+    assert_array_equal(found, with_marked(near_by_brute_force(values, radius), marked))
 
 
 @pytest.mark.parametrize("radius", [2, 6, 9])
@@ -88,7 +91,7 @@ def test_the_set_of_pairs_does_not_depend_on_threads(radius):
     values = values_of(uniform, 120_000)  # more than one partition
     one = pairs_of(near_pairs(values, radius, threads=1))
     assert len(one) > 100
-    assert one == pairs_of(near_pairs(values, radius, threads=3))
+    assert_array_equal(one, pairs_of(near_pairs(values, radius, threads=3)))
 
 
 def test_every_planted_pair_of_a_large_set_is_found():
@@ -98,22 +101,20 @@ def test_every_planted_pair_of_a_large_set_is_found():
     near ^= np.uint64(1) << rng.integers(32, 64, 20_000, dtype=np.uint64)
     values = np.unique(np.concatenate([first, near]))
     planted = np.sort(np.stack([first[:20_000], near], axis=1), axis=1)
-    assert {tuple(pair) for pair in planted.tolist()} <= pairs_of(near_pairs(values, 2))
+    assert_array_equal(pairs_of(near_pairs(values, 2)), planted[np.argsort(planted[:, 0])])
 
 
 @pytest.mark.parametrize("radius", [3, 6])
 def test_values_with_most_bits_constant_are_cut_by_the_others(radius):
     rng = np.random.default_rng(0)
-    values = np.unique(rng.integers(0, 2**44, 150_000, dtype=np.uint64) << np.uint64(9))
+    values = np.unique(rng.integers(0, 2**30, 150_000, dtype=np.uint64) << np.uint64(9))
     some = values[rng.choice(len(values), 300, replace=False)]
     only = np.isin(values, some)
     i, j = np.nonzero(np.bitwise_count(some[:, None] ^ values) <= radius)
-    expected = {
-        tuple(sorted(pair))
-        for pair in zip(some[i].tolist(), values[j].tolist(), strict=True)
-        if pair[0] != pair[1]
-    }
-    assert pairs_of(near_pairs(values, radius, only=only)) == expected
+    pairs = np.sort(np.stack([some[i], values[j]], axis=1), axis=1)
+    expected = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
+    assert len(expected) > 10
+    assert_array_equal(pairs_of(near_pairs(values, radius, only=only)), expected)
 
 
 def test_a_set_with_half_of_it_in_one_bucket_is_joined():
@@ -148,13 +149,13 @@ def test_a_radius_out_of_range_is_refused(radius):
 @pytest.mark.parametrize("kind", [uniform, constant_bits, low_contrast])
 def test_join_equals_the_range_search_of_faiss(kind, radius):
     faiss = pytest.importorskip("faiss", reason="faiss is not installed")
-    values = values_of(kind, 500)
+    values = values_of(kind, 1_500)
     flat = faiss.IndexBinaryFlat(64)
     rows = values.view(np.uint8).reshape(-1, 8)
     flat.add(rows)
     limits, _, near = flat.range_search(rows, radius + 1)  # it takes less than its radius
     queries = np.repeat(np.arange(len(values)), np.diff(limits.astype(np.int64)))
     left, right = values[queries], values[near]
-    expected = set(zip(left[left < right].tolist(), right[left < right].tolist(), strict=True))
+    expected = np.stack([left, right], axis=1)[left < right]
     with tables_preferred():
-        assert pairs_of(near_pairs(values, radius)) == expected
+        assert_array_equal(pairs_of(near_pairs(values, radius)), pairs_of([expected]))

@@ -611,6 +611,8 @@ class ClusterRequest(_message.Message):
     CLUSTERS_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    BALANCED_FIELD_NUMBER: _builtins.int
+    ONLY_NEW_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """Of which collection."""
     space: _builtins.str
@@ -621,6 +623,10 @@ class ClusterRequest(_message.Message):
     """Of the random start."""
     request_id: _builtins.str
     """A UUID; the same again returns the same run."""
+    balanced: _builtins.bool
+    """Clusters of about the same size: few have more than twice the mean. They are less pure."""
+    only_new: _builtins.bool
+    """The latest clusters stay as they are; images that came since join the nearest. Clusters anew when there are none of this space, or some of their images have no vector any more."""
     def __init__(
         self,
         *,
@@ -629,10 +635,12 @@ class ClusterRequest(_message.Message):
         clusters: _builtins.int = ...,
         seed: _builtins.int = ...,
         request_id: _builtins.str = ...,
+        balanced: _builtins.bool = ...,
+        only_new: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clusters", b"clusters", "collection", b"collection", "request_id", b"request_id", "seed", b"seed", "space", b"space"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balanced", b"balanced", "clusters", b"clusters", "collection", b"collection", "only_new", b"only_new", "request_id", b"request_id", "seed", b"seed", "space", b"space"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -672,6 +680,8 @@ class ClusterSummary(_message.Message):
     SIZE_FIELD_NUMBER: _builtins.int
     MEDOID_FIELD_NUMBER: _builtins.int
     SPREAD_FIELD_NUMBER: _builtins.int
+    DENSITY_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Its number in the run."""
     size: _builtins.int
@@ -680,6 +690,10 @@ class ClusterSummary(_message.Message):
     """The image nearest to its centre; -1 when it has none."""
     spread: _builtins.float
     """Mean distance (1 - cosine) of its images to its centre."""
+    density: _builtins.int
+    """How many of its images are within the same distance of their centre in all clusters, the median of all; 0 in clusterings of old."""
+    id: _builtins.int
+    """What it is called for good: a cluster of a later clustering that shares most images with it has the same id, and the same number if there is one."""
     def __init__(
         self,
         *,
@@ -687,10 +701,12 @@ class ClusterSummary(_message.Message):
         size: _builtins.int = ...,
         medoid: _builtins.int = ...,
         spread: _builtins.float = ...,
+        density: _builtins.int = ...,
+        id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["medoid", b"medoid", "number", b"number", "size", b"size", "spread", b"spread"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["density", b"density", "id", b"id", "medoid", b"medoid", "number", b"number", "size", b"size", "spread", b"spread"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ DONE, FULL, LARGE = 0, 1, 2
 """Why the comparing of a partition ended: all done, no room for pairs, a large bucket is met."""
 
 _QUERIES = 8
-_MOST_FOLDED = 8  # bits: beyond, random rows are too often near in what is folded
+_MOST_FOLDED = 6  # bits: beyond, random rows are too often near in what is folded
 _PADDING = 64  # vectors are read past the end of the last bucket
 
 

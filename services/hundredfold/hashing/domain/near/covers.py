@@ -32,7 +32,7 @@ _COMPARE = 0.06
 _GIVE = 12.0
 _GIVE_ONCE = 80.0
 
-_SAMPLE = 128
+_SAMPLE = 96  # rows that are looked at, all with all
 
 _MOST_PARTS = 6
 _MOST_DIGITS = 6  # of columns: at most 63 masks a part
@@ -55,7 +55,7 @@ def varying(rows: NDArray[np.uint64]) -> int:
 
 def density(rows: NDArray[np.uint64], radius: int) -> float:
     """The share of pairs that are near, of some that are looked at."""
-    some = rows[:: max(len(rows) // _SAMPLE, 1)][:_SAMPLE]
+    some = _spread(rows)
     near = np.bitwise_count(some[:, None] ^ some) <= radius
     return (int(near.sum()) - len(some)) / max(len(some) * (len(some) - 1), 1)
 
@@ -63,6 +63,22 @@ def density(rows: NDArray[np.uint64], radius: int) -> float:
 def cost_of_all(pairs: float, near: float) -> float:
     """Nanoseconds to compare all pairs, a share of which is near, without tables."""
     return pairs * (_COMPARE + near * _GIVE)
+
+
+def worth_cutting(rows: NDArray[np.uint64], by: Cover, pairs: float, near: float) -> bool:
+    """Whether a cover makes at least half of the work of these rows superfluous.
+
+    How many of them agree on its masks is seen from some: rows that are alike in most bits, and yet not
+    near to one another, would be cut again and again into little smaller sets.
+    """
+    some = _spread(rows)
+    differing = (some[:, None] ^ some)[np.triu_indices(len(some), 1)]
+    agree = float(((differing[:, None] & by.masks) == 0).sum()) / max(len(differing), 1)
+    return 2 * (by.cost + pairs * agree * _COMPARE) < cost_of_all(pairs, near)
+
+
+def _spread(rows: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    return rows[:: max(len(rows) // _SAMPLE, 1)][:_SAMPLE]
 
 
 def cover(free: int, radius: int, rows: int, pairs: float, near: float = 0.0) -> Cover:

@@ -26,7 +26,7 @@ from hundredfold.hashing.domain.near.buckets import (
     Buckets,
     Rule,
 )
-from hundredfold.hashing.domain.near.covers import Cover, cost_of_all, cover, density, varying
+from hundredfold.hashing.domain.near.covers import Cover, cover, density, varying, worth_cutting
 from hundredfold.hashing.domain.near.scatter import Partitions, aligned, scatter
 from hundredfold.hashing.domain.near.threads import Channel, Closed, Threads
 
@@ -172,19 +172,31 @@ class _Join:
         )  # fmt: skip
         sizes = np.diff(parts.bounds)
         wanted = (sizes > 1) & (parts.marked > 0)
-        large = (sizes > MOST_ROWS) & (table.depth < _DEPTH)
+        large = sizes > MOST_ROWS
         threads.run(
             lambda part: self._partition(table, parts, part),
             np.flatnonzero(wanted & ~large).tolist(),
         )
         for part in np.flatnonzero(wanted & large).tolist():
             rows = parts.rows[parts.bounds[part] : parts.bounds[part + 1]]
-            self._join(_All(rows, int(parts.marked[part]), table.rule, table.depth + 1), threads)
+            within = _All(rows, int(parts.marked[part]), table.rule, table.depth + 1)
+            if not self._cut(within, threads):
+                self._partition(table, parts, part)
+
+    def _cut(self, of: _All, threads: Threads) -> bool:
+        """Join what one table did not take apart by a cover of its own, where that is worth while."""
+        if of.depth > _DEPTH:
+            return False
+        by = self._cover(of)
+        if not worth_cutting(of.rows, by, of.pairs, density(of.rows, self._radius)):
+            return False
+        self._join(of, threads)
+        return True
 
     def _partition(self, table: _Table, parts: Partitions, part: int) -> None:
         begin, end = (int(each) for each in parts.bounds[part : part + 2])
         bits = table.bucket_bits(end - begin)
-        key = (table.mask, _MULTIPLIER, 64 - table.bits - bits)
+        key = (table.mask, _MULTIPLIER, min(64 - table.bits - bits, 63))
         large = _LARGE if table.depth < _DEPTH else _NEVER
         with self._buckets(end - begin) as buckets:
             buckets.sort(parts.rows, begin, end, int(parts.marked[part]), key=key, bits=bits)
@@ -192,16 +204,10 @@ class _Join:
                 if state == FULL:
                     self._emit(buckets.take())
                 else:
-                    self._large_bucket(buckets, table)
-
-    def _large_bucket(self, buckets: Buckets, table: _Table) -> None:
-        """Cut a bucket again where that is much cheaper than to compare all of its rows."""
-        rows, marked = buckets.bucket()
-        of = _All(rows, marked, table.rule, table.depth + 1)
-        near = density(rows, self._radius)
-        if 2 * self._cover(of).cost < cost_of_all(of.pairs, near):
-            buckets.skip()
-            self._join(of, Threads(1))
+                    rows, marked = buckets.bucket()
+                    within = _All(rows, marked, table.rule, table.depth + 1)
+                    if marked and self._cut(within, Threads(1)):
+                        buckets.skip()
 
     @contextmanager
     def _buckets(self, rows: int) -> Iterator[Buckets]:

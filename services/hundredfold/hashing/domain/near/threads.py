@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Generic, TypeVar
@@ -28,9 +28,10 @@ class Threads:
         cores = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
         return cls(number or len(cores))
 
-    def run(self, function: Callable[[_Task], object], tasks: Iterable[_Task]) -> None:
+    def run(self, function: Callable[[_Task], object], tasks: Sequence[_Task]) -> None:
         """Call the function with each task; the first error ends all and is raised."""
-        if self.number == 1:
+        number = min(self.number, len(tasks))
+        if number <= 1:
             for task in tasks:
                 function(task)
             return
@@ -47,7 +48,7 @@ class Threads:
             except BaseException as error:  # noqa: BLE001  it is raised in the caller's thread
                 errors.append(error)
 
-        workers = [threading.Thread(target=work, daemon=True) for _ in range(self.number)]
+        workers = [threading.Thread(target=work, daemon=True) for _ in range(number)]
         for worker in workers:
             worker.start()
         for worker in workers:
