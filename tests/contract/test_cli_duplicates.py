@@ -11,7 +11,7 @@ from hundredfold.catalog.ingest import Ingest
 from hundredfold.catalog.servicer import CatalogServicer, catalog_mount
 from hundredfold.catalog.store import CatalogStore
 from hundredfold.chassis.errors import NotFound
-from hundredfold.chassis.runs import Runs
+from hundredfold.chassis.runs import Job, Runs
 from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.store import ArtifactStore
@@ -34,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             (folder / collection / f"{number}.png").write_bytes(encoded(photo(seed)))
     store, sources = ArtifactStore(str(tmp_path_factory.mktemp("store"))), Sources((str(folder),))
     brings_in = Runs(store, "catalog", {"ingest": Ingest(store, sources, 1, 20_000)})
-    jobs = {
+    jobs: dict[str, Job] = {
         hash_job.KIND: hash_job.HashCollection(store, sources),
         duplicates_job.KIND: duplicates_job.FindDuplicates(store),
         leaks_job.KIND: leaks_job.FindLeaks(store),
