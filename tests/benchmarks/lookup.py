@@ -63,7 +63,7 @@ def _measured(
 ) -> dict[str, Any]:
     client = HashingClient(channel)
     begun = time.perf_counter()
-    _timed(client, *(each[:1] for each in hashes), 0)
+    _timed(client, hashes[0][:1], hashes[1][:1], 0)
     first = time.perf_counter() - begun
     say(f"the first call, which reads the collection: {first:.1f} s")
     return {
@@ -79,14 +79,14 @@ def _at(
     rng: np.random.Generator,
     say: Callable[[str], None],
 ) -> dict[str, float]:
-    rows, *queries = _queries(hashes, SINGLE + BATCH, radius, rng)
+    rows, phash, dhash = _queries(hashes, SINGLE + BATCH, radius, rng)
     single, begun = [], time.process_time()
     for place in range(SINGLE):
         some = slice(place, place + 1)
-        single.append(_timed(client, *(each[some] for each in queries), radius, rows[some]))
+        single.append(_timed(client, phash[some], dhash[some], radius, rows[some]))
     cpu_each = (time.process_time() - begun) / SINGLE
     cpu = time.process_time()
-    batch = _timed(client, *(each[SINGLE:] for each in queries), radius, rows[SINGLE:])
+    batch = _timed(client, phash[SINGLE:], dhash[SINGLE:], radius, rows[SINGLE:])
     cpu = time.process_time() - cpu
     p50, p99 = (float(np.percentile(single, share)) for share in (50, 99))
     say(

@@ -553,7 +553,17 @@ def test_find_duplicates_groups_copies_around_the_best_image(service):
     service.hash(collection)
     result = service.find(collection, radius=6)
     run = result.pop("duplicates")
-    assert result == {"groups": 1, "copies": 2, "representatives": 2, "pairs": 0, "similar": 0}
+    assert result == {
+        "groups": 1,
+        "copies": 2,
+        "representatives": 2,
+        "same_bytes": 1,
+        "pairs": 0,
+        "similar": 0,
+    }
+    folder = layout.duplicates(collection, run)
+    kinds = service.store.read_array(f"{folder}/{layout.DUPLICATE_KIND}")
+    assert kinds.tolist() == [2, 0, 0, 0, 1]
     assert service.representative(collection, run) == [2, -1, 2, 3, 2]
     assert service.store.read_json(layout.duplicates_latest(collection)) == {"run": run}
 

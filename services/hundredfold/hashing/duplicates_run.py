@@ -77,10 +77,18 @@ class Grouping:
             if not kept.complete:
                 self._join(kept, _Before(duplicates, near_of, made_of))
             groups, similar = self._group(kept, verified=bool(made_of["verified"]))
-            counts = {**_counts(groups), "pairs": kept.count, "similar": len(similar.pairs)}
+            kinds = self._images.kinds(groups.representative)
+            counts = {
+                **_counts(groups),
+                "same_bytes": int((kinds == 1).sum()),
+                "pairs": kept.count,
+                "similar": len(similar.pairs),
+            }
             facts = {**made_of, "algorithms": list(self._pair), "counts": counts, "near": near_of}
             near = _writing(kept) if kept.count <= _MOST_KEPT else None
-            duplicates.write(self._context.run.run_id, groups, facts, near, similar)
+            duplicates.write(
+                self._context.run.run_id, groups, kinds, facts, near=near, similar=similar
+            )
             kept.remove()
         self._context.progress(self._images.rows)
         return counts

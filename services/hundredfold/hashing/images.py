@@ -121,6 +121,18 @@ class HashedImages:
             found[here] = self._digests(part)[rows[here] - part * layout.PART_ROWS]
         return found
 
+    def kinds(self, representative: Indices) -> NDArray[np.uint8]:
+        """`layout.DUPLICATE_KIND` of rows, by what represents each: uint8 [N]."""
+        words = np.zeros(self.rows, np.uint64)  # a quarter of each digest tells bytes from others
+        for info in self.parts:
+            begin = info.part * layout.PART_ROWS
+            words[begin : begin + info.rows] = self._digests(info.part)[: info.rows, 0]
+        rows = np.arange(self.rows)
+        copies = rows[(representative >= 0) & (representative != rows)]
+        kinds = np.zeros(self.rows, np.uint8)
+        kinds[copies] = np.where(words[copies] == words[representative[copies]], 1, 2)
+        return kinds
+
     def of_bytes(self, digests: Hashes) -> tuple[Indices, Hashes]:
         """Rows that have one of some digests, ascending, and theirs; zeros are no digest."""
         wanted = np.unique(digests[:, 0]) if len(digests) else digests.reshape(-1)

@@ -217,7 +217,9 @@ class Duplicates:
         self,
         run: str,
         groups: Groups,
+        kinds: NDArray[np.uint8],
         facts: Mapping[str, Any],
+        *,
         near: Callable[[HashingWriter], None] | None = None,
         similar: Similar | None = None,
     ) -> None:
@@ -226,6 +228,7 @@ class Duplicates:
         Args:
             run: its id.
             groups: its groups.
+            kinds: uint8 [N], of each image how it is a copy.
             facts: what else there is to know.
             near: writes the near pairs of values as an array; None = they are not kept.
             similar: pairs for people to judge.
@@ -239,6 +242,7 @@ class Duplicates:
         arrays: dict[str, NDArray[Any]] = {
             layout.REPRESENTATIVE: groups.representative,
             layout.DUPLICATE_DISTANCE: groups.distance,
+            layout.DUPLICATE_KIND: kinds,
         }
         if similar is not None and len(similar.pairs):
             arrays |= {layout.PAIRS: similar.pairs, layout.PAIR_DISTANCE: similar.distance}

@@ -161,6 +161,9 @@ NEAR_VALUES = "near.npy"
 REPRESENTATIVE = "representative.npy"
 """int64 [N]: of each row the row that represents it, itself if it is one, -1 if it is not "ok"."""
 
+DUPLICATE_KIND = "kind.npy"
+"""uint8 [N]: 1 for a copy of the very bytes of its representative, 2 for another copy, 0 for an image that is none."""
+
 DUPLICATE_DISTANCE = "distance.npy"
 """uint8 [N]: bits between the pHash of a row and that of its representative."""
 

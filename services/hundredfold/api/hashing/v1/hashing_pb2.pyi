@@ -239,7 +239,7 @@ class FindDuplicatesResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _runs_pb2.Run:
-        """Its result: {"duplicates": run, "groups": n, "copies": n, "representatives": n, "pairs": n of near values of the pHash, "similar": n pairs of representatives that look alike and that a person has to judge}. What people judged to be the same is one group, what they judged not to be is not, whatever the hashes say."""
+        """Its result: {"duplicates": run, "groups": n, "copies": n, "representatives": n, "same_bytes": n copies that have the very bytes of their representative, "pairs": n of near values of the pHash, "similar": n pairs of representatives that look alike and that a person has to judge}. What people judged to be the same is one group, what they judged not to be is not, whatever the hashes say."""
 
     def __init__(
         self,
