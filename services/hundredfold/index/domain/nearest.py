@@ -23,7 +23,7 @@ from hundredfold.index.domain.progress import Progress, silent
 
 __all__ = ["EXACT_BELOW", "Built", "build", "dump", "extend", "load", "search", "without_self"]
 
-RECALL = 0.97
+RECALL = 0.98
 """What is aimed at in choosing; those that were held out are found a little less often."""
 
 RECALL_LEAST = 0.95
@@ -312,19 +312,41 @@ def _true_neighbours(
 
 
 def _chosen(finder: Refined, judges: NDArray[np.int64], truth: NDArray[np.int64]) -> Refined:
-    """The finder with the fewest probes, then the fewest candidates, that finds RECALL of the truth."""
-    lists = faiss.extract_index_ivf(finder.index).nlist
-    finder = replace(finder, probes=min(PROBES_LEAST, lists), depth=CANDIDATES[-1])
-    recall = _recall_of(finder, judges, truth)
-    while recall < RECALL and finder.probes < lists:
-        more = replace(finder, probes=min(2 * finder.probes, lists))
-        better = _recall_of(more, judges, truth)
-        if recall >= RECALL_LEAST and better < recall + LEAST_GAIN:
+    """The cheapest of the finders that find RECALL of the truth, or nearly as much as any finds."""
+    lists: int = faiss.extract_index_ivf(finder.index).nlist
+    tried: list[tuple[float, Refined]] = []
+    probes, before = min(PROBES_LEAST, lists), 0.0
+    while True:
+        level = _level(replace(finder, probes=probes), judges, truth)
+        tried += level
+        best = max(recall for recall, _ in level)
+        settled = best >= RECALL_LEAST and best < before + LEAST_GAIN
+        # Where the fewest candidates are enough, more lists only cost more.
+        if level[0][0] >= RECALL or settled or probes == lists:
             break
-        finder, recall = more, better
-    aim = min(RECALL, recall - LEAST_GAIN)
-    fewer = (replace(finder, depth=depth) for depth in CANDIDATES)
-    return next((each for each in fewer if _recall_of(each, judges, truth) >= aim), finder)
+        probes, before = min(2 * probes, lists), best
+    aim = min(RECALL, max(recall for recall, _ in tried) - LEAST_GAIN)
+    return min((each for recall, each in tried if recall >= aim), key=_cost)
+
+
+def _level(
+    finder: Refined, judges: NDArray[np.int64], truth: NDArray[np.int64]
+) -> list[tuple[float, Refined]]:
+    """What more and more candidates find, until RECALL."""
+    level: list[tuple[float, Refined]] = []
+    for depth in CANDIDATES:
+        each = replace(finder, depth=depth)
+        level.append((_recall_of(each, judges, truth), each))
+        if level[-1][0] >= RECALL:
+            break
+    return level
+
+
+def _cost(finder: Refined) -> float:
+    """Nanoseconds of a search for ten, about, as measured on 1,280 numbers and 256 axes."""
+    lists = faiss.extract_index_ivf(finder.index)
+    codes = finder.probes * finder.index.ntotal / lists.nlist
+    return float(codes * lists.d / 16 + finder.depth * DEPTH * finder.vectors.dimensions * 4)
 
 
 def _recall_of(finder: Refined, judges: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
