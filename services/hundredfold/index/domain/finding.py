@@ -186,6 +186,19 @@ def _selector(allowed: NDArray[np.bool_] | None) -> dict[str, Any]:
     return {"sel": selector(np.packbits(allowed, bitorder="little"))}
 
 
+def without_self(
+    positions: NDArray[np.int64], values: NDArray[np.float32], own: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Take each query's own position out of what was found: [q, k] becomes [q, k - 1].
+
+    Where it was not found, the last is dropped.
+    """
+    drop = positions == own[:, None]
+    drop[~drop.any(axis=1), -1] = True
+    shape = (len(positions), positions.shape[1] - 1)
+    return positions[~drop].reshape(shape), values[~drop].reshape(shape)
+
+
 def _merged(
     best: NDArray[np.float32],
     found: NDArray[np.int64],

@@ -1,13 +1,13 @@
 """The index of nearest vectors: exact while that is fast enough, inverted lists of codes above.
 
 Which, `factory.choose` says. How many lists a search looks into and how many candidates it compares
-is not guessed: the smallest numbers that find RECALL of the true neighbours of a sample are kept, and
-what they find for another sample, held out of the choice and of the training, is told.
+is not guessed: the cheapest that find enough of the true neighbours of a sample are kept (`tuning`),
+and what they find for another sample, held out of the choice and of the training, is told.
 """
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +17,15 @@ from numpy.typing import NDArray
 
 from hundredfold.index.domain import device, factory
 from hundredfold.index.domain.factory import EXACT_BELOW, TRAINING_PER_LIST, Plan
-from hundredfold.index.domain.finding import Found, Refined
+from hundredfold.index.domain.finding import Found, Refined, without_self
 from hundredfold.index.domain.parts import BLOCK, VectorParts
 from hundredfold.index.domain.progress import Progress, silent
+from hundredfold.index.domain.tuning import chosen, recall_of, true_neighbours
 
 __all__ = ["EXACT_BELOW", "Built", "build", "dump", "extend", "load", "search", "without_self"]
 
-RECALL = 0.97
-"""What is aimed at in choosing; those that were held out are found a little less often."""
-
-RECALL_LEAST = 0.95
-"""What is not gone below for the sake of speed."""
-
-PROBES_LEAST = 8
-"""What is searched for may lie farther from the collection than its own vectors do."""
-
 JUDGES = 256
 """Vectors of the collection whose true neighbours are known: half of them choose, half measure."""
-
-DEPTH = 10
-CANDIDATES = (2, 3, 5, 10, 30)
-"""Candidates for each of the ten nearest that are tried, fewest first."""
-
-LEAST_GAIN = 0.004
-"""What twice as many lists must find more to be worth it."""
 
 AXES_SAMPLE = 50_000
 GROWTH = 2
@@ -167,19 +152,6 @@ def search(index: Any, queries: NDArray[np.float32], limit: int) -> Found:
     return positions, cosines
 
 
-def without_self(
-    positions: NDArray[np.int64], values: NDArray[np.float32], own: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Take each query's own position out of what was found: [q, k] becomes [q, k - 1].
-
-    Where it was not found, the last is dropped.
-    """
-    drop = positions == own[:, None]
-    drop[~drop.any(axis=1), -1] = True
-    shape = (len(positions), positions.shape[1] - 1)
-    return positions[~drop].reshape(shape), values[~drop].reshape(shape)
-
-
 def dump(index: Any, write: Callable[[bytes], int]) -> None:
     """Write an index piece by piece."""
     writer: Any = faiss.PyCallbackIOWriter(write)  # type: ignore[attr-defined]  # made by SWIG
@@ -228,14 +200,14 @@ def _trained(vectors: VectorParts, plan: Plan, judges: NDArray[np.int64], seed: 
     return index
 
 
-def _train(index: Any, vectors: VectorParts, chosen: NDArray[np.int64]) -> None:
+def _train(index: Any, vectors: VectorParts, sample: NDArray[np.int64]) -> None:
     """Train on some of the vectors, of which only the main axes are in memory together."""
     if not isinstance(index, faiss.IndexPreTransform):
-        index.train(vectors.take(chosen))
+        index.train(vectors.take(sample))
         return
     turn: Any = faiss.downcast_VectorTransform(index.chain.at(0))  # type: ignore[attr-defined]  # made by SWIG
-    turn.train(vectors.take(chosen[:: len(chosen) // AXES_SAMPLE + 1]))
-    blocks = (chosen[start : start + BLOCK] for start in range(0, len(chosen), BLOCK))
+    turn.train(vectors.take(sample[:: len(sample) // AXES_SAMPLE + 1]))
+    blocks = (sample[start : start + BLOCK] for start in range(0, len(sample), BLOCK))
     turned = np.concatenate([turn.apply(vectors.take(block)) for block in blocks])
     inner: Any = index.index
     inner.train(turned)
@@ -272,10 +244,10 @@ def _measured(
     """Add the vectors from `kept` on, choose how to search, and measure what that finds."""
     n = len(vectors)
     _add(index, vectors, kept, lambda done, total: progress(done // 2, total))
-    truth = _true_neighbours(vectors, judges, lambda done, total: progress((n + done) // 2, total))
+    truth = true_neighbours(vectors, judges, lambda done, total: progress((n + done) // 2, total))
     choosing, held_out = _halves(len(judges))
-    finder = _chosen(Refined(index, vectors), judges[choosing], truth[choosing])
-    recall = _recall_of(finder, judges[held_out], truth[held_out])
+    finder = chosen(Refined(index, vectors), judges[choosing], truth[choosing])
+    recall = recall_of(finder, judges[held_out], truth[held_out])
     faiss.extract_index_ivf(index).nprobe = finder.probes
     count = len(judges[held_out])
     lists = int(faiss.extract_index_ivf(index).nlist)
@@ -291,47 +263,3 @@ def _add(index: Any, vectors: VectorParts, kept: int, progress: Progress) -> Non
         if start + len(block) > kept:
             index.add(block[max(0, kept - start) :])
         progress(start + len(block), len(vectors))
-
-
-def _true_neighbours(
-    vectors: VectorParts, judges: NDArray[np.int64], progress: Progress
-) -> NDArray[np.int64]:
-    """The exact DEPTH nearest of some of the vectors, themselves left out: int64 [q, DEPTH]."""
-    queries = vectors.take(judges)
-    best = np.full((len(judges), DEPTH + 1), -np.inf, dtype=np.float32)
-    positions = np.full(best.shape, -1, dtype=np.int64)
-    for start, block in vectors.blocks():
-        cosines, found = faiss.knn(queries, block, DEPTH + 1, metric=faiss.METRIC_INNER_PRODUCT)
-        found = np.where(found >= 0, found + start, -1)
-        both = np.concatenate([best, cosines], axis=1)
-        order = np.argsort(-both, axis=1, kind="stable")[:, : DEPTH + 1]
-        best = np.take_along_axis(both, order, axis=1)
-        positions = np.take_along_axis(np.concatenate([positions, found], axis=1), order, axis=1)
-        progress(start + len(block), len(vectors))
-    return without_self(positions, best, judges)[0]
-
-
-def _chosen(finder: Refined, judges: NDArray[np.int64], truth: NDArray[np.int64]) -> Refined:
-    """The finder with the fewest probes, then the fewest candidates, that finds RECALL of the truth."""
-    lists = faiss.extract_index_ivf(finder.index).nlist
-    finder = replace(finder, probes=min(PROBES_LEAST, lists), depth=CANDIDATES[-1])
-    recall = _recall_of(finder, judges, truth)
-    while recall < RECALL and finder.probes < lists:
-        more = replace(finder, probes=min(2 * finder.probes, lists))
-        better = _recall_of(more, judges, truth)
-        if recall >= RECALL_LEAST and better < recall + LEAST_GAIN:
-            break
-        finder, recall = more, better
-    aim = min(RECALL, recall - LEAST_GAIN)
-    fewer = (replace(finder, depth=depth) for depth in CANDIDATES)
-    return next((each for each in fewer if _recall_of(each, judges, truth) >= aim), finder)
-
-
-def _recall_of(finder: Refined, judges: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
-    found, _ = without_self(*finder.find(finder.vectors.take(judges), DEPTH + 1), judges)
-    return _recall(found, truth)
-
-
-def _recall(found: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
-    hits = [np.isin(t[t >= 0], f).sum() for f, t in zip(found, truth, strict=True)]
-    return float(np.sum(hits) / max(1, (truth >= 0).sum()))
