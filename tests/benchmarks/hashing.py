@@ -10,7 +10,7 @@ import importlib.util
 import io
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,16 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
+from hundredfold.catalog.domain.probe import probe
+from hundredfold.chassis.thumbnails import thumbnail
 from hundredfold.client.types import Algorithm
-from hundredfold.hashing.domain.algorithms import DEFAULT, DHASH_FAST, PHASH_FAST, hash_images
+from hundredfold.hashing.domain.algorithms import (
+    DEFAULT,
+    DHASH_FAST,
+    PHASH_FAST,
+    digest,
+    hash_images,
+)
 from hundredfold.hashing.domain.luma import SIDE
 from tests.benchmarks.hashes.photographs import cases, found
 from tests.benchmarks.hashes.rounds import Spent, rate, ratio, turns
@@ -29,6 +37,7 @@ from tests.benchmarks.hashes.serving import serving
 
 LIMIT = f"scaled grey decode, {SIDE} px"
 SMALLEST = "scaled grey decode, 32 px"
+FAST_PAIR = (PHASH_FAST, DHASH_FAST)
 FAST, IMAGEHASH = "fast phash", "imagehash.phash"
 
 _BOTH = (Algorithm.PHASH_FAST, Algorithm.DHASH_FAST)
@@ -48,12 +57,46 @@ def measure(
         begun = time.perf_counter()
         sizes[name] = _measured(made(), int(rounds))
         say(f"{name}: {sizes[name]['ratios']} ({time.perf_counter() - begun:.0f} s)")
-    through = {}
+    through, after = {}, {}
     for name, made in cases(paths):
         if name in ("500x375", "1600x1200"):
-            through[name] = _through(made(), int(rounds))
+            data = made()
+            through[name] = _through(data, int(rounds))
             say(f"through the service, {name}: {through[name]['ratios']}")
-    return {"least_side": SIDE, "rounds": int(rounds), "sizes": sizes, "service": through}
+            after[name] = _after_ingest(data, int(rounds))
+            say(f"after its ingest, {name}: {after[name]}")
+    return {
+        "least_side": SIDE,
+        "rounds": int(rounds),
+        "sizes": sizes,
+        "service": through,
+        "microseconds_of_a_collection": after,
+    }
+
+
+def _after_ingest(data: Sequence[bytes], rounds: int) -> dict[str, float]:
+    """CPU microseconds an image: of the ingest's look at it, and of both hashes after that."""
+    kept = [thumbnail(each) for each in data]
+    spent = turns(
+        {
+            "ingest": lambda: [probe(each) for each in data],
+            "exact hashes of the original": lambda: hash_images(_checked(data), DEFAULT),
+            "fast hashes of the original": lambda: hash_images(_checked(data), FAST_PAIR),
+            "hashes of the kept thumbnail": lambda: hash_images(kept, FAST_PAIR),
+        },
+        rounds,
+    )
+    return {
+        name: round(1e6 / rate(each, len(data))["images_a_cpu_second"], 1)
+        for name, each in spent.items()
+    }
+
+
+def _checked(data: Sequence[bytes]) -> Iterator[bytes]:
+    """As a run reads originals: with the sha256 of each compared to that of its ingest."""
+    for each in data:
+        digest(each)
+        yield each
 
 
 def _through(data: Sequence[bytes], rounds: int) -> dict[str, Any]:
@@ -67,7 +110,7 @@ def _through(data: Sequence[bytes], rounds: int) -> dict[str, Any]:
         with serving(Path(scratch) / "store", Path(scratch)) as service:
             spent = turns(
                 {
-                    "library, bytes": lambda: hash_images(images, [PHASH_FAST, DHASH_FAST]),
+                    "library, bytes": lambda: hash_images(images, FAST_PAIR),
                     "service, bytes": lambda: list(service.client.hash_images(images, _BOTH)),
                     "library, files": lambda: _files_hashed(uris),
                     "service, references": lambda: list(service.client.hash_uris(uris, _BOTH)),
@@ -88,7 +131,7 @@ def _through(data: Sequence[bytes], rounds: int) -> dict[str, Any]:
 
 
 def _files_hashed(paths: Sequence[str]) -> object:
-    return hash_images((Path(path).read_bytes() for path in paths), [PHASH_FAST, DHASH_FAST])
+    return hash_images((Path(path).read_bytes() for path in paths), FAST_PAIR)
 
 
 def _measured(data: Sequence[bytes], rounds: int) -> dict[str, Any]:
@@ -121,7 +164,7 @@ def _contenders(data: Sequence[bytes]) -> Contenders:
         LIMIT: lambda: [_decoded(each, SIDE) for each in data],
         SMALLEST: lambda: [_decoded(each, 32) for each in data],
         FAST: lambda: hash_images(data, [PHASH_FAST]),
-        "fast phash and dhash": lambda: hash_images(data, [PHASH_FAST, DHASH_FAST]),
+        "fast phash and dhash": lambda: hash_images(data, FAST_PAIR),
         "exact phash and dhash": lambda: hash_images(data, DEFAULT),
         IMAGEHASH: lambda: [imagehash.phash(_opened(each)) for each in data],
         "imagehash, both of one decode": lambda: [_both(_opened(each)) for each in data],

@@ -445,6 +445,13 @@ def test_hash_collection_makes_hashes_of_originals_and_thumbnails_in_one_run(ser
     assert 0 not in service.stored(collection, "phash-thumb-1")
 
 
+def test_the_client_hashes_a_collection_in_the_ways_asked_for(service):
+    collection = service.collection(service.photos(6))
+    run = service.client.hash_collection(collection, algorithms=[Algorithm.PHASH_FAST])
+    ended = service.client.runs.wait(run.run_id)
+    assert ended.result["algorithms"] == ["phash-fast-2"]
+
+
 def test_hash_collection_of_thumbnails_that_are_not_there_fails(service):
     collection = service.collection(service.photos(1))
     request = hashing_pb2.HashCollectionRequest(
@@ -526,7 +533,7 @@ def test_find_duplicates_groups_copies_around_the_best_image(service):
     service.hash(collection)
     result = service.find(collection, radius=6)
     run = result.pop("duplicates")
-    assert result == {"groups": 1, "copies": 2, "representatives": 2, "pairs": 0}
+    assert result == {"groups": 1, "copies": 2, "representatives": 2, "pairs": 0, "similar": 0}
     assert service.representative(collection, run) == [2, -1, 2, 3, 2]
     assert service.store.read_json(layout.duplicates_latest(collection)) == {"run": run}
 

@@ -30,7 +30,7 @@ from hundredfold.embedding.embedder import Embedder
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.servicer import EmbeddingServicer, embedding_mount
 from hundredfold.embedding.space_job import KIND as EMBED
-from hundredfold.hashing import duplicates_job, hash_job
+from hundredfold.hashing import duplicates_job, hash_job, leaks_job
 from hundredfold.hashing.servicer import HashingServicer, hashing_mount
 from hundredfold.index.editing import Editor
 from hundredfold.index.jobs import Jobs
@@ -144,7 +144,7 @@ class Everything:
         """All services but selection; the jobs of hashing and embedding end at once."""
         store = self.store
         yield self._catalog
-        kinds = hash_job.KIND, duplicates_job.KIND
+        kinds = hash_job.KIND, duplicates_job.KIND, leaks_job.KIND
         yield hashing_mount(HashingServicer(store, self._idle("hashing", *kinds)))
         repository = ModelRepository(store)
         embedder = Embedder(OnnxBackend(repository, threads=1), decoders=1)

@@ -25,6 +25,7 @@ HEAVY = {
     "imagehash",
     "PIL",
     "scipy",
+    "numba",
 }
 OWN = {
     "catalog": {"PIL"},

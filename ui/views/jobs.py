@@ -16,6 +16,7 @@ _KINDS = {
     "ingest": "progress.job_ingest",
     "hash": "progress.job_hash",
     "duplicates": "progress.job_duplicates",
+    "leaks": "progress.job_leaks",
     "embed": "progress.job_embed",
     "build-index": "progress.job_build-index",
     "cluster": "progress.job_cluster",

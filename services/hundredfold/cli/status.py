@@ -15,6 +15,7 @@ from hundredfold.client.types import (
     Audit,
     Collection,
     Forecast,
+    Index,
     Loop,
     Progress,
     Schema,
@@ -39,6 +40,7 @@ def status(name: str, as_json: bool) -> None:
             "progress": client.labels.progress(name),
             "schema": client.catalog.schema(name),
             "loop": loop,
+            "index": or_none(lambda: client.index.index(name, loop.space)) if loop else None,
             "forecast": or_none(lambda: client.selection.forecast(name, target=target)),
             **_audits(client, name),
         }
@@ -63,6 +65,7 @@ def _tell_status(
     progress: Progress,
     schema: Schema,
     loop: Loop | None,
+    index: Index | None,
     forecast: Forecast | None,
     audit: Audit | None,
     clusters: list[Audit],
@@ -87,6 +90,7 @@ def _tell_status(
                 for each in clusters
             ),
             *([["backbone", _backbone(loop)]] if loop else []),
+            *([["index", _index(index)]] if index else []),
         ],
     )
     counts = sorted(progress.labels_by_class.items())
@@ -157,6 +161,19 @@ def _backbone(loop: Loop) -> str:
     tried = f"{loop.space}; {len(loop.backbone_rounds)} tried, {promoted} taken into use"
     at_work = "" if loop.backbone_step in {"IDLE", "UNSPECIFIED"} else loop.backbone_step.lower()
     return f"{tried}; {at_work} now" if at_work else tried
+
+
+def _index(index: Index) -> str:
+    found = (
+        "exact"
+        if index.kind == "flat"
+        else f"finds {index.recall:.1%} of the true ten nearest (of {index.held_out:,} held-out images)"
+    )
+    size = (
+        f"{index.vectors:,} images, {index.memory_bytes / 2**20:,.0f} MiB, {index.codes}; {found}"
+    )
+    size += "" if index.current else "; there are other vectors now"
+    return size + (f"; without the damaged {', '.join(index.damaged)}" if index.damaged else "")
 
 
 def or_none(call: Callable[[], T]) -> T | None:

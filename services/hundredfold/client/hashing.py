@@ -23,6 +23,9 @@ from hundredfold.client.types import (
 )
 
 _BOTH = (Algorithm.PHASH_EXACT, Algorithm.DHASH_EXACT)
+_LOOK_UP_SECONDS = 300.0
+"""The first call reads the collection into memory: some seconds for ten million images."""
+
 _MESSAGE_BYTES = 1 << 20
 _IMAGES = 1000
 _URIS = 256
@@ -84,10 +87,14 @@ class HashingClient:
         )
         yield from map(_hashes, self._stub.HashImages(requests))
 
-    def hash_collection(self, collection: str, *, request_id: str = "") -> Run:
-        """Start to hash what is not hashed yet."""
+    def hash_collection(
+        self, collection: str, *, algorithms: Sequence[Algorithm] = (), request_id: str = ""
+    ) -> Run:
+        """Start to hash what is not hashed yet, with both exact hashes or in the ways asked for."""
         request = hashing_pb2.HashCollectionRequest(
-            collection=collection, request_id=request_id or str(uuid.uuid4())
+            collection=collection,
+            algorithms=[hashing_pb2.Algorithm.ValueType(each) for each in algorithms],
+            request_id=request_id or str(uuid.uuid4()),
         )
         return wire.run("hashing", self._stub.HashCollection(request).run)
 
@@ -137,7 +144,7 @@ class HashingClient:
     def look_up(self, collection: str, images: Sequence[bytes], *, radius: int = 0) -> list[Rows]:
         """The rows that each encoded image is a copy of, nearest first."""
         request = hashing_pb2.LookUpRequest(collection=collection, images=images, radius=radius)
-        answer = self._stub.LookUp(request)
+        answer = self._stub.LookUp(request, timeout=_LOOK_UP_SECONDS)
         return [unpack(each.rows, dtype=np.int64, ndim=1, field="rows") for each in answer.matches]
 
     def look_up_hashes(
@@ -165,7 +172,7 @@ class HashingClient:
             phash=pack(phash),
             dhash=None if dhash is None else pack(dhash),
         )
-        answer = self._stub.LookUp(request)
+        answer = self._stub.LookUp(request, timeout=_LOOK_UP_SECONDS)
         rows = unpack(answer.rows, dtype=np.int64, ndim=1, field="rows")
         starts = unpack(answer.starts, dtype=np.int64, ndim=1, field="starts")
         return np.split(rows, starts[1:-1])[: len(phash)]

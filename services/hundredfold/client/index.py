@@ -1,7 +1,9 @@
 """Search, clusters and the map."""
 
+import itertools
 import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 
 import grpc
 import numpy as np
@@ -11,7 +13,16 @@ from hundredfold.api.index.v1 import index_pb2, index_pb2_grpc
 from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.client import wire
 from hundredfold.client.runs import RunsClient
-from hundredfold.client.types import Assignment, Cluster, Found, Map, Rows, Run
+from hundredfold.client.types import (
+    Assignment,
+    Cluster,
+    Filter,
+    Found,
+    Index,
+    Map,
+    Rows,
+    Run,
+)
 
 
 class IndexClient:
@@ -21,28 +32,103 @@ class IndexClient:
         self._stub = index_pb2_grpc.IndexServiceStub(channel)
         self.runs = RunsClient("index", channel)
 
-    def build(self, collection: str, space: str, *, request_id: str = "") -> Run:
-        """Start to build the index of a space."""
+    def build(
+        self, collection: str, space: str, *, memory_bytes: int = 0, request_id: str = ""
+    ) -> Run:
+        """Start to build the index of a space; 0 bytes of memory = as the service is configured."""
         request = index_pb2.BuildIndexRequest(
-            collection=collection, space=space, request_id=request_id or str(uuid.uuid4())
+            collection=collection,
+            space=space,
+            memory_bytes=memory_bytes,
+            request_id=request_id or str(uuid.uuid4()),
         )
         return wire.run("index", self._stub.BuildIndex(request).run)
 
+    def index(self, collection: str, space: str) -> Index:
+        """What the index of a space is; Conflict when there is none."""
+        told = self._stub.GetIndex(index_pb2.GetIndexRequest(collection=collection, space=space))
+        facts = {each.name: getattr(told, each.name) for each in fields(Index)}
+        return Index(**{**facts, "damaged": tuple(told.damaged)})
+
     def search(
-        self, collection: str, space: str, vectors: NDArray[np.float32], *, limit: int = 48
+        self,
+        collection: str,
+        space: str,
+        vectors: NDArray[np.float32],
+        *,
+        limit: int = 48,
+        only: Filter | None = None,
+        model: str = "",
     ) -> Found:
-        """The images nearest to vectors float32 [q, d]."""
+        """The images nearest to vectors float32 [q, d], which `model` made if that is known."""
         request = index_pb2.SearchRequest(
-            collection=collection, space=space, vectors=pack(vectors), limit=limit
+            collection=collection,
+            space=space,
+            vectors=pack(vectors),
+            limit=limit,
+            filter=_filter(only),
+            model=model,
         )
         return _found(self._stub.Search(request, timeout=30))
 
-    def neighbours(self, collection: str, space: str, rows: Rows, *, limit: int = 48) -> Found:
+    def neighbours(
+        self,
+        collection: str,
+        space: str,
+        rows: Rows,
+        *,
+        limit: int = 48,
+        only: Filter | None = None,
+    ) -> Found:
         """The images nearest to images, themselves left out."""
         request = index_pb2.NeighboursRequest(
-            collection=collection, space=space, rows=pack(np.asarray(rows, np.int64)), limit=limit
+            collection=collection,
+            space=space,
+            rows=pack(np.asarray(rows, np.int64)),
+            limit=limit,
+            filter=_filter(only),
         )
         return _found(self._stub.Neighbours(request, timeout=30))
+
+    def near_enough(
+        self,
+        collection: str,
+        space: str,
+        rows: Rows,
+        least: float,
+        *,
+        limit: int = 1000,
+        only: Filter | None = None,
+    ) -> list[Found]:
+        """For each row all images of at least a cosine similarity, rows and similarities [k], nearest first."""
+        request = index_pb2.SearchWithinRequest(
+            collection=collection,
+            space=space,
+            rows=pack(np.asarray(rows, np.int64)),
+            least=least,
+            limit=limit,
+            filter=_filter(only),
+        )
+        message = self._stub.SearchWithin(request, timeout=60)
+        starts = unpack(message.starts, dtype=np.int64, ndim=1, field="starts")
+        found = unpack(message.rows, dtype=np.int64, ndim=1, field="rows")
+        near = unpack(message.similarities, dtype=np.float32, ndim=1, field="similarities")
+        damaged = tuple(message.damaged)
+        return [Found(found[i:j], near[i:j], damaged) for i, j in itertools.pairwise(starts)]
+
+    def remove(self, collection: str, space: str, rows: Rows) -> int:
+        """Take images out of what is found; how many are out then."""
+        request = index_pb2.RemoveRowsRequest(
+            collection=collection, space=space, rows=pack(np.asarray(rows, np.int64))
+        )
+        return self._stub.RemoveRows(request).removed
+
+    def restore(self, collection: str, space: str, rows: Rows) -> int:
+        """Put images back that were removed; how many are still out."""
+        request = index_pb2.RestoreRowsRequest(
+            collection=collection, space=space, rows=pack(np.asarray(rows, np.int64))
+        )
+        return self._stub.RestoreRows(request).removed
 
     def cluster(
         self, collection: str, space: str, *, clusters: int = 0, seed: int = 0, request_id: str = ""
@@ -166,8 +252,22 @@ def _cluster(message: index_pb2.ClusterSummary) -> Cluster:
     return Cluster(message.number, message.size, message.medoid, message.spread)
 
 
+def _filter(only: Filter | None) -> index_pb2.Filter | None:
+    if only is None:
+        return None
+    message = index_pb2.Filter(hide_copies=only.hide_copies, cluster=only.cluster)
+    if only.rows is not None:
+        message.rows.CopyFrom(pack(np.asarray(only.rows, np.int64)))
+    if only.without is not None:
+        message.without.CopyFrom(pack(np.asarray(only.without, np.int64)))
+    if only.mask is not None:
+        message.mask.CopyFrom(pack(np.packbits(only.mask, bitorder="little")))
+    return message
+
+
 def _found(message: index_pb2.SearchResponse | index_pb2.NeighboursResponse) -> Found:
     return Found(
         rows=unpack(message.rows, dtype=np.int64, ndim=2, field="rows"),
         similarities=unpack(message.similarities, dtype=np.float32, ndim=2, field="similarities"),
+        damaged=tuple(message.damaged),
     )

@@ -8,6 +8,7 @@ from hundredfold.chassis.runs import RunContext
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.hashing.domain.hashes import LEAST_DETAIL
 from hundredfold.hashing.judgements import judgements_version
+from hundredfold.hashing.looks import verified_by
 from hundredfold.hashing.scratch import scratch_folder
 from hundredfold.hashing.store import Duplicates, hashed_pair, version
 
@@ -44,6 +45,7 @@ class FindDuplicates:
             "least_detail": LEAST_DETAIL,
             "input": version(self._store, collection, pair),
             "judgements": judgements_version(self._store, collection),
+            "verified": verified_by(self._store, collection),
         }
         newest = duplicates.latest()
         if newest and duplicates.is_of(newest, made_of):

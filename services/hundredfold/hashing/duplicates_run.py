@@ -1,6 +1,9 @@
 """The steps of a FindDuplicates run."""
 
+import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +14,16 @@ from hundredfold.chassis.errors import Conflict
 from hundredfold.chassis.runs import RunContext
 from hundredfold.chassis.storage.store import ArtifactStore, HashingWriter
 from hundredfold.hashing.domain.grouping import group
-from hundredfold.hashing.domain.groups import Groups
+from hundredfold.hashing.domain.groups import Groups, Similar
 from hundredfold.hashing.domain.listing import GroupList
 from hundredfold.hashing.domain.near import distinct, estimated_pairs, near_pairs
 from hundredfold.hashing.domain.stars.table import known
 from hundredfold.hashing.images import HashedImages
 from hundredfold.hashing.judgements import read_judgements
+from hundredfold.hashing.looks import Looks
 from hundredfold.hashing.scratch import KeptPairs, named, told_when_full
 from hundredfold.hashing.store import Duplicates
+from hundredfold.hashing.verifying import MOST_BY_WINDOWS, MOST_VERIFIED, Verifying
 
 MOST_PAIRS_A_VALUE = 8
 """More pairs than that are an explosion: the radius is too large for these images."""
@@ -71,11 +76,11 @@ class Grouping:
             kept = KeptPairs(self._folder, named({**near_of, "least": made_of["least_detail"]}))
             if not kept.complete:
                 self._join(kept, _Before(duplicates, near_of, made_of))
-            groups = self._group(kept)
-            counts = {**_counts(groups), "pairs": kept.count}
+            groups, similar = self._group(kept, verified=bool(made_of["verified"]))
+            counts = {**_counts(groups), "pairs": kept.count, "similar": len(similar.pairs)}
             facts = {**made_of, "algorithms": list(self._pair), "counts": counts, "near": near_of}
             near = _writing(kept) if kept.count <= _MOST_KEPT else None
-            duplicates.write(self._context.run.run_id, groups, facts, near)
+            duplicates.write(self._context.run.run_id, groups, facts, near, similar)
             kept.remove()
         self._context.progress(self._images.rows)
         return counts
@@ -131,11 +136,11 @@ class Grouping:
                 metadata={"pairs": str(estimate.pairs), "radius": str(smaller)},
             )
 
-    def _group(self, kept: KeptPairs) -> Groups:
+    def _group(self, kept: KeptPairs, *, verified: bool) -> tuple[Groups, Similar]:
         ranked = self._images.ranked()
-        self._context.progress(self._done, message="grouping copies")
         judgements = read_judgements(self._store, self._context.run.collection, self._images)
-        return group(
+        grouped = partial(
+            group,
             ranked,
             kept.blocks(),
             self._radius,
@@ -144,6 +149,22 @@ class Grouping:
             judgements=judgements,
             check=self._context.check,
         )
+        if not verified or kept.count > MOST_VERIFIED:
+            self._context.progress(self._done, message="grouping copies by their hashes alone")
+            return grouped(), Similar.nothing()
+        self._context.progress(self._done, message="grouping copies, comparing their pictures")
+        with ThreadPoolExecutor(threads := os.cpu_count() or 1) as pool:
+            looks = Looks(self._store, self._context.run.collection, pool)
+            verifying = Verifying(
+                looks, self._images, ranked, pool, threads=threads, check=self._context.check
+            )
+            few = len(ranked.hashed) <= MOST_BY_WINDOWS
+            groups = grouped(
+                confirm=verifying.confirm,
+                further=verifying.windows() if few else (),
+                unlike=verifying.unlike(),
+            )
+        return groups, verifying.similar(groups.representative, judgements.apart)
 
     @property
     def _done(self) -> int:

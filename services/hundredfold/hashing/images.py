@@ -139,13 +139,13 @@ class HashedImages:
         bare = [np.empty(0, np.int64)]
         for info in self.parts:
             part = self.hashes(info)
-            ok = self.ok(info)
             here = np.flatnonzero(part.hashed)
             some = slice(n, n + len(here))
             phash[some], dhash[some] = part.phash[here], part.dhash[here]
             rows[some] = here + part.begin
             n += len(here)
-            bare.append(np.flatnonzero(ok & ~part.hashed) + part.begin)
+            if len(here) < info.ok:
+                bare.append(np.flatnonzero(self.ok(info) & ~part.hashed) + part.begin)
         others = np.concatenate(bare)
         return LookUpIndex(phash[:n], dhash[:n], rows[:n], others, self.digests(others))
 

@@ -111,10 +111,12 @@ class HashingServicer(hashing_pb2_grpc.HashingServiceServicer):
         self, request: hashing_pb2.FindLeaksRequest, context: grpc.ServicerContext
     ) -> hashing_pb2.FindLeaksResponse:
         """See the proto."""
+        _require(self._store, request.collection, "collection")
         tags = _tags(request)
-        names = [request.collection, *([request.against] if request.against else [])]
-        for name, field in zip(names, ("collection", "against"), strict=False):
-            _require(self._store, name, field)
+        names = [request.collection]
+        if request.against:
+            _require(self._store, request.against, "against")
+            names.append(request.against)
         radius = check_between(request.radius, 0, MAX_RADIUS, "radius")
         common_pair(self._store, names)
         run = self._runs.start(

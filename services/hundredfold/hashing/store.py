@@ -16,7 +16,7 @@ from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore, HashingWriter
 from hundredfold.hashing.domain.algorithms import ALGORITHMS, PAIRS
 from hundredfold.hashing.domain.filling import PartHashes
-from hundredfold.hashing.domain.groups import Groups
+from hundredfold.hashing.domain.groups import Groups, Similar
 from hundredfold.hashing.domain.listing import LeakList
 
 KEPT_RUNS = 3
@@ -219,6 +219,7 @@ class Duplicates:
         groups: Groups,
         facts: Mapping[str, Any],
         near: Callable[[HashingWriter], None] | None = None,
+        similar: Similar | None = None,
     ) -> None:
         """Keep the groups of a run, point to it, then forget the oldest runs.
 
@@ -227,6 +228,7 @@ class Duplicates:
             groups: its groups.
             facts: what else there is to know.
             near: writes the near pairs of values as an array; None = they are not kept.
+            similar: pairs for people to judge.
         """
         folder = layout.duplicates(self._collection, run)
         manifest = Manifest(self._store, folder)
@@ -234,10 +236,13 @@ class Duplicates:
             with self._store.writer(f"{folder}/{layout.NEAR_VALUES}") as out:
                 near(out)
             manifest.add(layout.NEAR_VALUES, out.artifact)
-        for name, array in (
-            (layout.REPRESENTATIVE, groups.representative),
-            (layout.DUPLICATE_DISTANCE, groups.distance),
-        ):
+        arrays: dict[str, NDArray[Any]] = {
+            layout.REPRESENTATIVE: groups.representative,
+            layout.DUPLICATE_DISTANCE: groups.distance,
+        }
+        if similar is not None and len(similar.pairs):
+            arrays |= {layout.PAIRS: similar.pairs, layout.PAIR_DISTANCE: similar.distance}
+        for name, array in arrays.items():
             manifest.add(name, self._store.write_array(f"{folder}/{name}", array))
         manifest.set_meta(**facts)
         pointer = layout.duplicates_latest(self._collection)

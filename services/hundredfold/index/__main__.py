@@ -14,6 +14,7 @@ from hundredfold.index.editing import Editor
 from hundredfold.index.jobs import Jobs
 from hundredfold.index.searching import Searcher
 from hundredfold.index.servicer import IndexServicer, index_mount
+from hundredfold.index.signing import signer_of
 from hundredfold.index.spaces import Spaces
 from hundredfold.index.store import IndexStore
 
@@ -26,8 +27,9 @@ def main() -> int:
     config = from_env(IndexConfig, _SERVICE)
     device.limit_process(config.threads)
     store = ArtifactStore(config.store)
-    spaces, kept = Spaces(store), IndexStore(store)
-    jobs = Jobs(spaces, kept, threads=config.threads, exact_below=config.exact_below)
+    spaces, kept = Spaces(store), IndexStore(store, signer_of(config.signing_key))
+    memory = config.memory_bytes or device.memory() // 4
+    jobs = Jobs(spaces, kept, threads=config.threads, exact_below=config.exact_below, memory=memory)
     searcher = Searcher(spaces, kept, threads=config.threads, open_indexes=config.open_indexes)
     runs = Runs(store, _SERVICE, jobs.by_kind())
     editor = Editor(spaces, kept, threads=config.threads)

@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+import numpy.typing as npt
 
 from hundredfold.api.common.v1 import tensor_pb2
 from hundredfold.api.index.v1 import index_pb2, index_pb2_grpc
@@ -19,6 +20,7 @@ from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.index import jobs
 from hundredfold.index.domain import separating
 from hundredfold.index.editing import Editor
+from hundredfold.index.filters import Filter
 from hundredfold.index.searching import Searcher
 from hundredfold.index.spaces import Spaces
 from hundredfold.index.store import IndexStore, StoredClusters
@@ -28,6 +30,10 @@ MOST_FOUND = 1000
 FOUND_DEFAULT = 48
 MOST_CLUSTERS = 1_000_000
 MOST_MEMBERS = 10_000
+MOST_WITHIN = 10_000
+MOST_WITHIN_IN_ALL = 500_000
+WITHIN_DEFAULT = 1000
+MOST_REMOVED = 100_000
 MAP_PIECE = 50_000
 MOST_PICKED = 10_000
 CLUSTERINGS_OPEN = 8
@@ -58,7 +64,9 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         self, request: index_pb2.BuildIndexRequest, context: grpc.ServicerContext
     ) -> index_pb2.BuildIndexResponse:
         """Start to build the index of a space."""
-        return index_pb2.BuildIndexResponse(run=run_message(self._start(jobs.BUILD, request)))
+        memory = check_between(request.memory_bytes, 0, 2**62, "memory_bytes")
+        run = self._start(jobs.BUILD, request, **({"memory": memory} if memory else {}))
+        return index_pb2.BuildIndexResponse(run=run_message(run))
 
     def Search(
         self, request: index_pb2.SearchRequest, context: grpc.ServicerContext
@@ -66,10 +74,17 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         """Find the images nearest to vectors."""
         vectors = unpack(request.vectors, dtype=np.float32, ndim=2, field="vectors")
         _check_queries(vectors, "vectors")
-        rows, similarities = self._searcher.search(
-            request.collection, request.space, vectors, _limit(request.limit)
+        found = self._searcher.search(
+            request.collection,
+            request.space,
+            vectors,
+            _limit(request.limit),
+            wanted=_filter(request.filter),
+            model=request.model,
         )
-        return index_pb2.SearchResponse(rows=pack(rows), similarities=pack(similarities))
+        return index_pb2.SearchResponse(
+            rows=pack(found.rows), similarities=pack(found.cosines), damaged=found.damaged
+        )
 
     def Neighbours(
         self, request: index_pb2.NeighboursRequest, context: grpc.ServicerContext
@@ -77,10 +92,78 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         """Find the images nearest to images."""
         asked = unpack(request.rows, dtype=np.int64, ndim=1, field="rows")
         _check_queries(asked, "rows")
-        rows, similarities = self._searcher.neighbours(
-            request.collection, request.space, asked, _limit(request.limit)
+        found = self._searcher.neighbours(
+            request.collection,
+            request.space,
+            asked,
+            _limit(request.limit),
+            wanted=_filter(request.filter),
         )
-        return index_pb2.NeighboursResponse(rows=pack(rows), similarities=pack(similarities))
+        return index_pb2.NeighboursResponse(
+            rows=pack(found.rows), similarities=pack(found.cosines), damaged=found.damaged
+        )
+
+    def SearchWithin(
+        self, request: index_pb2.SearchWithinRequest, context: grpc.ServicerContext
+    ) -> index_pb2.SearchWithinResponse:
+        """Find all images that are near enough."""
+        near = _near(request)
+        found = self._searcher.within(
+            request.collection,
+            request.space,
+            near,
+            _least(request.least),
+            _most_within(request.limit, len(near)),
+            wanted=_filter(request.filter),
+            model=request.model,
+        )
+        return index_pb2.SearchWithinResponse(
+            starts=pack(found.starts),
+            rows=pack(found.rows),
+            similarities=pack(found.cosines),
+            damaged=found.damaged,
+        )
+
+    def GetIndex(
+        self, request: index_pb2.GetIndexRequest, context: grpc.ServicerContext
+    ) -> index_pb2.GetIndexResponse:
+        """Tell what the index of a space is."""
+        self._spaces.require_space(request.collection, request.space)
+        told = self._store.indexes.told(request.collection, request.space)
+        return index_pb2.GetIndexResponse(
+            kind=told.meta["kind"],
+            codes=told.meta.get("codes", ""),
+            factory=told.meta.get("factory", ""),
+            vectors=told.meta["count"],
+            dimensions=told.meta["dimensions"],
+            lists=told.meta["lists"],
+            probes=told.meta["probes"],
+            depth=told.meta.get("depth", 0),
+            recall=told.meta["recall"],
+            held_out=told.meta.get("held_out", 0),
+            memory_bytes=told.meta.get("memory", 0),
+            file_bytes=told.bytes,
+            current=told.current,
+            removed=told.removed,
+            signed=told.signed,
+            damaged=told.meta.get("damaged", ()),
+        )
+
+    def RemoveRows(
+        self, request: index_pb2.RemoveRowsRequest, context: grpc.ServicerContext
+    ) -> index_pb2.RemoveRowsResponse:
+        """Take images out of what is found."""
+        rows = self._removed(request)
+        left = self._store.indexes.remove(request.collection, request.space, rows)
+        return index_pb2.RemoveRowsResponse(removed=left)
+
+    def RestoreRows(
+        self, request: index_pb2.RestoreRowsRequest, context: grpc.ServicerContext
+    ) -> index_pb2.RestoreRowsResponse:
+        """Put images back that were removed."""
+        rows = self._removed(request)
+        left = self._store.indexes.restore(request.collection, request.space, rows)
+        return index_pb2.RestoreRowsResponse(removed=left)
 
     def Cluster(
         self, request: index_pb2.ClusterRequest, context: grpc.ServicerContext
@@ -187,6 +270,16 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         for piece in _pieces(len(rows)):
             yield index_pb2.GetMapResponse(rows=pack(rows[piece]), points=pack(points[piece]))
 
+    def _removed(
+        self, request: index_pb2.RemoveRowsRequest | index_pb2.RestoreRowsRequest
+    ) -> np.ndarray[Any, Any]:
+        self._spaces.require_space(request.collection, request.space)
+        rows = unpack(request.rows, dtype=np.int64, ndim=1, field="rows")
+        check_between(len(rows), 1, MOST_REMOVED, "rows")
+        if rows.min() < 0:
+            raise InvalidArgument("rows must not be negative", field="rows")
+        return rows
+
     def _start(self, kind: str, request: Any, **parameters: JSON) -> Run:
         self._spaces.require(request.collection, request.space)
         return self._runs.start(
@@ -227,6 +320,47 @@ def _check_queries(queries: np.ndarray[Any, Any], field: str) -> None:
     check_between(len(queries), 1, MOST_QUERIES, field)
     if not queries.size:
         raise InvalidArgument(f"{field} must not be empty", field=field)
+
+
+def _filter(asked: index_pb2.Filter) -> Filter:
+    def array(name: str, dtype: npt.DTypeLike) -> np.ndarray[Any, Any] | None:
+        if not asked.HasField(name):  # type: ignore[arg-type]  # one of its fields
+            return None
+        return unpack(getattr(asked, name), dtype=dtype, ndim=1, field=f"filter.{name}")
+
+    return Filter(
+        array("rows", np.int64),
+        array("without", np.int64),
+        array("mask", np.uint8),
+        asked.hide_copies,
+        asked.cluster,
+    )
+
+
+def _near(request: index_pb2.SearchWithinRequest) -> np.ndarray[Any, Any]:
+    """The vectors, float32 [q, d], or the rows, int64 [q], of a range search."""
+    kind = request.WhichOneof("near")
+    if kind is None:
+        raise InvalidArgument("vectors or rows must be given", field="vectors")
+    near = (
+        unpack(request.vectors, dtype=np.float32, ndim=2, field="vectors")
+        if kind == "vectors"
+        else unpack(request.rows, dtype=np.int64, ndim=1, field="rows")
+    )
+    _check_queries(near, kind)
+    return near
+
+
+def _least(least: float) -> float:
+    if not -1 <= least <= 1:
+        raise InvalidArgument("least must be a cosine, -1 to 1", field="least")
+    return least
+
+
+def _most_within(requested: int, queries: int) -> int:
+    most = min(MOST_WITHIN, MOST_WITHIN_IN_ALL // queries)
+    default = min(WITHIN_DEFAULT, most)
+    return check_between(requested, 0, most, "limit") or default
 
 
 def _limit(requested: int) -> int:

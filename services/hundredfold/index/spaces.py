@@ -19,6 +19,18 @@ _TRIES = 3
 T = TypeVar("T")
 
 
+DEEP_BYTES = 4 << 30
+"""So much of a space is compared with its sha256 before it is searched; of a larger one only the sizes."""
+
+
+@dataclass(frozen=True)
+class PartOfSpace:
+    """A part as its manifest knows it: its number, the sha256 of its vectors and of its rows, and how many."""
+
+    marks: tuple[int, str, str]
+    count: int
+
+
 @dataclass(frozen=True)
 class Space:
     """All vectors of a space.
@@ -27,11 +39,15 @@ class Space:
         vectors: memory-mapped.
         rows: int64 [m], ascending: the row of each vector.
         version: changes whenever the vectors do.
+        parts: what they are made of, in order.
+        damaged: files that were left out for it.
     """
 
     vectors: VectorParts
     rows: NDArray[np.int64]
     version: str
+    parts: tuple[PartOfSpace, ...] = ()
+    damaged: tuple[str, ...] = ()
 
 
 class Spaces:
@@ -47,7 +63,18 @@ class Spaces:
         if not any(
             len(self._rows(folder, part)) for part in _parts(Manifest.load(self._store, folder))
         ):
-            raise _no_vectors(space)
+            raise self._no_vectors(collection, space)
+
+    def require_space(self, collection: str, space: str) -> None:
+        """Raise NotFound, with the spaces that there are, unless this is one."""
+        require_collection(self._store, collection)
+        if not self._store.exists(layout.vectors(collection, space)):
+            there = self._there(collection)
+            raise NotFound(
+                f"{collection} has no space {space}; it has {there or 'none'}",
+                field="space",
+                metadata={"spaces": there},
+            )
 
     def read(self, collection: str, space: str) -> Space:
         """Map all vectors of a space.
@@ -60,6 +87,10 @@ class Spaces:
         require_collection(self._store, collection)
         return again(lambda: self._read(collection, space))
 
+    def version(self, collection: str, space: str) -> str:
+        """What tells the vectors of a space from those it has later."""
+        return Manifest.load(self._store, layout.vectors(collection, space)).version
+
     def vectors_of(
         self, collection: str, space: str, rows: NDArray[np.int64]
     ) -> NDArray[np.float32]:
@@ -70,19 +101,65 @@ class Spaces:
         """
         return again(lambda: self._vectors_of(layout.vectors(collection, space), rows))
 
-    def _read(self, collection: str, space: str) -> Space:
+    def whole(self, collection: str, space: str, *, deep: bool = False) -> Space:
+        """Map all vectors of a space but those of damaged parts, which are named.
+
+        Args:
+            collection: whose.
+            space: which.
+            deep: compare every part with its sha256; else only where that takes seconds.
+
+        Raises:
+            NotFound: there is no such collection.
+            Conflict: the space has no vectors, or all of them are damaged.
+            Aborted: they are being replaced all the time.
+        """
+        require_collection(self._store, collection)
+        return again(lambda: self._read(collection, space, deep=deep, strict=False))
+
+    def _read(
+        self, collection: str, space: str, *, deep: bool = False, strict: bool = True
+    ) -> Space:
         folder = layout.vectors(collection, space)
         manifest = Manifest.load(self._store, folder)
-        vectors, rows = [], []
+        deep = deep or (not strict and _bytes(manifest) <= DEEP_BYTES)
+        found, lost, dimensions = [], [], 0
         for part in _parts(manifest):
-            names = layout.vectors_part(part), layout.vectors_rows(part)
-            pair = [manifest.read_array(self._store, name, mmap=True) for name in names]
-            _check_pair(f"{folder}/{names[0]}", *pair)
-            vectors.append(pair[0])
-            rows.append(pair[1])
-        if not sum(len(each) for each in rows):
-            raise _no_vectors(space)
-        return Space(VectorParts(vectors), np.concatenate(rows), manifest.version)
+            try:
+                pair = self._mapped(manifest, part, dimensions, deep=deep)
+            except Conflict as error:
+                if strict or error.reason != "ARTIFACT_DAMAGED":
+                    raise
+                lost.append(error)
+                continue
+            found.append((part, *pair))
+            dimensions = dimensions or (pair[0].shape[1] if len(pair[0]) else 0)
+        if not any(len(rows) for _, _, rows in found):
+            raise lost[0] if lost else self._no_vectors(collection, space)
+        damaged_files = tuple(str(error.metadata["path"]) for error in lost)
+        return Space(
+            VectorParts([vectors for _, vectors, _ in found]),
+            np.concatenate([rows for _, _, rows in found]),
+            _version(manifest, damaged_files),
+            tuple(_of_part(manifest, part, len(rows)) for part, _, rows in found),
+            damaged_files,
+        )
+
+    def _mapped(
+        self, manifest: Manifest, part: int, dimensions: int, *, deep: bool
+    ) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
+        """Vectors and rows of a part; Conflict (ARTIFACT_DAMAGED) if they are not as they must be."""
+        names = layout.vectors_part(part), layout.vectors_rows(part)
+        vectors, rows = (
+            manifest.read_array(self._store, name, mmap=True, deep=deep) for name in names
+        )
+        path = f"{manifest.folder}/{names[0]}"
+        _check_pair(path, vectors, rows)
+        if len(vectors) and dimensions not in (0, vectors.shape[1]):
+            raise damaged(
+                path, f"vectors of {vectors.shape[1]} numbers, those before have {dimensions}"
+            )
+        return vectors, rows
 
     def _vectors_of(self, folder: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         parts = [layout.part_of(int(row)) for row in rows]
@@ -102,6 +179,16 @@ class Spaces:
 
     def _rows(self, folder: str, part: int) -> NDArray[np.int64]:
         return self._store.read_array(f"{folder}/{layout.vectors_rows(part)}", mmap=True)
+
+    def _there(self, collection: str) -> str:
+        return ", ".join(self._store.list(layout.all_vectors(collection)))
+
+    def _no_vectors(self, collection: str, space: str) -> Conflict:
+        there = self._there(collection)
+        others = f" ({collection} has {there})" if there else ""
+        return Conflict(
+            f"space {space} has no vectors; call EmbedCollection{others}", reason="NO_VECTORS"
+        )
 
 
 def again(read: Callable[[], T]) -> T:
@@ -132,5 +219,16 @@ def _pick(vectors: NDArray[np.float16], rows: NDArray[np.int64], row: int) -> ND
     return np.asarray(vectors[at])
 
 
-def _no_vectors(space: str) -> Conflict:
-    return Conflict(f"space {space} has no vectors; call EmbedCollection", reason="NO_VECTORS")
+def _bytes(manifest: Manifest) -> int:
+    return sum(entry.bytes for entry in manifest.entries.values())
+
+
+def _version(manifest: Manifest, damaged_files: tuple[str, ...]) -> str:
+    """What was made without some parts is made anew once they are there again."""
+    return " without ".join([manifest.version, *damaged_files])
+
+
+def _of_part(manifest: Manifest, part: int, count: int) -> PartOfSpace:
+    names = layout.vectors_part(part), layout.vectors_rows(part)
+    vectors, rows = (manifest.entries[name].sha256 for name in names)
+    return PartOfSpace((part, vectors, rows), count)

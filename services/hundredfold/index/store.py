@@ -1,6 +1,5 @@
 """What the index service keeps: indexes, clusterings and maps."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,19 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.chassis.errors import Aborted, Conflict, NotFound
+from hundredfold.chassis.errors import NotFound
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.collections import require_collection
 from hundredfold.chassis.storage.latest import latest, make_latest
 from hundredfold.chassis.storage.manifest import Manifest
-from hundredfold.chassis.storage.store import ArtifactStore, damaged
-from hundredfold.index.domain import nearest
+from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.index.domain.clustering import Clustering
 from hundredfold.index.domain.editing import Base
 from hundredfold.index.domain.nearest import Built
-from hundredfold.index.spaces import Space, again
-
-_log = logging.getLogger("hundredfold.index.store")
+from hundredfold.index.indexes import Indexes, OpenIndex
+from hundredfold.index.signing import Signer
+from hundredfold.index.spaces import Space
 
 KEPT_RUNS = 5
 """Clusterings, and maps, that are kept of a collection."""
@@ -37,23 +35,6 @@ _CLUSTER_ARRAYS = (
     layout.CLUSTER_SIZES,
     layout.CLUSTER_SPREADS,
 )
-
-
-@dataclass(frozen=True)
-class OpenIndex:
-    """An index that can be searched.
-
-    Attributes:
-        index: the faiss index.
-        rows: int64 [m], the row of each vector in it.
-        dimensions: of a vector.
-        sha256: of the file it was read from.
-    """
-
-    index: Any
-    rows: NDArray[np.int64]
-    dimensions: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -94,62 +75,28 @@ class Latest:
 
 
 class IndexStore:
-    """The part of the store that the index service works with. Safe for threads."""
+    """The part of the store that the index service works with. Safe for threads.
 
-    def __init__(self, store: ArtifactStore) -> None:
+    Args:
+        store: all of it.
+        signer: of the manifests of indexes; None = they are not signed.
+    """
+
+    def __init__(self, store: ArtifactStore, signer: Signer | None = None) -> None:
         self._store = store
+        self.indexes = Indexes(store, signer)
 
     def save_index(self, collection: str, space: str, built: Built, source: Space) -> None:
-        """Replace the index of a space; it counts once its manifest is written, last."""
-        folder = layout.index(collection, space)
-        manifest = Manifest(self._store, folder)
-        with self._store.writer(f"{folder}/{layout.INDEX_FILE}") as out:
-            nearest.dump(built.index, out.write)
-        manifest.add(layout.INDEX_FILE, out.artifact)
-        rows = self._store.write_array(f"{folder}/{layout.INDEX_ROWS}", source.rows)
-        manifest.add(layout.INDEX_ROWS, rows)
-        manifest.set_meta(
-            vectors=source.version,
-            count=len(source.rows),
-            dimensions=source.vectors.dimensions,
-            kind=built.kind,
-            lists=built.lists,
-            probes=built.probes,
-            recall=built.recall,
-        )
-        manifest.save()
-        self._drop_orphans(collection)
+        """As `Indexes.save`."""
+        self.indexes.save(collection, space, built, source)
 
     def index_facts(self, collection: str, space: str, version: str) -> Mapping[str, Any] | None:
-        """The facts of the index if it is whole and made of this version of the vectors, else None."""
-        try:
-            manifest = Manifest.load(self._store, layout.index(collection, space))
-        except Conflict:
-            return None
-        if manifest.meta.get("vectors") != version or manifest.verify(self._store):
-            return None
-        return manifest.meta
-
-    def _drop_orphans(self, collection: str) -> None:
-        """Delete the indexes of spaces that are there no more."""
-        for space in self._store.list(layout.indexes(collection)):
-            if not self._store.exists(layout.vectors(collection, space)):
-                self._store.delete(layout.index(collection, space))
-                _log.info("%s: the index of %s, which is gone, was removed", collection, space)
-
-    def index_version(self, collection: str, space: str) -> str:
-        """What tells one index of a space from the next; Conflict (NO_INDEX) when there is none."""
-        return _index_sha256(self._index_manifest(collection, space), space)
+        """As `Indexes.facts`."""
+        return self.indexes.facts(collection, space, version)
 
     def open_index(self, collection: str, space: str) -> OpenIndex:
-        """Read the index of a space, once its bytes are what its manifest says.
-
-        Raises:
-            NotFound: there is no such collection.
-            Conflict: there is no index, or it is damaged: build it again.
-            Aborted: it is being replaced all the time.
-        """
-        return again(lambda: self._open_index(collection, space))
+        """As `Indexes.open`."""
+        return self.indexes.open(collection, space)
 
     def save_clusters(
         self,
@@ -256,6 +203,15 @@ class IndexStore:
         arrays = [manifest.read_array(self._store, name, mmap=True) for name in _CLUSTER_ARRAYS]
         return StoredClusters(run, *arrays)
 
+    def copies_run(self, collection: str) -> str:
+        """The newest FindDuplicates run, "" when there is none."""
+        return latest(self._store, layout.duplicates_latest(collection))
+
+    def representatives(self, collection: str, run: str) -> NDArray[np.int64]:
+        """Int64 [N], mapped: what represents each row, by a FindDuplicates run."""
+        manifest = Manifest.load(self._store, layout.duplicates(collection, run))
+        return manifest.read_array(self._store, layout.REPRESENTATIVE, mmap=True)
+
     def save_map(
         self,
         collection: str,
@@ -295,26 +251,6 @@ class IndexStore:
             manifest.read_array(self._store, layout.MAP_POINTS, mmap=True),
         )
 
-    def _index_manifest(self, collection: str, space: str) -> Manifest:
-        manifest = Manifest.load(self._store, layout.index(collection, space))
-        if not manifest.entries:
-            require_collection(self._store, collection)
-        return manifest
-
-    def _open_index(self, collection: str, space: str) -> OpenIndex:
-        manifest = self._index_manifest(collection, space)
-        sha256 = _index_sha256(manifest, space)
-        rows = manifest.read_array(self._store, layout.INDEX_ROWS, deep=True)
-        manifest.check(self._store, layout.INDEX_FILE, deep=True)
-        path = f"{manifest.folder}/{layout.INDEX_FILE}"
-        try:
-            index = nearest.load(self._store.local(path))
-        except RuntimeError as error:
-            raise damaged(path, "faiss can't read it") from error
-        if index.ntotal != len(rows):
-            raise Aborted(f"{path} is being replaced; try again")
-        return OpenIndex(index, rows, int(manifest.meta["dimensions"]), sha256)
-
     def _write(self, folder: str, arrays: Mapping[str, NDArray[Any]]) -> Manifest:
         manifest = Manifest(self._store, folder)
         for name, array in arrays.items():
@@ -333,9 +269,3 @@ def _cluster_arrays(found: Clustering, rows: NDArray[np.int64]) -> dict[str, NDA
         layout.CLUSTER_SIZES: found.sizes,
         layout.CLUSTER_SPREADS: found.spreads,
     }
-
-
-def _index_sha256(manifest: Manifest, space: str) -> str:
-    if layout.INDEX_FILE not in manifest.entries:
-        raise Conflict(f"space {space} has no index; call BuildIndex", reason="NO_INDEX")
-    return manifest.entries[layout.INDEX_FILE].sha256

@@ -7,8 +7,9 @@ import pytest
 
 from hundredfold.api.labels.v1 import labels_pb2
 from hundredfold.api.selection.v1 import selection_pb2
-from hundredfold.cli.status import _amounts, _certificate, _expected, _target, left_of
+from hundredfold.cli.status import _amounts, _certificate, _expected, _index, _target, left_of
 from hundredfold.client import wire
+from hundredfold.client.types import Index
 
 LOOP = wire.loop(selection_pb2.Loop(confidence=0.95))
 AUDIT = wire.audit(
@@ -74,3 +75,31 @@ def test_where_an_image_may_be_of_several_classes_pairs_are_told_beside_images()
     assert "30 pairs" in to_label
     assert known == "12 pairs; 2 images whole"
     assert _amounts(progress, several=False)[1] == ["labelled", "12"]
+
+
+def test_an_index_tells_what_it_finds_and_what_is_wrong_with_it() -> None:
+    index = Index(
+        kind="ivf",
+        codes="rabitq",
+        factory="RR128,IVF2000,RaBitQ",
+        vectors=1_000_000,
+        dimensions=128,
+        lists=2000,
+        probes=16,
+        depth=3,
+        recall=0.9712,
+        held_out=128,
+        memory_bytes=41 << 20,
+        file_bytes=34 << 20,
+        current=True,
+        removed=0,
+        signed=False,
+        damaged=(),
+    )
+    found = "finds 97.1% of the true ten nearest (of 128 held-out images)"
+    assert _index(index) == f"1,000,000 images, 41 MiB, rabitq; {found}"
+    assert _index(replace(index, kind="flat", codes="flat")).endswith("flat; exact")
+    worse = replace(index, current=False, damaged=("part-00003.npy",))
+    assert _index(worse).endswith(
+        "; there are other vectors now; without the damaged part-00003.npy"
+    )

@@ -17,7 +17,7 @@ from hundredfold.hashing.domain.algorithms import (
 )
 from hundredfold.hashing.domain.hashes import above_median, rising, tells
 from hundredfold.hashing.domain.luma import SIDE, Luma, luma
-from hundredfold.hashing.domain.scaling import STEPS, frequencies, grid
+from hundredfold.hashing.domain.scaling import STEPS, _cosines, _lanczos, _made, frequencies, grid
 
 FAST = (PHASH_FAST, DHASH_FAST)
 
@@ -44,7 +44,7 @@ def bits_apart(left, right, names):
 
 def of_plane(pixels, height=None, width=None):
     """Both hashes of a plane."""
-    plane = Luma(pixels, height or pixels.shape[0], width or pixels.shape[1])
+    plane = Luma(pixels.astype(np.float32), height or pixels.shape[0], width or pixels.shape[1])
     return int(above_median(frequencies(plane)[None])[0]), int(rising(grid(plane)[None], STEPS)[0])
 
 
@@ -88,11 +88,21 @@ def test_a_plain_image_of_any_size_has_no_detail_and_one_bit(width, height, leve
 
 def test_the_frequencies_of_a_cosine_are_that_cosine():
     x = (np.arange(480) + 0.5) / 480
-    plane = Luma(np.tile(100 * np.cos(3 * np.pi * x), (70, 1)), 70, 480)
-    found = frequencies(plane)
-    assert found[0, 3] == pytest.approx(50 * STEPS, rel=1e-3)
-    found[0, 3] = 0
-    assert np.abs(found).max() <= 0.01 * STEPS
+    wave = np.rint(120 + 100 * np.cos(3 * np.pi * x)).astype(np.float32)
+    found = frequencies(Luma(np.tile(wave, (70, 1)), 70, 480))
+    assert found[0, 3] == pytest.approx(50 * STEPS, rel=1e-2)
+    assert found[0, 0] == pytest.approx(120 * STEPS, rel=1e-3)
+    found[0, [0, 3]] = 0
+    assert np.abs(found).max() <= 0.05 * STEPS
+
+
+@given(st.integers(1, 9000), st.integers(0, 7), st.sampled_from([(_cosines, 8), (_lanczos, 9)]))
+@settings(max_examples=200, deadline=None)
+def test_sums_are_exact_in_float32(pixels, eighths, kind):
+    rows, columns = _made(kind[0], pixels, pixels - eighths / 8, kind[1])
+    assert (rows == np.rint(rows)).all()
+    assert (columns == rows.T).all()
+    assert 255 * np.abs(rows.astype(np.float64)).sum(axis=1).max() < 2**24
 
 
 def test_hashes_of_a_plane_never_change():
@@ -107,7 +117,8 @@ GOLDEN = (12461467335270266357, 12552683054652876077)
 def test_the_order_of_summation_moves_no_bit():
     pixels = np.random.default_rng(2).integers(0, 256, (64, 64)).astype(float)
     assert of_plane(pixels) == of_plane(np.asfortranarray(pixels))
-    turned, upright = Luma(pixels.T.copy(), 64, 64), Luma(pixels, 64, 64)
+    planes = (pixels.T.astype(np.float32), pixels.astype(np.float32))
+    turned, upright = (Luma(plane, 64, 64) for plane in planes)
     assert (frequencies(turned) == frequencies(upright).T).all()
 
 

@@ -274,7 +274,16 @@ def index(collection_: str, space: str) -> str:
 
 INDEX_FILE = "index.faiss"
 INDEX_ROWS = "rows.npy"
-"""int64 [m]: the row of each vector of the index."""
+"""int64 [m], ascending: the row of each vector of the index."""
+
+
+def index_removed(collection_: str, space: str) -> str:
+    """The folder of what was removed from the index of a space, whichever index that is."""
+    return f"{collection(collection_)}/index-removed/{check_model(space, 'space')}"
+
+
+REMOVED_ROWS = "rows.npy"
+"""int64 [r], ascending: rows that no search finds."""
 
 
 def maps(collection_: str, run: str) -> str:

@@ -14,6 +14,49 @@ class Found:
 
     rows: NDArray[np.int64]
     similarities: NDArray[np.float32]
+    damaged: tuple[str, ...] = ()
+    """Files whose images were not searched."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a search may find: all for which everything that is set holds.
+
+    Attributes:
+        rows: only these.
+        without: none of these.
+        mask: bool [N], by row; rows past its end are left out.
+        hide_copies: only representatives.
+        cluster: only the images of `run/number`.
+    """
+
+    rows: Rows | None = None
+    without: Rows | None = None
+    mask: NDArray[np.bool_] | None = None
+    hide_copies: bool = False
+    cluster: str = ""
+
+
+@dataclass(frozen=True)
+class Index:
+    """The index of a space; `recall` is what a build measured for `held_out` vectors, 1 when it is flat."""
+
+    kind: str
+    codes: str
+    factory: str
+    vectors: int
+    dimensions: int
+    lists: int
+    probes: int
+    depth: int
+    recall: float
+    held_out: int
+    memory_bytes: int
+    file_bytes: int
+    current: bool
+    removed: int
+    signed: bool
+    damaged: tuple[str, ...]
 
 
 @dataclass(frozen=True)

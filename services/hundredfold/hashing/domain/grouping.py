@@ -1,6 +1,7 @@
 """Groups the images of a collection: stars over near pairs, equal bytes, and what people said of pairs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ def group(
     join: Join,
     judgements: Judgements | None = None,
     confirm: Callable[[NDArray[np.int64]], NDArray[np.bool_]] | None = None,
+    further: Iterable[NDArray[np.int64]] = (),
+    unlike: NDArray[np.int64] | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> Groups:
     """Group images whose bytes are equal, or whose hashes are both within `radius` (0 to 10) bits.
@@ -35,12 +38,15 @@ def group(
         join: finds near values, where many images have one pHash.
         judgements: what people said.
         confirm: says of pairs of rows int64 [p, 2], the better one first, which are copies indeed.
+        further: blocks of pairs of rows int64 [p, 2], those with hashes, that may be copies as well.
+        unlike: int64 [u], rows that are no copies of an image with the same two hashes by these alone.
         check: called now and then; may raise.
 
     Raises:
         OSError: the disk is full.
     """
     rows = images.in_order
+    judged = Judged.nothing() if judgements is None else _by_index(judgements, images)
     centre = stars(
         images.phash,
         images.dhash,
@@ -49,8 +55,9 @@ def group(
         folder,
         join=join,
         bare=images.equal_bytes(),
-        judged=None if judgements is None else _by_index(judgements, images),
+        judged=judged if unlike is None else _settled(judged, _places(unlike, images)),
         confirm=None if confirm is None else lambda pairs: confirm(_rows_of(pairs, rows)),
+        further=_in_order(further, images),
         check=check,
     )
     if judgements is not None:
@@ -60,6 +67,20 @@ def group(
     distance = np.zeros(images.rows, np.uint8)
     distance[images.hashed] = _distances(images.phash, centre[: len(images.hashed)])
     return Groups(representative, distance)
+
+
+def _settled(judged: Judged, places: NDArray[np.int64]) -> Judged:
+    """Images that are equal to themselves alone, beside what people said."""
+    further = np.setdiff1d(places[places >= 0], judged.settled[:, 0])
+    settled = np.concatenate([judged.settled, np.stack([further, further], axis=1)])
+    return replace(judged, settled=settled[np.argsort(settled[:, 0], kind="stable")])
+
+
+def _in_order(blocks: Iterable[NDArray[np.int64]], images: Ranked) -> Iterator[NDArray[np.uint64]]:
+    """Pairs of rows as pairs of places, better << 32 | worse."""
+    for pairs in blocks:
+        places = np.sort(_placed(pairs, images), axis=1).astype(np.uint64)
+        yield (places[:, 0] << np.uint64(32)) | places[:, 1]
 
 
 def _rows_of(pairs: NDArray[np.uint64], rows: NDArray[np.uint32]) -> NDArray[np.int64]:

@@ -56,3 +56,21 @@ class Judgements:
     apart: NDArray[np.int64] = field(default_factory=lambda: _NO_PAIRS)
     equal: NDArray[np.int64] = field(default_factory=lambda: _NO_PAIRS)
     keep: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+
+@dataclass(frozen=True)
+class Similar:
+    """Pairs of representatives that may show the same picture, the likeliest first.
+
+    Attributes:
+        pairs: int64 [p, 2], rows, the smaller one first.
+        distance: uint8 [p], bits between their pHashes.
+    """
+
+    pairs: NDArray[np.int64]
+    distance: NDArray[np.uint8]
+
+    @classmethod
+    def nothing(cls) -> "Similar":
+        """No pair."""
+        return cls(_NO_PAIRS, np.empty(0, np.uint8))

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from hundredfold.hashing.domain.arrays import Hashes, Indices
 from hundredfold.hashing.domain.near.compiling import compiled, inlined
+from hundredfold.hashing.domain.stars.table import table
 
 _FEW_ENTRIES = 1 << 19
 """Fewer entries have four parts of 16 bits, others three of 21 or 22, which take more memory."""
@@ -68,6 +69,25 @@ def _sort_part(
         key: Any = np.int64((phash[i] >> shift) & mask)
         entries[free[key]] = i
         free[key] += 1
+
+
+@compiled("void(uint32[::1], uint32[::1], uint32[::1], uint32[::1], uint32[::1])")
+def _deal_rows(
+    equal_to: NDArray[np.uint32],
+    number: NDArray[np.uint32],
+    rows: NDArray[np.uint32],
+    starts: NDArray[np.uint32],
+    row_of: NDArray[np.uint32],
+) -> None:
+    for first in equal_to:
+        starts[number[first] + 1] += 1
+    for k in range(len(starts) - 1):
+        starts[k + 1] += starts[k]
+    free = starts[:-1].copy()
+    for i in range(len(equal_to)):
+        entry = number[equal_to[i]]
+        row_of[free[entry]] = rows[i]
+        free[entry] += 1
 
 
 @inlined
@@ -161,13 +181,10 @@ class LookUpIndex:
         bare: Indices,
         bare_digest: Hashes,
     ) -> None:
-        order = np.lexsort((dhash, phash))  # stable: rows of an entry ascend
-        phash, dhash, self._row_of = phash[order], dhash[order], rows[order]
-        new = np.ones(len(order), np.bool_)
-        new[1:] = (phash[1:] != phash[:-1]) | (dhash[1:] != dhash[:-1])
-        first = np.flatnonzero(new)
+        equal_to = table(phash, dhash).first
+        first = np.flatnonzero(equal_to == np.arange(len(equal_to), dtype=np.uint32))
         self._phash, self._dhash = phash[first], dhash[first]
-        self._row_starts = np.append(first, len(order)).astype(np.uint32)
+        self._row_starts, self._row_of = _rows_of_entries(equal_to, first, rows)
         self._sizes = _part_sizes(len(first))
         self._shifts = np.cumsum([0, *self._sizes[:-1]]).astype(np.uint64)
         self._masks = np.array([(1 << size) - 1 for size in self._sizes], np.uint64)
@@ -251,6 +268,17 @@ def _concatenated(found: list[tuple[Indices, NDArray[np.uint8]]]) -> Found:
     distances = [np.empty(0, np.uint8), *(each for _, each in found)]
     starts = np.cumsum([len(each) for each in rows])
     return Found(np.concatenate(rows), np.concatenate(distances), starts.astype(np.int64))
+
+
+def _rows_of_entries(
+    equal_to: NDArray[np.uint32], first: Indices, rows: NDArray[np.uint32]
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Where the rows of each entry begin, and the rows by entry; within one they ascend."""
+    number = np.empty(len(equal_to), np.uint32)
+    number[first] = np.arange(len(first))
+    starts, row_of = np.zeros(len(first) + 1, np.uint32), np.empty(len(rows), np.uint32)
+    _deal_rows(equal_to, number, rows, starts, row_of)
+    return starts, row_of
 
 
 def _part_sizes(entries: int) -> tuple[int, ...]:

@@ -28,12 +28,12 @@ class Luma:
     """An image made small.
 
     Attributes:
-        pixels: float64 [h, w], 0 to 255.
+        pixels: float32 [h, w], whole numbers from 0 to 255.
         height: of the image, in rows of these pixels: the last row may be of a part of a row only.
         width: in columns, likewise.
     """
 
-    pixels: NDArray[np.float64]
+    pixels: NDArray[np.float32]
     height: float
     width: float
 
@@ -67,7 +67,7 @@ def _of_jpeg(data: bytes, height: int, width: int) -> Luma:
         min_factor=1,
     )[:, :, 0]
     scale = _scale(height, width, pixels.shape)
-    return Luma(pixels.astype(np.float64), height * scale, width * scale)
+    return Luma(pixels.astype(np.float32), height * scale, width * scale)
 
 
 def _scale(height: int, width: int, shape: tuple[int, ...]) -> float:
@@ -80,5 +80,5 @@ def _scale(height: int, width: int, shape: tuple[int, ...]) -> float:
 def _of_other(data: bytes) -> Luma:
     image = full_grey(data)
     down, across = (max(1, side // _REDUCED_SIDE) for side in (image.height, image.width))
-    pixels = np.asarray(image.reduce((across, down)), np.float64)
+    pixels = np.asarray(image.reduce((across, down)), np.float32)
     return Luma(pixels, image.height / down, image.width / across)

@@ -1,9 +1,10 @@
 """The one place that knows on what device and with how many threads faiss works.
 
-With the `index-gpu` extra faiss reports the GPUs it sees, and indexes and k-means move there through
-these functions. This has never been run on a GPU: the machines this was made on have none.
+With the `index-gpu` extra faiss reports the GPUs it sees, and k-means and the training of indexes move
+there through these functions; searching stays in main memory. This has never been run on a GPU: the machines this was made on have none.
 """
 
+import os
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -30,6 +31,11 @@ def one_thread() -> AbstractContextManager[Any]:
     """Within it, OpenMP and BLAS use one thread."""
     limits: AbstractContextManager[Any] = threadpool_limits(limits=1)
     return limits
+
+
+def memory() -> int:
+    """Bytes of main memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def gpus() -> int:

@@ -1,12 +1,13 @@
-"""The index of nearest vectors: exact while that is fast enough, inverted lists above.
+"""The index of nearest vectors: exact while that is fast enough, inverted lists of codes above.
 
-Inverted lists hold 8-bit codes (a quarter of float32). How many lists a search looks into is not
-guessed: the smallest number that finds RECALL of the true neighbours of a sample is kept.
+Which, `factory.choose` says. How many lists a search looks into and how many candidates it compares
+is not guessed: the smallest numbers that find RECALL of the true neighbours of a sample are kept, and
+what they find for another sample, held out of the choice and of the training, is told.
 """
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,41 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.index.domain import device
-from hundredfold.index.domain.parts import VectorParts
+from hundredfold.index.domain import device, factory
+from hundredfold.index.domain.factory import EXACT_BELOW, TRAINING_PER_LIST, Plan
+from hundredfold.index.domain.finding import Found, Refined
+from hundredfold.index.domain.parts import BLOCK, VectorParts
 from hundredfold.index.domain.progress import Progress, silent
 
-EXACT_BELOW = 200_000
-TRAINING_PER_LIST = 40
-RECALL = 0.95
+__all__ = ["EXACT_BELOW", "Built", "build", "dump", "extend", "load", "search", "without_self"]
+
+RECALL = 0.97
+"""What is aimed at in choosing; those that were held out are found a little less often."""
+
+RECALL_LEAST = 0.95
+"""What is not gone below for the sake of speed."""
+
 PROBES_LEAST = 8
 """What is searched for may lie farther from the collection than its own vectors do."""
 
-JUDGES = 128
-"""Vectors of the collection whose true neighbours decide how many lists are looked into."""
+JUDGES = 256
+"""Vectors of the collection whose true neighbours are known: half of them choose, half measure."""
 
 DEPTH = 10
+CANDIDATES = (2, 3, 5, 10, 30)
+"""Candidates for each of the ten nearest that are tried, fewest first."""
+
+LEAST_GAIN = 0.004
+"""What twice as many lists must find more to be worth it."""
+
+AXES_SAMPLE = 50_000
+GROWTH = 2
+"""An index that grows by more than this is trained anew."""
+
 MOST_LISTS = 1 << 22
 """No loop while reading an index file is longer: what a broken file could ask for is bounded."""
 
+_FLAT = b"IxFI"
 _reading = threading.Lock()
 
 
@@ -43,7 +62,11 @@ class Built:
         kind: "flat" or "ivf".
         lists: the number of inverted lists, 0 for "flat".
         probes: how many of them a search looks into.
-        recall: the share of the true 10 nearest of a sample that a search finds.
+        recall: the share of the true 10 nearest of the held-out sample that a search finds.
+        depth: candidates for each of the ten nearest, whose exact cosines decide.
+        queries: how many were held out to measure the recall, 0 for "flat", which is exact.
+        plan: what it was built to be.
+        trained: how many vectors there were when it was trained.
     """
 
     index: Any
@@ -51,37 +74,85 @@ class Built:
     lists: int
     probes: int
     recall: float
+    depth: int
+    queries: int
+    plan: Plan
+    trained: int
 
 
 def build(
     vectors: VectorParts,
+    plan: Plan | None = None,
     *,
     seed: int = 0,
     exact_below: int = EXACT_BELOW,
     progress: Progress = silent,
 ) -> Built:
-    """Index all vectors, block by block, by inner product.
+    """Index all vectors, block by block.
 
     Args:
         vectors: at least one.
+        plan: what to build; None = what is chosen with any memory.
         seed: of the samples that train and judge inverted lists.
-        exact_below: from so many vectors on the index has inverted lists.
+        exact_below: from so many vectors on what is chosen has inverted lists.
         progress: told after every block.
     """
-    if len(vectors) < exact_below:
+    plan = plan or factory.choose(len(vectors), vectors.dimensions, exact_below=exact_below)
+    if plan.kind == "flat":
         index = faiss.IndexFlatIP(vectors.dimensions)
-        _add(index, vectors, progress)
-        return Built(index, "flat", 0, 0, 1.0)
-    return _build_lists(vectors, seed, progress)
+        _add(index, vectors, 0, progress)
+        return Built(index, "flat", 0, 0, 1.0, 1, 0, plan, len(vectors))
+    judges = _judges(vectors, seed)
+    index = _trained(vectors, plan, judges, seed)
+    return _measured(index, vectors, plan, judges, kept=0, trained=len(vectors), progress=progress)
 
 
-def search(
-    index: Any, queries: NDArray[np.float32], limit: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def extend(
+    index: Any,
+    plan: Plan,
+    trained: int,
+    vectors: VectorParts,
+    kept: int,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Built:
+    """Bring an index up to date without training it: its first positions stay, the rest is new.
+
+    Args:
+        index: in main memory; it is changed.
+        plan: what it was built to be.
+        trained: how many vectors it was trained on.
+        vectors: all that are to be in it.
+        kept: so many of the first are in it unchanged.
+        seed: of the sample that judges.
+        progress: told after every block.
+    """
+    index.remove_ids(faiss.IDSelectorRange(kept, index.ntotal))
+    if plan.kind == "flat":
+        _add(index, vectors, kept, progress)
+        return Built(index, "flat", 0, 0, 1.0, 1, 0, plan, trained)
+    return _measured(
+        index,
+        vectors,
+        plan,
+        _judges(vectors, seed),
+        kept=kept,
+        trained=trained,
+        progress=progress,
+    )
+
+
+def may_extend(old: Plan, trained: int, new: Plan, vectors: int, kept: int) -> bool:
+    """Whether an index can be extended: of the kind that is wanted, mostly the same, not outgrown."""
+    return old.kind == new.kind and 2 * kept >= vectors and vectors <= GROWTH * trained
+
+
+def search(index: Any, queries: NDArray[np.float32], limit: int) -> Found:
     """Find the nearest vectors by cosine.
 
     Args:
-        index: as `build` or `load` gave it.
+        index: as `build` or `load` gave it; where it holds codes, their cosines are not exact.
         queries: float32 [q, d], length 1.
         limit: how many to find for each.
 
@@ -90,6 +161,8 @@ def search(
         float32 [q, limit], 0 there.
     """
     cosines, positions = index.search(np.ascontiguousarray(queries), limit)
+    if index.metric_type == faiss.METRIC_L2:
+        cosines = 1 - cosines / 2
     cosines = np.where(positions >= 0, np.clip(cosines, -1, 1), 0).astype(np.float32)
     return positions, cosines
 
@@ -113,8 +186,12 @@ def dump(index: Any, write: Callable[[bytes], int]) -> None:
     faiss.write_index(index, writer)
 
 
-def load(path: Path) -> Any:
+def load(path: Path, *, mapped: bool = True) -> Any:
     """Read an index file whose sha256 the caller has checked; faiss does not defend itself well.
+
+    Args:
+        path: of the file.
+        mapped: leave it on disk, to be read where it is touched; such an index can't be changed.
 
     Raises:
         RuntimeError: faiss finds the file impossible.
@@ -124,31 +201,95 @@ def load(path: Path) -> Any:
         if hasattr(faiss, "set_deserialization_vector_byte_limit"):
             faiss.set_deserialization_vector_byte_limit(path.stat().st_size + 1)
             faiss.set_deserialization_loop_limit(MOST_LISTS)
-        return device.to_device(faiss.read_index(str(path)))
+        # In main memory also where there are GPUs: those know neither filters nor mapped lists.
+        return _read(path, mapped=mapped)
 
 
-def _build_lists(vectors: VectorParts, seed: int, progress: Progress) -> Built:
-    n = len(vectors)
-    # faiss advises 4 to 16 times the square root; each list needs some vectors to be trained on.
-    lists = max(1, min(round(4 * n**0.5), n // TRAINING_PER_LIST))
-    index: Any = faiss.index_factory(
-        vectors.dimensions, f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT
-    )
-    index.cp.seed = seed & 0x7FFFFFFF
-    index.cp.min_points_per_centroid = 1
+def _read(path: Path, *, mapped: bool) -> Any:
+    if not mapped:
+        return faiss.read_index(str(path))
+    with path.open("rb") as file:
+        flat = file.read(len(_FLAT)) == _FLAT
+    kind = faiss.IO_FLAG_MMAP_IFC if flat else faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY
+    return faiss.read_index(str(path), kind)
+
+
+def _trained(vectors: VectorParts, plan: Plan, judges: NDArray[np.int64], seed: int) -> Any:
+    # Distances survive a move to the mean, which main axes begin with; inner products don't.
+    metric = faiss.METRIC_INNER_PRODUCT if plan.kind == "sq8" else faiss.METRIC_L2
+    index: Any = faiss.index_factory(vectors.dimensions, plan.factory, metric)
+    lists = faiss.extract_index_ivf(index)
+    lists.cp.seed = seed & 0x7FFFFFFF
+    lists.cp.min_points_per_centroid = 1
     if device.gpus():
-        index.clustering_index = device.to_device(faiss.IndexFlatIP(vectors.dimensions))
-    index.train(vectors.sample(TRAINING_PER_LIST * lists, seed))
-    _add(index, vectors, lambda done, total: progress(done // 2, total))
-    judges = np.sort(np.random.default_rng(seed).choice(n, size=min(JUDGES, n), replace=False))
+        flat = faiss.IndexFlat(plan.axes, metric)
+        lists.clustering_index = device.to_device(flat)
+    _train(index, vectors, _sample(len(vectors), TRAINING_PER_LIST * plan.lists, judges, seed))
+    return index
+
+
+def _train(index: Any, vectors: VectorParts, chosen: NDArray[np.int64]) -> None:
+    """Train on some of the vectors, of which only the main axes are in memory together."""
+    if not isinstance(index, faiss.IndexPreTransform):
+        index.train(vectors.take(chosen))
+        return
+    turn: Any = faiss.downcast_VectorTransform(index.chain.at(0))  # type: ignore[attr-defined]  # made by SWIG
+    turn.train(vectors.take(chosen[:: len(chosen) // AXES_SAMPLE + 1]))
+    blocks = (chosen[start : start + BLOCK] for start in range(0, len(chosen), BLOCK))
+    turned = np.concatenate([turn.apply(vectors.take(block)) for block in blocks])
+    inner: Any = index.index
+    inner.train(turned)
+    index.is_trained = True
+
+
+def _judges(vectors: VectorParts, seed: int) -> NDArray[np.int64]:
+    drawn = np.random.default_rng(seed).choice(
+        len(vectors), size=min(JUDGES, len(vectors)), replace=False
+    )
+    return np.sort(drawn)
+
+
+def _sample(n: int, size: int, judges: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Positions to train on: not the judges, unless there is nobody else."""
+    drawn = np.random.default_rng([1, seed]).choice(
+        n, size=min(n, size + len(judges)), replace=False
+    )
+    others = np.setdiff1d(drawn, judges)
+    # faiss needs one vector a list; with so few, those that judge are trained on too.
+    return others if len(others) > n // 2 or len(others) >= size else np.sort(drawn)
+
+
+def _measured(
+    index: Any,
+    vectors: VectorParts,
+    plan: Plan,
+    judges: NDArray[np.int64],
+    *,
+    kept: int,
+    trained: int,
+    progress: Progress,
+) -> Built:
+    """Add the vectors from `kept` on, choose how to search, and measure what that finds."""
+    n = len(vectors)
+    _add(index, vectors, kept, lambda done, total: progress(done // 2, total))
     truth = _true_neighbours(vectors, judges, lambda done, total: progress((n + done) // 2, total))
-    recall = _set_probes(index, vectors.take(judges), judges, truth)
-    return Built(index, "ivf", lists, int(index.nprobe), recall)
+    choosing, held_out = _halves(len(judges))
+    finder = _chosen(Refined(index, vectors), judges[choosing], truth[choosing])
+    recall = _recall_of(finder, judges[held_out], truth[held_out])
+    faiss.extract_index_ivf(index).nprobe = finder.probes
+    count = len(judges[held_out])
+    lists = int(faiss.extract_index_ivf(index).nlist)
+    return Built(index, "ivf", lists, finder.probes, recall, finder.depth, count, plan, trained)
 
 
-def _add(index: Any, vectors: VectorParts, progress: Progress) -> None:
+def _halves(count: int) -> tuple[slice, slice]:
+    return (slice(0, None, 2), slice(1, None, 2)) if count > 1 else (slice(None), slice(None))
+
+
+def _add(index: Any, vectors: VectorParts, kept: int, progress: Progress) -> None:
     for start, block in vectors.blocks():
-        index.add(block)
+        if start + len(block) > kept:
+            index.add(block[max(0, kept - start) :])
         progress(start + len(block), len(vectors))
 
 
@@ -170,21 +311,25 @@ def _true_neighbours(
     return without_self(positions, best, judges)[0]
 
 
-def _set_probes(
-    index: Any,
-    queries: NDArray[np.float32],
-    judges: NDArray[np.int64],
-    truth: NDArray[np.int64],
-) -> float:
-    """Double the probes until a search finds RECALL of the truth; return what it finds."""
-    probes = PROBES_LEAST
-    while True:
-        index.nprobe = min(probes, index.nlist)
-        found, _ = without_self(*search(index, queries, DEPTH + 1), judges)
-        recall = _recall(found, truth)
-        if recall >= RECALL or probes >= index.nlist:
-            return recall
-        probes *= 2
+def _chosen(finder: Refined, judges: NDArray[np.int64], truth: NDArray[np.int64]) -> Refined:
+    """The finder with the fewest probes, then the fewest candidates, that finds RECALL of the truth."""
+    lists = faiss.extract_index_ivf(finder.index).nlist
+    finder = replace(finder, probes=min(PROBES_LEAST, lists), depth=CANDIDATES[-1])
+    recall = _recall_of(finder, judges, truth)
+    while recall < RECALL and finder.probes < lists:
+        more = replace(finder, probes=min(2 * finder.probes, lists))
+        better = _recall_of(more, judges, truth)
+        if recall >= RECALL_LEAST and better < recall + LEAST_GAIN:
+            break
+        finder, recall = more, better
+    aim = min(RECALL, recall - LEAST_GAIN)
+    fewer = (replace(finder, depth=depth) for depth in CANDIDATES)
+    return next((each for each in fewer if _recall_of(each, judges, truth) >= aim), finder)
+
+
+def _recall_of(finder: Refined, judges: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
+    found, _ = without_self(*finder.find(finder.vectors.take(judges), DEPTH + 1), judges)
+    return _recall(found, truth)
 
 
 def _recall(found: NDArray[np.int64], truth: NDArray[np.int64]) -> float:

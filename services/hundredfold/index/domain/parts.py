@@ -1,5 +1,6 @@
 """The vectors of a space, part by part, so that no step needs all of them in memory."""
 
+import mmap
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -31,6 +32,13 @@ class VectorParts:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
+    def expect_random(self) -> None:
+        """Have single vectors read from the disk from now on, not also what follows each."""
+        for part in self.parts:
+            mapped = getattr(part, "_mmap", None)
+            if mapped is not None:
+                mapped.madvise(mmap.MADV_RANDOM)
+
     def blocks(self, size: int = BLOCK) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield (position of the first, normalised float32 [<= size, d]) in order of position."""
         for start, part in zip(self._starts, self.parts, strict=False):
@@ -39,12 +47,20 @@ class VectorParts:
 
     def take(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the normalised vectors at these positions: float32 [len(positions), d]."""
-        found = np.empty((len(positions), self.dimensions), dtype=np.float32)
-        holder = np.searchsorted(self._starts, positions, side="right") - 1
-        for number in np.unique(holder):
-            chosen = holder == number
-            found[chosen] = self.parts[number][positions[chosen] - self._starts[number]]
-        return normalised(found)
+        return normalised(self.stored(positions))
+
+    def stored(self, positions: NDArray[np.int64]) -> NDArray[np.float16]:
+        """Return the vectors at these positions as they are: float16 [len(positions), d]."""
+        found = np.empty((len(positions), self.dimensions), dtype=np.float16)
+        order = np.argsort(positions, kind="stable")
+        ends = np.searchsorted(positions[order], self._starts[1:])
+        begin = 0
+        for start, part, end in zip(self._starts, self.parts, ends, strict=False):
+            chosen = order[begin:end]
+            if len(chosen):
+                found[chosen] = part[positions[chosen] - start]
+            begin = end
+        return found
 
     def sample(self, most: int, seed: int) -> NDArray[np.float32]:
         """Return at most `most` of the vectors, drawn without repetition, in order of position."""

@@ -209,7 +209,7 @@ class FindDuplicatesRequest(_message.Message):
     collection: _builtins.str
     """In which collection."""
     radius: _builtins.int
-    """Copies are images whose bytes are the same, or whose pHash and dHash both differ in at most this many bits: 0 to 10. Hashes of plain images tell nothing: such images are copies only when their bytes are the same."""
+    """Copies are images whose bytes are the same, or whose pHash and dHash both differ in at most this many bits: 0 to 10. Hashes of plain images tell nothing: such images are copies only when their bytes are the same. Where there are thumbnails, the pictures are compared as well: pairs of near hashes that show something else are no copies, crops and borders are copies whatever their hashes."""
     request_id: _builtins.str
     """A UUID; the same again returns the same run."""
     despite: _builtins.bool
@@ -239,7 +239,7 @@ class FindDuplicatesResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _runs_pb2.Run:
-        """Its result: {"duplicates": run, "groups": n, "copies": n, "representatives": n, "pairs": n of near values of the pHash}. What people judged to be the same is one group, what they judged not to be is not, whatever the hashes say."""
+        """Its result: {"duplicates": run, "groups": n, "copies": n, "representatives": n, "pairs": n of near values of the pHash, "similar": n pairs of representatives that look alike and that a person has to judge}. What people judged to be the same is one group, what they judged not to be is not, whatever the hashes say."""
 
     def __init__(
         self,
@@ -270,7 +270,7 @@ class DuplicateGroup(_message.Message):
     """Copies in all."""
     @_builtins.property
     def copies(self) -> _tensor_pb2.Tensor:
-        """The others, each within the radius of the representative or of the same bytes, nearest first and at most 10,000: int64 [n]."""
+        """The others, each within the radius of the representative, of the same bytes, or a crop of it or the reverse, nearest first and at most 10,000: int64 [n]."""
 
     @_builtins.property
     def distances(self) -> _tensor_pb2.Tensor:

@@ -29,22 +29,26 @@ class BuildIndexRequest(_message.Message):
     COLLECTION_FIELD_NUMBER: _builtins.int
     SPACE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """Of which collection."""
     space: _builtins.str
     """`name@version` of the backbone."""
     request_id: _builtins.str
     """A UUID; the same again returns the same run."""
+    memory_bytes: _builtins.int
+    """Bytes of memory that the index may take, the vectors themselves not counted; 0 = as the service is configured. Negative is INVALID_ARGUMENT."""
     def __init__(
         self,
         *,
         collection: _builtins.str = ...,
         space: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        memory_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "request_id", b"request_id", "space", b"space"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "memory_bytes", b"memory_bytes", "request_id", b"request_id", "space", b"space"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -75,6 +79,50 @@ class BuildIndexResponse(_message.Message):
 Global___BuildIndexResponse: _TypeAlias = BuildIndexResponse  # noqa: Y015
 
 @_typing.final
+class Filter(_message.Message):
+    """Which images may be found: those for which all that is set holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    WITHOUT_FIELD_NUMBER: _builtins.int
+    MASK_FIELD_NUMBER: _builtins.int
+    HIDE_COPIES_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    hide_copies: _builtins.bool
+    """Not the copies that the newest FindDuplicates run found, only what represents them. Nothing is hidden while there is no such run."""
+    cluster: _builtins.str
+    """Only the images of this cluster, `run/number`."""
+    @_builtins.property
+    def rows(self) -> _tensor_pb2.Tensor:
+        """Only these: int64 [n], in any order; a row that has no vector is passed over. Not set = all, set and empty = none."""
+
+    @_builtins.property
+    def without(self) -> _tensor_pb2.Tensor:
+        """All but these: int64 [n], as `rows`."""
+
+    @_builtins.property
+    def mask(self) -> _tensor_pb2.Tensor:
+        """Only those whose bit is 1: uint8 [ceil(N / 8)], row r is bit r % 8 (of value 2^(r % 8)) of byte r / 8; rows past its end are left out. A message has room for 30 million rows; of more, name what is meant below."""
+
+    def __init__(
+        self,
+        *,
+        rows: _tensor_pb2.Tensor | None = ...,
+        without: _tensor_pb2.Tensor | None = ...,
+        mask: _tensor_pb2.Tensor | None = ...,
+        hide_copies: _builtins.bool = ...,
+        cluster: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mask", b"mask", "rows", b"rows", "without", b"without"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "hide_copies", b"hide_copies", "mask", b"mask", "rows", b"rows", "without", b"without"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Filter: _TypeAlias = Filter  # noqa: Y015
+
+@_typing.final
 class SearchRequest(_message.Message):
     """Searches by vector."""
 
@@ -84,15 +132,23 @@ class SearchRequest(_message.Message):
     SPACE_FIELD_NUMBER: _builtins.int
     VECTORS_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """In which collection."""
     space: _builtins.str
     """`name@version` of the backbone that made the vectors."""
     limit: _builtins.int
     """How many to find for each: 1 to 1000; 0 = 48."""
+    model: _builtins.str
+    """`name@version` of the model that made `vectors`, if the caller knows; another one than that of `space` is INVALID_ARGUMENT."""
     @_builtins.property
     def vectors(self) -> _tensor_pb2.Tensor:
         """float32 [q, d], at most 256."""
+
+    @_builtins.property
+    def filter(self) -> Global___Filter:
+        """What may be found."""
 
     def __init__(
         self,
@@ -101,10 +157,12 @@ class SearchRequest(_message.Message):
         space: _builtins.str = ...,
         vectors: _tensor_pb2.Tensor | None = ...,
         limit: _builtins.int = ...,
+        filter: Global___Filter | None = ...,
+        model: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["vectors", b"vectors"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "vectors", b"vectors"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "limit", b"limit", "space", b"space", "vectors", b"vectors"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "filter", b"filter", "limit", b"limit", "model", b"model", "space", b"space", "vectors", b"vectors"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -118,23 +176,29 @@ class SearchResponse(_message.Message):
 
     ROWS_FIELD_NUMBER: _builtins.int
     SIMILARITIES_FIELD_NUMBER: _builtins.int
+    DAMAGED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def rows(self) -> _tensor_pb2.Tensor:
         """int64 [q, limit], nearest first, -1 where there were no more."""
 
     @_builtins.property
     def similarities(self) -> _tensor_pb2.Tensor:
-        """Cosine similarity: float32 [q, limit]."""
+        """Cosine similarity: float32 [q, limit], 0 where there were no more."""
+
+    @_builtins.property
+    def damaged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Files that are damaged, so that their images were not searched."""
 
     def __init__(
         self,
         *,
         rows: _tensor_pb2.Tensor | None = ...,
         similarities: _tensor_pb2.Tensor | None = ...,
+        damaged: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows", "similarities", b"similarities"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows", "similarities", b"similarities"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged", "rows", b"rows", "similarities", b"similarities"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -150,6 +214,7 @@ class NeighboursRequest(_message.Message):
     SPACE_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """In which collection."""
     space: _builtins.str
@@ -160,6 +225,10 @@ class NeighboursRequest(_message.Message):
     def rows(self) -> _tensor_pb2.Tensor:
         """Whose neighbours, at most 256: int64 [q]. The row itself is left out."""
 
+    @_builtins.property
+    def filter(self) -> Global___Filter:
+        """What may be found; a row that is asked for need not pass."""
+
     def __init__(
         self,
         *,
@@ -167,10 +236,11 @@ class NeighboursRequest(_message.Message):
         space: _builtins.str = ...,
         rows: _tensor_pb2.Tensor | None = ...,
         limit: _builtins.int = ...,
+        filter: Global___Filter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "rows", b"rows"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "limit", b"limit", "rows", b"rows", "space", b"space"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "filter", b"filter", "limit", b"limit", "rows", b"rows", "space", b"space"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -184,27 +254,351 @@ class NeighboursResponse(_message.Message):
 
     ROWS_FIELD_NUMBER: _builtins.int
     SIMILARITIES_FIELD_NUMBER: _builtins.int
+    DAMAGED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def rows(self) -> _tensor_pb2.Tensor:
         """int64 [q, limit], nearest first, -1 where there were no more."""
 
     @_builtins.property
     def similarities(self) -> _tensor_pb2.Tensor:
-        """Cosine similarity: float32 [q, limit]."""
+        """Cosine similarity: float32 [q, limit], 0 where there were no more."""
+
+    @_builtins.property
+    def damaged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Files that are damaged, so that their images were not searched."""
 
     def __init__(
         self,
         *,
         rows: _tensor_pb2.Tensor | None = ...,
         similarities: _tensor_pb2.Tensor | None = ...,
+        damaged: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows", "similarities", b"similarities"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows", "similarities", b"similarities"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged", "rows", b"rows", "similarities", b"similarities"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NeighboursResponse: _TypeAlias = NeighboursResponse  # noqa: Y015
+
+@_typing.final
+class SearchWithinRequest(_message.Message):
+    """Searches for all that is near enough."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
+    VECTORS_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    LEAST_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """In which collection."""
+    space: _builtins.str
+    """`name@version` of the backbone that made the vectors."""
+    least: _builtins.float
+    """The least cosine similarity, -1 to 1."""
+    limit: _builtins.int
+    """At most so many for each, the nearest: 1 to 10,000, and with all queries together at most 500,000; 0 = 1000."""
+    model: _builtins.str
+    """As in SearchRequest."""
+    @_builtins.property
+    def vectors(self) -> _tensor_pb2.Tensor:
+        """To vectors: float32 [q, d], at most 256."""
+
+    @_builtins.property
+    def rows(self) -> _tensor_pb2.Tensor:
+        """To images, themselves left out: int64 [q], at most 256."""
+
+    @_builtins.property
+    def filter(self) -> Global___Filter:
+        """What may be found."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        space: _builtins.str = ...,
+        vectors: _tensor_pb2.Tensor | None = ...,
+        rows: _tensor_pb2.Tensor | None = ...,
+        least: _builtins.float = ...,
+        limit: _builtins.int = ...,
+        filter: Global___Filter | None = ...,
+        model: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "near", b"near", "rows", b"rows", "vectors", b"vectors"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "filter", b"filter", "least", b"least", "limit", b"limit", "model", b"model", "near", b"near", "rows", b"rows", "space", b"space", "vectors", b"vectors"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_near: _TypeAlias = _typing.Literal["vectors", "rows"]  # noqa: Y015
+    _WhichOneofArgType_near: _TypeAlias = _typing.Literal["near", b"near"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_near) -> _WhichOneofReturnType_near | None: ...
+
+Global___SearchWithinRequest: _TypeAlias = SearchWithinRequest  # noqa: Y015
+
+@_typing.final
+class SearchWithinResponse(_message.Message):
+    """What was found: of query i the elements starts[i] to starts[i + 1]."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTS_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    SIMILARITIES_FIELD_NUMBER: _builtins.int
+    DAMAGED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def starts(self) -> _tensor_pb2.Tensor:
+        """int64 [q + 1]."""
+
+    @_builtins.property
+    def rows(self) -> _tensor_pb2.Tensor:
+        """int64 [n], nearest first within each query."""
+
+    @_builtins.property
+    def similarities(self) -> _tensor_pb2.Tensor:
+        """Cosine similarity: float32 [n]."""
+
+    @_builtins.property
+    def damaged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Files that are damaged, so that their images were not searched."""
+
+    def __init__(
+        self,
+        *,
+        starts: _tensor_pb2.Tensor | None = ...,
+        rows: _tensor_pb2.Tensor | None = ...,
+        similarities: _tensor_pb2.Tensor | None = ...,
+        damaged: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows", "similarities", b"similarities", "starts", b"starts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged", "rows", b"rows", "similarities", b"similarities", "starts", b"starts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchWithinResponse: _TypeAlias = SearchWithinResponse  # noqa: Y015
+
+@_typing.final
+class GetIndexRequest(_message.Message):
+    """Asks what the index of a space is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    space: _builtins.str
+    """`name@version` of the backbone."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        space: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "space", b"space"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetIndexRequest: _TypeAlias = GetIndexRequest  # noqa: Y015
+
+@_typing.final
+class GetIndexResponse(_message.Message):
+    """The index of a space."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    CODES_FIELD_NUMBER: _builtins.int
+    FACTORY_FIELD_NUMBER: _builtins.int
+    VECTORS_FIELD_NUMBER: _builtins.int
+    DIMENSIONS_FIELD_NUMBER: _builtins.int
+    LISTS_FIELD_NUMBER: _builtins.int
+    PROBES_FIELD_NUMBER: _builtins.int
+    DEPTH_FIELD_NUMBER: _builtins.int
+    RECALL_FIELD_NUMBER: _builtins.int
+    HELD_OUT_FIELD_NUMBER: _builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    FILE_BYTES_FIELD_NUMBER: _builtins.int
+    CURRENT_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
+    DAMAGED_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """"flat", which is exact, or "ivf"."""
+    codes: _builtins.str
+    """What it holds of each vector: "flat", "sq8", "rabitq", "pq64" or "pq32"."""
+    factory: _builtins.str
+    """As faiss names it."""
+    vectors: _builtins.int
+    """Vectors in it."""
+    dimensions: _builtins.int
+    """Numbers of a vector."""
+    lists: _builtins.int
+    """Inverted lists; 0 when it is flat."""
+    probes: _builtins.int
+    """How many of them a search looks into."""
+    depth: _builtins.int
+    """Candidates for each of the ten nearest whose exact similarity is compared."""
+    recall: _builtins.float
+    """Share of the true ten nearest that searches for held-out vectors found when it was built; 1 when it is flat."""
+    held_out: _builtins.int
+    """How many were held out; 0 when it is flat."""
+    memory_bytes: _builtins.int
+    """Bytes of memory it was planned with; the vectors, which are mapped, are not counted."""
+    file_bytes: _builtins.int
+    """Bytes of its file."""
+    current: _builtins.bool
+    """Whether it was made of the vectors that are there now; else call BuildIndex."""
+    removed: _builtins.int
+    """Rows that were removed."""
+    signed: _builtins.bool
+    """Whether its manifest is signed."""
+    @_builtins.property
+    def damaged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Files that were damaged when it was built; what was in them is not in it."""
+
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        codes: _builtins.str = ...,
+        factory: _builtins.str = ...,
+        vectors: _builtins.int = ...,
+        dimensions: _builtins.int = ...,
+        lists: _builtins.int = ...,
+        probes: _builtins.int = ...,
+        depth: _builtins.int = ...,
+        recall: _builtins.float = ...,
+        held_out: _builtins.int = ...,
+        memory_bytes: _builtins.int = ...,
+        file_bytes: _builtins.int = ...,
+        current: _builtins.bool = ...,
+        removed: _builtins.int = ...,
+        signed: _builtins.bool = ...,
+        damaged: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codes", b"codes", "current", b"current", "damaged", b"damaged", "depth", b"depth", "dimensions", b"dimensions", "factory", b"factory", "file_bytes", b"file_bytes", "held_out", b"held_out", "kind", b"kind", "lists", b"lists", "memory_bytes", b"memory_bytes", "probes", b"probes", "recall", b"recall", "removed", b"removed", "signed", b"signed", "vectors", b"vectors"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetIndexResponse: _TypeAlias = GetIndexResponse  # noqa: Y015
+
+@_typing.final
+class RemoveRowsRequest(_message.Message):
+    """Takes images out of what searches of a space find."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    space: _builtins.str
+    """`name@version` of the backbone."""
+    @_builtins.property
+    def rows(self) -> _tensor_pb2.Tensor:
+        """Which, 1 to 100,000: int64 [n]. They need not have a vector yet."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        space: _builtins.str = ...,
+        rows: _tensor_pb2.Tensor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "rows", b"rows", "space", b"space"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveRowsRequest: _TypeAlias = RemoveRowsRequest  # noqa: Y015
+
+@_typing.final
+class RemoveRowsResponse(_message.Message):
+    """What is removed now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REMOVED_FIELD_NUMBER: _builtins.int
+    removed: _builtins.int
+    """All rows that are removed."""
+    def __init__(
+        self,
+        *,
+        removed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveRowsResponse: _TypeAlias = RemoveRowsResponse  # noqa: Y015
+
+@_typing.final
+class RestoreRowsRequest(_message.Message):
+    """Puts images back that were removed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    space: _builtins.str
+    """`name@version` of the backbone."""
+    @_builtins.property
+    def rows(self) -> _tensor_pb2.Tensor:
+        """Which, 1 to 100,000: int64 [n]. Those that are not removed are passed over."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        space: _builtins.str = ...,
+        rows: _tensor_pb2.Tensor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "rows", b"rows", "space", b"space"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestoreRowsRequest: _TypeAlias = RestoreRowsRequest  # noqa: Y015
+
+@_typing.final
+class RestoreRowsResponse(_message.Message):
+    """What is removed now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REMOVED_FIELD_NUMBER: _builtins.int
+    removed: _builtins.int
+    """All rows that are removed."""
+    def __init__(
+        self,
+        *,
+        removed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestoreRowsResponse: _TypeAlias = RestoreRowsResponse  # noqa: Y015
 
 @_typing.final
 class ClusterRequest(_message.Message):

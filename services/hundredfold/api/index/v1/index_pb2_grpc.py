@@ -40,6 +40,11 @@ class IndexServiceStub:
                 request_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.BuildIndexRequest.SerializeToString,
                 response_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.BuildIndexResponse.FromString,
                 _registered_method=True)
+        self.GetIndex = channel.unary_unary(
+                '/hundredfold.api.index.v1.IndexService/GetIndex',
+                request_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.GetIndexRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.GetIndexResponse.FromString,
+                _registered_method=True)
         self.Search = channel.unary_unary(
                 '/hundredfold.api.index.v1.IndexService/Search',
                 request_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SearchRequest.SerializeToString,
@@ -49,6 +54,21 @@ class IndexServiceStub:
                 '/hundredfold.api.index.v1.IndexService/Neighbours',
                 request_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.NeighboursRequest.SerializeToString,
                 response_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.NeighboursResponse.FromString,
+                _registered_method=True)
+        self.SearchWithin = channel.unary_unary(
+                '/hundredfold.api.index.v1.IndexService/SearchWithin',
+                request_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SearchWithinRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SearchWithinResponse.FromString,
+                _registered_method=True)
+        self.RemoveRows = channel.unary_unary(
+                '/hundredfold.api.index.v1.IndexService/RemoveRows',
+                request_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.RemoveRowsRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.RemoveRowsResponse.FromString,
+                _registered_method=True)
+        self.RestoreRows = channel.unary_unary(
+                '/hundredfold.api.index.v1.IndexService/RestoreRows',
+                request_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.RestoreRowsRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.RestoreRowsResponse.FromString,
                 _registered_method=True)
         self.Cluster = channel.unary_unary(
                 '/hundredfold.api.index.v1.IndexService/Cluster',
@@ -102,21 +122,49 @@ class IndexServiceServicer:
     """
 
     def BuildIndex(self, request, context):
-        """Starts a run that builds the index of a space: exact below 200,000 vectors, inverted lists above. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection.
+        """Starts a run that builds the index of a space: exact below 200,000 vectors if that fits into the memory, else inverted lists of codes that do, with the vectors themselves deciding among what these propose. New vectors are added to the index that is there, unless it was outgrown; a damaged part of the vectors is left out and told by GetIndex. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection. The run fails with RESOURCE_EXHAUSTED (INDEX_MEMORY) when no index fits into the memory.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetIndex(self, request, context):
+        """Tells what the index of a space is, and how much of the truth it finds. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when there is no index (NO_INDEX), or it is damaged (ARTIFACT_DAMAGED) or not signed with the service's key (INDEX_NOT_SIGNED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Search(self, request, context):
-        """Finds the images nearest to vectors. Idempotent. NOT_FOUND; FAILED_PRECONDITION when there is no index, INVALID_ARGUMENT for vectors of another length.
+        """Finds the images nearest to vectors. Idempotent. NOT_FOUND, for a space with the spaces that there are, also for a cluster of the filter; FAILED_PRECONDITION when there is no index or it is not to be trusted, as with GetIndex, or the space has vectors of another length than the index now (INDEX_OUTDATED); INVALID_ARGUMENT for vectors of another length or model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Neighbours(self, request, context):
-        """Finds the images nearest to images. Idempotent. FAILED_PRECONDITION when there is no index, NOT_FOUND also for a row that has no vector.
+        """Finds the images nearest to images. Idempotent. As Search; NOT_FOUND also for a row that has no vector.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchWithin(self, request, context):
+        """Finds all images that are near enough to vectors or images. Idempotent. As Search and Neighbours.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveRows(self, request, context):
+        """Takes images out of what is found in a space: no search finds them any more, also after the index was built again. Idempotent. NOT_FOUND, for a space with the spaces that there are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreRows(self, request, context):
+        """Puts images back that were removed. Idempotent. NOT_FOUND, for a space with the spaces that there are.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -193,6 +241,11 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     request_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.BuildIndexRequest.FromString,
                     response_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.BuildIndexResponse.SerializeToString,
             ),
+            'GetIndex': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetIndex,
+                    request_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.GetIndexRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.GetIndexResponse.SerializeToString,
+            ),
             'Search': grpc.unary_unary_rpc_method_handler(
                     servicer.Search,
                     request_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SearchRequest.FromString,
@@ -202,6 +255,21 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     servicer.Neighbours,
                     request_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.NeighboursRequest.FromString,
                     response_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.NeighboursResponse.SerializeToString,
+            ),
+            'SearchWithin': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchWithin,
+                    request_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SearchWithinRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SearchWithinResponse.SerializeToString,
+            ),
+            'RemoveRows': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveRows,
+                    request_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.RemoveRowsRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.RemoveRowsResponse.SerializeToString,
+            ),
+            'RestoreRows': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreRows,
+                    request_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.RestoreRowsRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.RestoreRowsResponse.SerializeToString,
             ),
             'Cluster': grpc.unary_unary_rpc_method_handler(
                     servicer.Cluster,
@@ -288,6 +356,33 @@ class IndexService:
             _registered_method=True)
 
     @staticmethod
+    def GetIndex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.index.v1.IndexService/GetIndex',
+            hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.GetIndexRequest.SerializeToString,
+            hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.GetIndexResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Search(request,
             target,
             options=(),
@@ -331,6 +426,87 @@ class IndexService:
             '/hundredfold.api.index.v1.IndexService/Neighbours',
             hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.NeighboursRequest.SerializeToString,
             hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.NeighboursResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchWithin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.index.v1.IndexService/SearchWithin',
+            hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SearchWithinRequest.SerializeToString,
+            hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SearchWithinResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveRows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.index.v1.IndexService/RemoveRows',
+            hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.RemoveRowsRequest.SerializeToString,
+            hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.RemoveRowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreRows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.index.v1.IndexService/RestoreRows',
+            hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.RestoreRowsRequest.SerializeToString,
+            hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.RestoreRowsResponse.FromString,
             options,
             channel_credentials,
             insecure,

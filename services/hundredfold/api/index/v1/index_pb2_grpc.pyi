@@ -34,11 +34,19 @@ class IndexServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> IndexServiceAsyncStub: ...
     BuildIndex: _grpc.UnaryUnaryMultiCallable[_index_pb2.BuildIndexRequest, _index_pb2.BuildIndexResponse]
-    """Starts a run that builds the index of a space: exact below 200,000 vectors, inverted lists above. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
+    """Starts a run that builds the index of a space: exact below 200,000 vectors if that fits into the memory, else inverted lists of codes that do, with the vectors themselves deciding among what these propose. New vectors are added to the index that is there, unless it was outgrown; a damaged part of the vectors is left out and told by GetIndex. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection. The run fails with RESOURCE_EXHAUSTED (INDEX_MEMORY) when no index fits into the memory."""
+    GetIndex: _grpc.UnaryUnaryMultiCallable[_index_pb2.GetIndexRequest, _index_pb2.GetIndexResponse]
+    """Tells what the index of a space is, and how much of the truth it finds. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when there is no index (NO_INDEX), or it is damaged (ARTIFACT_DAMAGED) or not signed with the service's key (INDEX_NOT_SIGNED)."""
     Search: _grpc.UnaryUnaryMultiCallable[_index_pb2.SearchRequest, _index_pb2.SearchResponse]
-    """Finds the images nearest to vectors. Idempotent. NOT_FOUND; FAILED_PRECONDITION when there is no index, INVALID_ARGUMENT for vectors of another length."""
+    """Finds the images nearest to vectors. Idempotent. NOT_FOUND, for a space with the spaces that there are, also for a cluster of the filter; FAILED_PRECONDITION when there is no index or it is not to be trusted, as with GetIndex, or the space has vectors of another length than the index now (INDEX_OUTDATED); INVALID_ARGUMENT for vectors of another length or model."""
     Neighbours: _grpc.UnaryUnaryMultiCallable[_index_pb2.NeighboursRequest, _index_pb2.NeighboursResponse]
-    """Finds the images nearest to images. Idempotent. FAILED_PRECONDITION when there is no index, NOT_FOUND also for a row that has no vector."""
+    """Finds the images nearest to images. Idempotent. As Search; NOT_FOUND also for a row that has no vector."""
+    SearchWithin: _grpc.UnaryUnaryMultiCallable[_index_pb2.SearchWithinRequest, _index_pb2.SearchWithinResponse]
+    """Finds all images that are near enough to vectors or images. Idempotent. As Search and Neighbours."""
+    RemoveRows: _grpc.UnaryUnaryMultiCallable[_index_pb2.RemoveRowsRequest, _index_pb2.RemoveRowsResponse]
+    """Takes images out of what is found in a space: no search finds them any more, also after the index was built again. Idempotent. NOT_FOUND, for a space with the spaces that there are."""
+    RestoreRows: _grpc.UnaryUnaryMultiCallable[_index_pb2.RestoreRowsRequest, _index_pb2.RestoreRowsResponse]
+    """Puts images back that were removed. Idempotent. NOT_FOUND, for a space with the spaces that there are."""
     Cluster: _grpc.UnaryUnaryMultiCallable[_index_pb2.ClusterRequest, _index_pb2.ClusterResponse]
     """Starts a run that clusters a space by k-means. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
     ListClusters: _grpc.UnaryUnaryMultiCallable[_index_pb2.ListClustersRequest, _index_pb2.ListClustersResponse]
@@ -64,11 +72,19 @@ class IndexServiceAsyncStub(IndexServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     BuildIndex: _aio.UnaryUnaryMultiCallable[_index_pb2.BuildIndexRequest, _index_pb2.BuildIndexResponse]  # type: ignore[assignment]
-    """Starts a run that builds the index of a space: exact below 200,000 vectors, inverted lists above. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
+    """Starts a run that builds the index of a space: exact below 200,000 vectors if that fits into the memory, else inverted lists of codes that do, with the vectors themselves deciding among what these propose. New vectors are added to the index that is there, unless it was outgrown; a damaged part of the vectors is left out and told by GetIndex. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection. The run fails with RESOURCE_EXHAUSTED (INDEX_MEMORY) when no index fits into the memory."""
+    GetIndex: _aio.UnaryUnaryMultiCallable[_index_pb2.GetIndexRequest, _index_pb2.GetIndexResponse]  # type: ignore[assignment]
+    """Tells what the index of a space is, and how much of the truth it finds. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when there is no index (NO_INDEX), or it is damaged (ARTIFACT_DAMAGED) or not signed with the service's key (INDEX_NOT_SIGNED)."""
     Search: _aio.UnaryUnaryMultiCallable[_index_pb2.SearchRequest, _index_pb2.SearchResponse]  # type: ignore[assignment]
-    """Finds the images nearest to vectors. Idempotent. NOT_FOUND; FAILED_PRECONDITION when there is no index, INVALID_ARGUMENT for vectors of another length."""
+    """Finds the images nearest to vectors. Idempotent. NOT_FOUND, for a space with the spaces that there are, also for a cluster of the filter; FAILED_PRECONDITION when there is no index or it is not to be trusted, as with GetIndex, or the space has vectors of another length than the index now (INDEX_OUTDATED); INVALID_ARGUMENT for vectors of another length or model."""
     Neighbours: _aio.UnaryUnaryMultiCallable[_index_pb2.NeighboursRequest, _index_pb2.NeighboursResponse]  # type: ignore[assignment]
-    """Finds the images nearest to images. Idempotent. FAILED_PRECONDITION when there is no index, NOT_FOUND also for a row that has no vector."""
+    """Finds the images nearest to images. Idempotent. As Search; NOT_FOUND also for a row that has no vector."""
+    SearchWithin: _aio.UnaryUnaryMultiCallable[_index_pb2.SearchWithinRequest, _index_pb2.SearchWithinResponse]  # type: ignore[assignment]
+    """Finds all images that are near enough to vectors or images. Idempotent. As Search and Neighbours."""
+    RemoveRows: _aio.UnaryUnaryMultiCallable[_index_pb2.RemoveRowsRequest, _index_pb2.RemoveRowsResponse]  # type: ignore[assignment]
+    """Takes images out of what is found in a space: no search finds them any more, also after the index was built again. Idempotent. NOT_FOUND, for a space with the spaces that there are."""
+    RestoreRows: _aio.UnaryUnaryMultiCallable[_index_pb2.RestoreRowsRequest, _index_pb2.RestoreRowsResponse]  # type: ignore[assignment]
+    """Puts images back that were removed. Idempotent. NOT_FOUND, for a space with the spaces that there are."""
     Cluster: _aio.UnaryUnaryMultiCallable[_index_pb2.ClusterRequest, _index_pb2.ClusterResponse]  # type: ignore[assignment]
     """Starts a run that clusters a space by k-means. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
     ListClusters: _aio.UnaryUnaryMultiCallable[_index_pb2.ListClustersRequest, _index_pb2.ListClustersResponse]  # type: ignore[assignment]
@@ -97,7 +113,15 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.BuildIndexRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.BuildIndexResponse, _abc.Awaitable[_index_pb2.BuildIndexResponse]]:
-        """Starts a run that builds the index of a space: exact below 200,000 vectors, inverted lists above. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
+        """Starts a run that builds the index of a space: exact below 200,000 vectors if that fits into the memory, else inverted lists of codes that do, with the vectors themselves deciding among what these propose. New vectors are added to the index that is there, unless it was outgrown; a damaged part of the vectors is left out and told by GetIndex. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection. The run fails with RESOURCE_EXHAUSTED (INDEX_MEMORY) when no index fits into the memory."""
+
+    @_abc_1.abstractmethod
+    def GetIndex(
+        self,
+        request: _index_pb2.GetIndexRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.GetIndexResponse, _abc.Awaitable[_index_pb2.GetIndexResponse]]:
+        """Tells what the index of a space is, and how much of the truth it finds. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when there is no index (NO_INDEX), or it is damaged (ARTIFACT_DAMAGED) or not signed with the service's key (INDEX_NOT_SIGNED)."""
 
     @_abc_1.abstractmethod
     def Search(
@@ -105,7 +129,7 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.SearchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.SearchResponse, _abc.Awaitable[_index_pb2.SearchResponse]]:
-        """Finds the images nearest to vectors. Idempotent. NOT_FOUND; FAILED_PRECONDITION when there is no index, INVALID_ARGUMENT for vectors of another length."""
+        """Finds the images nearest to vectors. Idempotent. NOT_FOUND, for a space with the spaces that there are, also for a cluster of the filter; FAILED_PRECONDITION when there is no index or it is not to be trusted, as with GetIndex, or the space has vectors of another length than the index now (INDEX_OUTDATED); INVALID_ARGUMENT for vectors of another length or model."""
 
     @_abc_1.abstractmethod
     def Neighbours(
@@ -113,7 +137,31 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.NeighboursRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.NeighboursResponse, _abc.Awaitable[_index_pb2.NeighboursResponse]]:
-        """Finds the images nearest to images. Idempotent. FAILED_PRECONDITION when there is no index, NOT_FOUND also for a row that has no vector."""
+        """Finds the images nearest to images. Idempotent. As Search; NOT_FOUND also for a row that has no vector."""
+
+    @_abc_1.abstractmethod
+    def SearchWithin(
+        self,
+        request: _index_pb2.SearchWithinRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.SearchWithinResponse, _abc.Awaitable[_index_pb2.SearchWithinResponse]]:
+        """Finds all images that are near enough to vectors or images. Idempotent. As Search and Neighbours."""
+
+    @_abc_1.abstractmethod
+    def RemoveRows(
+        self,
+        request: _index_pb2.RemoveRowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.RemoveRowsResponse, _abc.Awaitable[_index_pb2.RemoveRowsResponse]]:
+        """Takes images out of what is found in a space: no search finds them any more, also after the index was built again. Idempotent. NOT_FOUND, for a space with the spaces that there are."""
+
+    @_abc_1.abstractmethod
+    def RestoreRows(
+        self,
+        request: _index_pb2.RestoreRowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.RestoreRowsResponse, _abc.Awaitable[_index_pb2.RestoreRowsResponse]]:
+        """Puts images back that were removed. Idempotent. NOT_FOUND, for a space with the spaces that there are."""
 
     @_abc_1.abstractmethod
     def Cluster(

@@ -11,6 +11,7 @@ near to both. *Not the same* keeps two images, and whoever is equal to them, in 
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,7 @@ def stars(
     bare: NDArray[np.uint32] | None = None,
     judged: Judged | None = None,
     confirm: Callable[[NDArray[np.uint64]], NDArray[np.bool_]] | None = None,
+    further: Iterable[NDArray[np.uint64]] = (),
     check: Callable[[], None] = lambda: None,
     threads: int = 0,
 ) -> NDArray[np.uint32]:
@@ -108,6 +110,7 @@ def stars(
             of any other, or their own.
         judged: what people said.
         confirm: says of pairs, better << 32 | worse, which are of copies indeed; None = all.
+        further: blocks of pairs, better << 32 | worse, that may be of copies though their hashes are not near.
         check: called now and then; may raise.
         threads: 0 = one a core.
 
@@ -122,7 +125,8 @@ def stars(
     first = images.first if bare is None else _with_bare(images.first, bare)
     heads = _heads(first, judged)
     spill = Spill(folder, 0, len(first))
-    for pairs in image_pairs(images, near, radius, join):
+    others = (_joined(pairs, images.first) for pairs in further)
+    for pairs in chain(image_pairs(images, near, radius, join), others):
         check()
         some = pairs if confirm is None else pairs[confirm(pairs)]
         spill.add(some if heads is None else _joined(some, heads))
@@ -163,7 +167,7 @@ def _heads(first: NDArray[np.uint32], judged: Judged) -> NDArray[np.uint32] | No
 
 
 def _joined(pairs: NDArray[np.uint64], heads: NDArray[np.uint32]) -> NDArray[np.uint64]:
-    """Pairs of heads in place of pairs of images."""
+    """Pairs of the heads of images in place of pairs of images."""
     one, two = heads[pairs >> _HIGH], heads[pairs & _LOW]
     better, worse = np.minimum(one, two).astype(np.uint64), np.maximum(one, two)
     joined: NDArray[np.uint64] = ((better << _HIGH) | worse)[one != two]

@@ -20,6 +20,7 @@ MOST_ROWS = 0xFFFFFFFF
 """Rows have 32 bits here, and one number is `NOT_YET`."""
 
 _PARTITION = 8192
+_SLOTS_AN_IMAGE = 1.25  # at least; the next power of 2
 _MOST_BITS = 13
 
 
@@ -185,7 +186,7 @@ def table(
                 lambda span: _collapse(phash, dhash, sides, order, span[0], span[1], first), spans
             )
         )
-    bits = max(int(np.ceil(np.log2(max(len(phash), 1) * 1.5))), 4)
+    bits = max(int(np.ceil(np.log2(max(len(phash), 1) * _SLOTS_AN_IMAGE))), 4)
     slots = np.zeros(1 << bits, np.uint32)
     chained = np.zeros(len(phash), np.uint32)  # pages that are never written to take no memory
     _fill(phash, order, first, slots, bits, chained)

@@ -1,0 +1,34 @@
+"""From encoded images to the small planes that are compared."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from hundredfold.chassis.imaging import ImageError, open_image
+from hundredfold.hashing.domain.verify import align, colour
+
+Plane = NDArray[np.uint8]
+
+
+def planes(jpeg: bytes) -> tuple[Plane, Plane]:
+    """Brightness uint8 [64, 64] and colour uint8 [2, 16, 16] (Cb, Cr) of a thumbnail.
+
+    The width and the height are both stretched to the planes: a copy of other proportions, such as one
+    with a border, is found as a window.
+
+    Raises:
+        ImageError: it can't be decoded.
+    """
+    image = open_image(jpeg)
+    if image.format == "JPEG":
+        # As it is stored: no colour conversion, and scaled down while it is decoded.
+        image.draft("YCbCr" if image.mode == "RGB" else None, (align.SIDE, align.SIDE))
+    try:
+        luma, *chroma = image.convert("YCbCr").split()
+    except Exception as error:  # hostile bytes make Pillow raise nearly anything
+        raise ImageError("DECODE_FAILED", str(error)[:200] or type(error).__name__) from error
+    return _shrunk(luma, align.SIDE), np.stack([_shrunk(each, colour.SIDE) for each in chroma])
+
+
+def _shrunk(channel: Image.Image, side: int) -> Plane:
+    return np.asarray(channel.resize((side, side), Image.Resampling.BILINEAR), np.uint8)
