@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hundredfold.api.labels.v1 import labels_pb2
 from hundredfold.chassis.errors import Conflict
 from hundredfold.chassis.tensors import unpack
-from hundredfold.client import wire
+from hundredfold.client import page_wire, wire
 from hundredfold.client.pairing import PairingClient
 from hundredfold.client.runs import RunsClient
 from hundredfold.client.types import (
@@ -44,7 +44,7 @@ class LabelsClient(PairingClient):
         request = labels_pb2.LeasePagesRequest(
             collection=collection, annotator=annotator, limit=limit, ttl_seconds=ttl_seconds
         )
-        return list(map(wire.lease, self._stub.LeasePages(request).leases))
+        return list(map(page_wire.lease, self._stub.LeasePages(request).leases))
 
     def renew(
         self, collection: str, tokens: Sequence[int], *, annotator: str = "", ttl_seconds: int = 0
@@ -108,7 +108,7 @@ class LabelsClient(PairingClient):
         request = labels_pb2.SubmitDecisionRequest(
             collection=collection,
             token=token,
-            judgements=map(wire.judgement_message, judgements),
+            judgements=map(page_wire.judgement_message, judgements),
             seconds=seconds,
             request_id=request_id or str(uuid.uuid4()),
             annotator=annotator,
@@ -142,7 +142,7 @@ class LabelsClient(PairingClient):
             request_id=request_id or str(uuid.uuid4()),
         )
         answer = self._stub.Undo(request)
-        lease = wire.lease(answer.lease) if answer.HasField("lease") else None
+        lease = page_wire.lease(answer.lease) if answer.HasField("lease") else None
         return Undone(answer.seq, wire.event(answer.undone), lease)
 
     def labels(self, collection: str, *, include_copies: bool = False) -> Labels:

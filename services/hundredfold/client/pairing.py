@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hundredfold.api.labels.v1 import labels_pb2
 from hundredfold.chassis.tensors import pack, unpack
-from hundredfold.client import wire
+from hundredfold.client import page_wire
 from hundredfold.client.reviewing import ReviewingClient
 from hundredfold.client.types import Judgement, Lease, Pairs, Verdict
 
@@ -30,7 +30,7 @@ class PairingClient(ReviewingClient):
             collection=collection, annotator=annotator, limit=limit, ttl_seconds=ttl_seconds
         )
         answer = self._stub.LeasePairs(request)
-        return wire.lease(answer.lease) if answer.HasField("lease") else None
+        return page_wire.lease(answer.lease) if answer.HasField("lease") else None
 
     def judge_pairs(
         self,
@@ -58,7 +58,7 @@ class PairingClient(ReviewingClient):
             collection=collection,
             annotator=annotator,
             request_id=request_id or str(uuid.uuid4()),
-            judgements=map(wire.judgement_message, judgements),
+            judgements=map(page_wire.judgement_message, judgements),
             kept_rows=pack(kept) if kept.size else None,
         )
         return self._stub.JudgePairs(request).seq

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
 from hundredfold.chassis.tensors import pack
-from hundredfold.client import review_wire, wire
+from hundredfold.client import page_wire, review_wire, wire
 from hundredfold.client.types import Event, Flag, Lease, Selection, UndoneMany, UndoPreview
 
 _PAGE = 500
@@ -50,7 +50,7 @@ class ReviewingClient:
             ttl_seconds=ttl_seconds,
         )
         answer = self._stub.LeaseRows(request)
-        return wire.lease(answer.lease) if answer.HasField("lease") else None
+        return page_wire.lease(answer.lease) if answer.HasField("lease") else None
 
     def undo_many(
         self,

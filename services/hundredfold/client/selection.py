@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import grpc
 
 from hundredfold.api.selection.v1 import selection_pb2, selection_pb2_grpc
-from hundredfold.client import wire
+from hundredfold.client import page_wire, wire
 from hundredfold.client.types import Forecast, Loop, Page
 
 PARTS = ("fine-tuning", "negatives", "discovery", "planting", "cleaning", "stream")
@@ -65,7 +65,7 @@ class SelectionClient:
         request = selection_pb2.ProposePagesRequest(
             collection=collection, limit=limit, policy=policy
         )
-        return list(map(wire.page, self._stub.ProposePages(request, timeout=30).pages))
+        return list(map(page_wire.page, self._stub.ProposePages(request, timeout=30).pages))
 
     def forecast(self, collection: str, *, target: float = 0.95) -> Forecast:
         """What is left until a share of `target` is proved right; Conflict before there is a head."""

@@ -90,7 +90,7 @@ def test_a_translation_has_the_same_values_and_forms(language: str) -> None:
         assert isinstance(text, str) or set(text) == {"one", "other"}, key
 
 
-@pytest.mark.parametrize("section", ["setup", "progress", "frame", "common"])
+@pytest.mark.parametrize("section", ["setup", "progress", "frame", "common", "pairs"])
 def test_german_is_complete_in_its_sections(section: str) -> None:
     german = texts_of("de")
     wanted = {each for each in texts_of("en") if each.startswith(f"{section}.")}

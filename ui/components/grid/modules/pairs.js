@@ -46,11 +46,11 @@ export class PairAnswers {
   }
 
   #row(key, answer) {
-    const made = element("button", `class ${LOOKS[answer]}`, { type: "button", tabIndex: -1 });
+    const made = element("button", `answer ${LOOKS[answer]}`, { type: "button", tabIndex: -1 });
     made.setAttribute("role", "option");
     made.dataset.answer = answer;
     made.count = text("span", "dim", "");
-    made.append(text("span", "sign", SIGNS[answer]), text("span", "name", WORDS[answer]()), made.count, text("kbd", "", key));
+    made.append(text("span", "sign", SIGNS[answer]), text("span", "words", WORDS[answer]()), made.count, text("kbd", "", key));
     made.addEventListener("click", () => this.session.change((page) => page.isPairs && page.answer(answer)));
     return made;
   }
