@@ -1,8 +1,9 @@
 """The near pairs of partitions: a counting sort into buckets in the cache, all pairs of each bucket.
 
-Rows are compared eight with sixteen at once. First only by 32 bits each, the xor of their halves: two
-rows that differ in d bits differ in at most d bits of that, so no pair is lost; what is left is looked
-at with all bits. The instructions are LLVM's generic vector ones, which become single instructions of
+Rows are compared eight with sixteen at once. Up to a radius of 4 first only by 32 bits each, the xor of
+their halves: two rows that differ in d bits differ in at most d bits of that, so no pair is lost; what is
+left is looked at with all bits. Beyond, too much is left, and eight are compared with eight by all bits. The
+instructions are LLVM's generic vector ones, which become single instructions of
 processors with AVX-512 and short sequences on all others.
 """
 
@@ -27,7 +28,7 @@ DONE, FULL, LARGE = 0, 1, 2
 """Why the comparing of a partition ended: all done, no room for pairs, a large bucket is met."""
 
 _QUERIES = 8
-_MOST_FOLDED = 6  # bits: beyond, random rows are too often near in what is folded
+_MOST_FOLDED = 4  # bits: beyond, random rows are too often near in what is folded
 _PADDING = 64  # vectors are read past the end of the last bucket
 
 

@@ -36,7 +36,7 @@ Blocks = Callable[[NDArray[np.uint64]], None]
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _PARTITION = 49_152  # rows, if they spread evenly: with what is made of them they fit the cache
 _MOST_BITS = 11  # of partitions: more buffers of the scatter than fit the cache are slow
-_SPARE_BITS = 3  # a hash that many bits longer than its mask hardly mixes rows that differ on it
+_SPARE_BITS = 4  # a hash that many bits longer than its mask hardly mixes rows that differ on it
 _LARGE = 8192  # rows of a bucket for which it is worth to think about cutting it again
 _MOST_DENSE = (
     1 << 20
