@@ -37,6 +37,7 @@ STREAMS: tuple[str, ...] = (
     "hundredfold.api.index.v1.IndexService/GetMap",
     "hundredfold.api.index.v1.IndexService/SeparateGroups",
     "hundredfold.api.labels.v1.LabelsService/GetLabels",
+    "hundredfold.api.labels.v1.LabelsService/GetPairs",
     "hundredfold.api.labels.v1.LabelsService/WatchDecisions",
     "hundredfold.api.runs.v1.RunsService/ReadFile",
     "hundredfold.api.runs.v1.RunsService/TakeFile",
