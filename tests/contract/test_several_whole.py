@@ -298,8 +298,8 @@ def test_people_who_find_the_classes_themselves_are_shown_clusters_first(town: T
     town.prepare(name)
     client = town.client
     client.selection.start(name, space=GRID.model, expected_classes=3)
-    loop = wait_for(lambda: _with_pages(client, name), 30)
-    assert loop.phase == "SEED"
+    wait_for(lambda: client.labels.progress(name).ready_pages, 30)
+    wait_for(lambda: client.selection.get(name).phase == "SEED", 10)
     (lease,) = client.labels.lease(name, "ann")
     assert (lease.page.kind, lease.page.class_id) == ("CLUSTER", 0)
     ids = client.catalog.add_classes(name, CLASSES).by_name()
@@ -307,11 +307,6 @@ def test_people_who_find_the_classes_themselves_are_shown_clusters_first(town: T
     wait_for(lambda: client.selection.get(name).model, 30)
     (lease,) = wait_for(lambda: client.labels.lease(name, "ann"), 10)
     assert lease.page.kind == "VERIFY"
-
-
-def _with_pages(client: Client, name: str):
-    ready = client.labels.progress(name).ready_pages
-    return client.selection.get(name) if ready else None
 
 
 def test_a_target_is_proved_class_by_class_and_a_class_that_comes_later_is_asked_about(

@@ -392,6 +392,7 @@ _LEAST: Mapping[str, str] = {
     "GET /review/copies": "reviewer",
     "POST /review/relabel": "reviewer",
     "POST /review/name": "reviewer",
+    "POST /review/pairs": "reviewer",
     "POST /groups": "reviewer",
     "POST /map/run": "reviewer",
     "POST /clusters/merge": "reviewer",

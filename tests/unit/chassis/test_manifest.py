@@ -174,7 +174,9 @@ def test_parts_come_in_order_with_their_counts(store: ArtifactStore) -> None:
 
 def test_a_part_is_read_with_the_columns_asked_for(store: ArtifactStore) -> None:
     write_part(store, 0, 5)
-    assert collections.read_images_part(store, "birds", 0).column_names == ["row", "uri"]
+    whole = collections.read_images_part(store, "birds", 0)
+    assert whole.column_names == ["row", "uri", "size"]
+    assert whole["size"].null_count == 5, "the part is of before sizes were kept"
     table = collections.read_images_part(store, "birds", 0, columns=["uri"])
     assert table.column_names == ["uri"]
     assert table.num_rows == 5
