@@ -393,6 +393,7 @@ _LEAST: Mapping[str, str] = {
     "POST /review/relabel": "reviewer",
     "POST /review/name": "reviewer",
     "POST /review/pairs": "reviewer",
+    "POST /review/search": "admin",
     "POST /groups": "reviewer",
     "POST /map/run": "reviewer",
     "POST /clusters/merge": "reviewer",

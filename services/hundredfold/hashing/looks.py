@@ -2,6 +2,7 @@
 
 import os
 from concurrent.futures import Executor
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,20 @@ def verified_by(store: ArtifactStore, collection: str) -> str:
     return f"{VERSION} {manifest.version}" if manifest.entries else ""
 
 
+class Seen(NamedTuple):
+    """What n images look like.
+
+    Attributes:
+        luma, chroma, fine: see `planes`, of each.
+        there: bool [n]: not where there is no thumbnail, or none that can be read.
+    """
+
+    luma: Plane
+    chroma: Plane
+    there: NDArray[np.bool_]
+    fine: NDArray[np.bool_]
+
+
 class Looks:
     """The pictures of a collection.
 
@@ -41,31 +56,30 @@ class Looks:
         self._folder = layout.thumbs(collection)
         self._pool = pool
 
-    def read(self, rows: NDArray[np.int64]) -> tuple[Plane, Plane, NDArray[np.bool_]]:
+    def read(self, rows: NDArray[np.int64]) -> Seen:
         """The planes of some rows.
 
         Args:
             rows: int64 [n], ascending.
 
         Returns:
-            Brightness uint8 [n, 64, 64], colour uint8 [n, 2, 16, 16], and whether there are the two,
-            bool [n]: not where there is no thumbnail, or none that can be read.
+            See `Seen`.
         """
         jpegs = self._jpegs(rows)
         luma = np.zeros((len(rows), align.SIDE, align.SIDE), np.uint8)
         chroma = np.zeros((len(rows), 2, colour.SIDE, colour.SIDE), np.uint8)
-        seen = np.zeros(len(rows), np.bool_)
+        seen, fine = np.zeros((2, len(rows)), np.bool_)
 
         def decode(begin: int) -> None:
             for place in range(begin, min(begin + _SHARE, len(rows))):
                 try:
-                    luma[place], chroma[place] = planes(jpegs[place])
+                    luma[place], chroma[place], fine[place] = planes(jpegs[place])
                 except ImageError:
                     continue
                 seen[place] = True
 
         list(self._pool.map(decode, range(0, len(rows), _SHARE)))
-        return luma, chroma, seen
+        return Seen(luma, chroma, seen, fine)
 
     def _jpegs(self, rows: NDArray[np.int64]) -> list[bytes]:
         found: list[bytes] = []

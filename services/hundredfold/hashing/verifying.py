@@ -68,7 +68,7 @@ class Verifying:
         return np.asarray(self._twins[~same, 1])
 
     def windows(self) -> Iterator[NDArray[np.int64]]:
-        """Pairs of rows of which one may be a crop of the other, the better one first: [m, 2] each."""
+        """Pairs of rows of which one may be a crop of the other, no small ones, the better one first: [m, 2] each."""
         rows = self._ranked.hashed.astype(np.int64)
         order = np.argsort(rows)
         hashes = np.empty((len(rows), len(WINDOWS)), np.uint64)
@@ -76,10 +76,11 @@ class Verifying:
         for begin in range(0, len(rows), _ROWS):
             self._check()
             some = order[begin : begin + _ROWS]
-            luma, _, seen[some] = self._looks.read(rows[some])
+            found = self._looks.read(rows[some])
+            luma, seen[some] = found.luma, found.there & found.fine
             shares = np.array_split(np.arange(len(some)), self._threads)
-            found = self._pool.map(lambda share, luma=luma: window_hashes(luma[share]), shares)
-            hashes[some] = np.concatenate(list(found))
+            made = self._pool.map(lambda share, luma=luma: window_hashes(luma[share]), shares)
+            hashes[some] = np.concatenate(list(made))
         there = np.flatnonzero(seen)
         for pairs in window_pairs(hashes[there], RADIUS, near_pairs):
             if len(pairs):
@@ -110,7 +111,7 @@ class Verifying:
         return np.asarray(kind <= Kind.SAME_PICTURE)
 
     def _look(self, rows: NDArray[np.int64]) -> Look:
-        luma, chroma, seen = self._looks.read(rows)
+        seen = self._looks.read(rows)
         digests = np.zeros((len(rows), 4), np.uint64)
         at = np.searchsorted(self._known, rows)
         at[at == len(self._known)] = 0
@@ -119,7 +120,7 @@ class Verifying:
             digests[known] = self._digests[at[known]]
         places = self._place[rows]
         phash, dhash = self._ranked.phash[places], self._ranked.dhash[places]
-        return Look(luma, chroma, seen, phash, dhash, digests)
+        return Look(*seen, phash, dhash, digests)
 
     def _keep(self, pairs: NDArray[np.int64], likeness: NDArray[np.float32]) -> None:
         self._similar.append((np.sort(pairs, axis=1), likeness))

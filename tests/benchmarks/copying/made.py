@@ -89,7 +89,7 @@ def looks(
     return {name: _look([row[place] for row in rows]) for place, name in enumerate(names)}
 
 
-_Seen = tuple[NDArray[np.uint8], NDArray[np.uint8], np.uint64, np.uint64, NDArray[np.uint64]]
+_Seen = tuple[NDArray[np.uint8], NDArray[np.uint8], bool, np.uint64, np.uint64, NDArray[np.uint64]]
 
 
 def _made(task: tuple[Path, int, Sequence[str], Path | None]) -> list[_Seen]:
@@ -111,11 +111,11 @@ def _encoded(
 
 def _seen(data: bytes) -> _Seen:
     """As a row of a collection is: a thumbnail by the catalog, hashes of the image itself."""
-    luma, chroma = planes(probe(data).thumbnail)
+    luma, chroma, fine = planes(probe(data).thumbnail)
     hashes = hash_images([data], (PHASH_EXACT, DHASH_EXACT)).hashes
-    return luma, chroma, hashes[PHASH_EXACT][0], hashes[DHASH_EXACT][0], digest(data)
+    return luma, chroma, fine, hashes[PHASH_EXACT][0], hashes[DHASH_EXACT][0], digest(data)
 
 
 def _look(rows: list[_Seen]) -> Look:
-    luma, chroma, phash, dhash, sha256 = (np.array(each) for each in zip(*rows, strict=True))
-    return Look(luma, chroma, np.ones(len(rows), np.bool_), phash, dhash, sha256)
+    luma, chroma, fine, phash, dhash, sha256 = (np.array(each) for each in zip(*rows, strict=True))
+    return Look(luma, chroma, np.ones(len(rows), np.bool_), fine, phash, dhash, sha256)

@@ -39,9 +39,10 @@ def look(*encoded):
     seen = [planes(data) for data in encoded]
     hashes = hash_images(encoded, (PHASH_EXACT, DHASH_EXACT)).hashes
     return Look(
-        luma=np.array([luma for luma, _ in seen]),
-        chroma=np.array([chroma for _, chroma in seen]),
+        luma=np.array([luma for luma, *_ in seen]),
+        chroma=np.array([chroma for _, chroma, _ in seen]),
         seen=np.ones(len(encoded), bool),
+        fine=np.array([fine for *_, fine in seen]),
         phash=hashes[PHASH_EXACT],
         dhash=hashes[DHASH_EXACT],
         sha256=np.array([digest(data) for data in encoded]),

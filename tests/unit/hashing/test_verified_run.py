@@ -126,6 +126,15 @@ def test_without_thumbnails_hashes_decide_alone(bench):
     assert bench.find() == ([0, 0, 2], [])
 
 
+def test_small_images_are_taken_by_their_hashes_and_a_small_copy_of_a_large_one_by_its_picture(
+    bench,
+):
+    blobs = [picture(seed, 8, 8).resize((64, 64), Image.Resampling.BICUBIC) for seed in range(40)]
+    large = picture(4)
+    bench.put(*(jpeg(each) for each in blobs), jpeg(large), jpeg(large.resize((64, 48))))
+    assert bench.find(radius=2) == ([*range(41), 40], [])
+
+
 def test_an_image_without_a_thumbnail_is_taken_by_its_hashes(bench):
     data = [jpeg(picture(4)), jpeg(picture(4), 60), jpeg(picture(6))]
     bench.put(*data, thumbs=False)

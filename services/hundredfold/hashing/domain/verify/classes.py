@@ -57,6 +57,7 @@ class Look:
         luma: uint8 [n, 64, 64], see `planes.py`.
         chroma: uint8 [n, 2, 16, 16].
         seen: bool [n], whether there are the two; without, hashes decide.
+        fine: bool [n], whether they are of an image that is not small; of two small ones hashes decide.
         phash: uint64 [n].
         dhash: uint64 [n].
         sha256: uint64 [n, 4], zeros where not known.
@@ -65,6 +66,7 @@ class Look:
     luma: NDArray[np.uint8]
     chroma: NDArray[np.uint8]
     seen: NDArray[np.bool_]
+    fine: NDArray[np.bool_]
     phash: NDArray[np.uint64]
     dhash: NDArray[np.uint64]
     sha256: NDArray[np.uint64]
@@ -78,6 +80,7 @@ class Look:
             self.luma[places],
             self.chroma[places],
             self.seen[places],
+            self.fine[places],
             self.phash[places],
             self.dhash[places],
             self.sha256[places],
@@ -122,7 +125,7 @@ def _classify(left: Look, right: Look, mirrored: bool) -> Verdicts:
     likeness = np.zeros(len(left), np.float32)
     flipped = np.zeros(len(left), np.bool_)
     equal = (left.sha256 == right.sha256).all(axis=1) & left.sha256.any(axis=1)
-    seen = np.flatnonzero(left.seen & right.seen & ~equal)
+    seen = np.flatnonzero(left.seen & right.seen & (left.fine | right.fine) & ~equal)
     kind[seen], likeness[seen] = _by_pixels(left.take(seen), right.take(seen))
     rest = seen[kind[seen] != Kind.SAME_PICTURE]
     if mirrored and len(rest):
@@ -139,7 +142,7 @@ def _flipped(look: Look) -> Look:
 
 
 def _by_hashes(left: Look, right: Look) -> NDArray[np.uint8]:
-    """Where one of the two can't be seen: two hashes that agree make the same picture, else a person has to look."""
+    """Where one of the two can't be seen, or both are small: two hashes that agree make the same picture, else a person has to look."""
     bits = [np.bitwise_count(left.phash ^ right.phash), np.bitwise_count(left.dhash ^ right.dhash)]
     sure = np.maximum(*bits) <= _SURE_BITS
     return np.where(sure, Kind.SAME_PICTURE, Kind.SIMILAR).astype(np.uint8)
