@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
+import altair as alt
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from hundredfold.chassis.errors import ServiceError
 from ui.backend import client
@@ -14,6 +17,7 @@ _POINTS = 200
 _HEIGHT = 200
 _LEAST_POINTS = 3
 _COLOURS = ("#5878ee", "#d98b1f")
+_TEXT = {"light": "#4a5366", "dark": "#b6bfce"}
 
 
 @dataclass
@@ -40,32 +44,48 @@ def show(collection: str, head_seq: int) -> None:
     st.subheader(say("progress.over_time"))
     one, other = st.columns(2)
     if len(labels["at"]) >= _LEAST_POINTS:
-        name = say("progress.chart_labels")
         one.caption(say("progress.labels_over_time"))
-        one.area_chart(
-            {"at": labels["at"], name: labels["images"]},
-            x="at",
-            y=name,
-            x_label="",
-            y_label="",
-            color=_COLOURS[0],
-            height=_HEIGHT,
+        name = say("progress.chart_labels")
+        points = alt.Chart(
+            _values(at=[each.isoformat() for each in labels["at"]], **{name: labels["images"]})
         )
+        area = points.mark_area(color=_COLOURS[0], opacity=0.7)
+        _draw(one, area.encode(alt.X("at:T", title=None), alt.Y(f"{name}:Q", title=None)))
     if len(right["labels"]) >= _LEAST_POINTS:
-        measured, expected = say("progress.chart_measured"), say("progress.chart_expected")
         other.caption(say("progress.right_by_labels"))
-        other.line_chart(
-            {"labels": right["labels"], measured: right["measured"], expected: right["expected"]},
-            x="labels",
-            y=[measured, expected],
-            x_label="",
-            y_label="",
-            color=list(_COLOURS),
-            height=_HEIGHT,
+        measured, expected = say("progress.chart_measured"), say("progress.chart_expected")
+        count = len(right["labels"])
+        points = alt.Chart(
+            _values(
+                labels=2 * right["labels"],
+                line=count * [measured] + count * [expected],
+                share=right["measured"] + right["expected"],
+            )
+        )
+        colour = alt.Color("line:N", title=None, sort=None, scale=alt.Scale(range=list(_COLOURS)))
+        _draw(
+            other,
+            points.mark_line().encode(
+                alt.X("labels:Q", title=None),
+                alt.Y("share:Q", title=None, scale=alt.Scale(zero=False)),
+                colour.legend(orient="bottom"),
+            ),
         )
 
 
-def _labels(collection: str, head_seq: int) -> dict[str, list[object]]:
+def _values(**columns: list[Any]) -> dict[str, Any]:
+    rows = zip(*columns.values(), strict=True)
+    return {"values": [dict(zip(columns, row, strict=True)) for row in rows]}
+
+
+def _draw(place: DeltaGenerator, chart: alt.Chart) -> None:
+    # Streamlit's own grey has too little contrast.
+    text = _TEXT["dark" if st.context.theme.type == "dark" else "light"]
+    told = chart.configure_axis(labelColor=text).configure_legend(labelColor=text)
+    place.altair_chart(told.properties(height=_HEIGHT))
+
+
+def _labels(collection: str, head_seq: int) -> dict[str, list[Any]]:
     story = _story(collection)
     if head_seq < story.seen:  # another ledger of the same name
         story.seen, story.images = 0, {}
@@ -77,7 +97,7 @@ def _labels(collection: str, head_seq: int) -> dict[str, list[object]]:
             story.images.pop(event.undone_seq, None)
             story.seen = event.seq
     times = sorted(story.images.values())
-    found: dict[str, list[object]] = {"at": [], "images": []}
+    found: dict[str, list[Any]] = {"at": [], "images": []}
     total, step = 0, max(1, len(times) // _POINTS)
     for place, (at, images) in enumerate(times):
         total += images
