@@ -110,13 +110,14 @@ def decide(system: System, who: str, class_id: int, wanted: int) -> list[int]:
 
 
 def certified(system: System, class_id: int) -> Audit:
-    """A cluster that was labelled as a whole, after a random check of it."""
+    """The cluster with most images to label, labelled as a whole after a random check of it."""
     client = system.client
     run = client.selection.get(COLLECTION).clusters
-    biggest = max(client.index.clusters(COLLECTION, run), key=lambda each: each.size)
+    found = client.index.assignment(COLLECTION, run)
+    free = ~np.isin(found.rows, client.labels.labels(COLLECTION).rows)
     audit = client.labels.start_audit(
         COLLECTION,
-        cluster=f"{run}/{biggest.number}",
+        cluster=f"{run}/{np.bincount(found.numbers[free]).argmax()}",
         class_id=class_id,
         allowed_error=0.4,
         sample=6,
@@ -129,11 +130,11 @@ def certified(system: System, class_id: int) -> Audit:
         said = Judgement(class_id, Verdict.IS, page.rows)
         client.labels.submit(COLLECTION, leases[0].token, [said], seconds=1.0)
 
-    def found() -> Audit | None:
+    def written() -> Audit | None:
         now = client.labels.audit(COLLECTION, audit.audit_id)
         return now if now.state == "CERTIFIED" else None
 
-    return wait_for(found, 60, "the loop writes the certificate")
+    return wait_for(written, 60, "the loop writes the certificate")
 
 
 def test_all_that_one_labeller_said_is_taken_back_by_clicks(review: Review, system: System) -> None:
