@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
@@ -96,6 +96,7 @@ def best(asked, population, wrong, belief=NO_EVIDENCE):
 @given(
     st.integers(1, 500), st.floats(0, 1), st.floats(0.5, 0.999), st.floats(0, 30), st.integers(1, 4)
 )
+@example(356, 0.029296875, 0.625, 18.0, 2)
 @settings(max_examples=60, deadline=None)
 def test_there_is_a_sample_unless_slips_are_too_many(population, share, target, slipped, look):
     asked = terms(600, target, slipped, look)

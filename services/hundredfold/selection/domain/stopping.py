@@ -158,7 +158,8 @@ def _mean_above(mean: float, spread: float, limit: float) -> float:
     if spread < 1e-9:
         return max(0.0, mean - limit)
     z = (mean - limit) / spread
-    return spread * _NORMAL.pdf(z) + (mean - limit) * _NORMAL.cdf(z)
+    # Far below the limit the two cancel out, but for rounding.
+    return max(0.0, spread * _NORMAL.pdf(z) + (mean - limit) * _NORMAL.cdf(z))
 
 
 @dataclass(frozen=True)
