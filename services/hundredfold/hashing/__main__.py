@@ -11,6 +11,7 @@ from hundredfold.chassis.server import build_server, serve
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.hashing import duplicates_job, hash_job, leaks_job
+from hundredfold.hashing.compiling import compile_ahead
 from hundredfold.hashing.config import HashingConfig
 from hundredfold.hashing.servicer import HashingServicer, hashing_mount
 
@@ -31,6 +32,7 @@ def main() -> int:
     runs = Runs(store, _SERVICE, jobs, engine=engine(config.engine, config.processes or None))
     servicer = HashingServicer(store, runs, sources)
     server = build_server(config, _SERVICE, [hashing_mount(servicer), runs_mount(runs)])
+    compile_ahead()
     runs.resume()
     return serve(server, on_stop=runs.close)
 

@@ -12,10 +12,11 @@ from hundredfold.chassis.imaging import ImageError
 from hundredfold.chassis.newest import Newest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.hashing.domain.algorithms import digest, hash_images
+from hundredfold.hashing.domain.found import Found, with_equal
 from hundredfold.hashing.store import fingerprint, hashed_pair
 
 if TYPE_CHECKING:
-    from hundredfold.hashing.domain.lookup import Found, LookUpIndex
+    from hundredfold.hashing.domain.lookup import LookUpIndex
 
 MOST_MATCHES = 100
 
@@ -42,14 +43,12 @@ class LookUps:
 
     def of_images(
         self, collection: str, encoded: Sequence[bytes], radius: int
-    ) -> tuple[list[ImageError | None], "Found"]:
+    ) -> tuple[list[ImageError | None], Found]:
         """Why each image can't be looked up, or None, and what was found.
 
         Raises:
             Conflict: NOT_HASHED, OTHER_ALGORITHM, ARTIFACT_DAMAGED.
         """
-        from hundredfold.hashing.domain.lookup import with_equal  # noqa: PLC0415 - compiled
-
         known = self._of(collection)
         hashed = hash_images(encoded, known.pair)
         phash, dhash = (hashed.hashes[name] for name in known.pair)
@@ -68,7 +67,7 @@ class LookUps:
         dhash: NDArray[np.uint64] | None,
         algorithms: Sequence[str],
         radius: int,
-    ) -> "Found":
+    ) -> Found:
         """What was found for hashes that were made in these ways.
 
         Raises:

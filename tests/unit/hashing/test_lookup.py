@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hundredfold.hashing.domain.lookup import with_equal
+from hundredfold.hashing.domain.found import with_equal
 from tests.unit.hashing.hash_values import clustered_images, images, lookup_index, random_hashes
 
 

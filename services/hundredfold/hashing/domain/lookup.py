@@ -9,8 +9,6 @@ most rho_i bits from that of the query; the first part in which it does is the o
 Images with the same two hashes are one entry, so that a million copies cost as much as one.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 from typing import Any
@@ -19,31 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hundredfold.hashing.domain.arrays import Hashes, Indices
+from hundredfold.hashing.domain.found import Found, concatenated
 from hundredfold.hashing.domain.near.compiling import compiled, inlined
+from hundredfold.hashing.domain.near.threads import Threads, slices
 from hundredfold.hashing.domain.stars.table import table
 
 _FEW_ENTRIES = 1 << 19
 """Fewer entries have four parts of 16 bits, others three of 21 or 22, which take more memory."""
 
-
-@dataclass(frozen=True)
-class Found:
-    """What was found for q queries.
-
-    Attributes:
-        rows: int64 [m], of one query after the other, the nearest first and then by number.
-        distances: uint8 [m], bits of the pHash; 0 for equal bytes.
-        starts: int64 [q + 1], where the rows of each query begin.
-    """
-
-    rows: Indices
-    distances: NDArray[np.uint8]
-    starts: Indices
-
-    def of(self, query: int) -> tuple[Indices, NDArray[np.uint8]]:
-        """Rows and distances of one query."""
-        some = slice(int(self.starts[query]), int(self.starts[query + 1]))
-        return self.rows[some], self.distances[some]
+_FLIPS, _ENTRIES = 256, 2048  # buckets and entries that are looked at together
+_SHARE = 64  # queries that a thread takes at a time
 
 
 @inlined
@@ -107,6 +90,38 @@ def _insert(
     return n + 1
 
 
+@inlined
+def _weigh(
+    near: NDArray[np.uint32], many: int, part: int, phash: Any, dhash: Any, both: bool, radius: int,
+    most: int, phashes: Hashes, dhashes: Hashes, row_starts: NDArray[np.uint32],
+    row_of: NDArray[np.uint32], shifts: Hashes, masks: Hashes, radii: Indices,
+    rows: Indices, distances: NDArray[np.uint8], n: int,
+) -> int:  # fmt: skip
+    """Put the rows of the entries of a part that are near, and that no part before it told, into the best."""
+    few: Any = 0
+    for k in range(many):  # without a branch, so that the processor waits for many hashes at once
+        i = near[k]
+        near[few] = i
+        few += np.int64(_bits(phash ^ phashes[i]) <= radius)
+    for k in range(few):
+        i = near[k]
+        if both and _bits(dhash ^ dhashes[i]) > radius:
+            continue
+        differing = phash ^ phashes[i]
+        told = False
+        for earlier in range(part):
+            some = (differing >> shifts[earlier]) & masks[earlier]
+            told = told or _bits(some) <= radii[earlier]
+        if told:
+            continue
+        for r in range(row_starts[i], row_starts[np.int64(i) + 1]):
+            kept = _insert(rows, distances, n, most, np.int64(row_of[r]), _bits(differing))
+            if kept < 0:
+                break
+            n = kept
+    return n
+
+
 @compiled(
     "int64(uint64, uint64, boolean, int64, int64, uint64[::1], uint64[::1], uint32[::1], uint32[::1],"
     " uint64[::1], uint64[::1], int64[::1], int64[::1], uint32[::1], int64[::1], uint64[::1],"
@@ -132,32 +147,44 @@ def _search(
     rows: Indices,
     distances: NDArray[np.uint8],
 ) -> int:
-    """Fill rows and distances with the best; how many."""
+    """Fill rows and distances with the best; how many.
+
+    Nearly every read of the index is one that the processor has to wait for. So first all places where
+    buckets begin and end are read, then the entries, then their hashes: reads that don't depend
+    on one another, which are waited for together.
+    """
     n = 0
     begin: Any = 0
+    bounds = np.empty((_FLIPS, 2), np.int64)
+    near = np.empty(_ENTRIES, np.uint32)
     for part in range(len(shifts)):
         key = (phash >> shifts[part]) & masks[part]
-        for f in range(flip_starts[part], flip_starts[part + 1]):
-            bucket = begin + np.int64(key ^ flips[f])
-            for k in range(starts[bucket], starts[bucket + 1]):
-                i = np.int64(entries[part * len(phashes) + k])
-                differing = phash ^ phashes[i]
-                distance: Any = _bits(differing)
-                if distance > radius or (both and _bits(dhash ^ dhashes[i]) > radius):
-                    continue
-                told = False
-                for earlier in range(part):
-                    some = (differing >> shifts[earlier]) & masks[earlier]
-                    told = told or _bits(some) <= radii[earlier]
-                if told:
-                    continue
-                for r in range(row_starts[i], row_starts[i + 1]):
-                    kept = _insert(rows, distances, n, most, np.int64(row_of[r]), distance)
-                    if kept < 0:
-                        break
-                    n = kept
+        first = part * len(phashes)
+        for block in range(flip_starts[part], flip_starts[part + 1], _FLIPS):
+            buckets = min(_FLIPS, flip_starts[part + 1] - block)
+            for f in range(buckets):
+                bucket = begin + np.int64(key ^ flips[block + f])
+                bounds[f, 0], bounds[f, 1] = first + starts[bucket], first + starts[bucket + 1]
+            many = 0
+            for f in range(buckets):
+                for k in range(bounds[f, 0], bounds[f, 1]):
+                    near[many] = entries[k]
+                    many += 1
+                    if many == _ENTRIES:
+                        n = _weigh(
+                            near, many, part, phash, dhash, both, radius, most, phashes, dhashes,
+                            row_starts, row_of, shifts, masks, radii, rows, distances, n,
+                        )  # fmt: skip
+                        many = 0
+            n = _weigh(
+                near, many, part, phash, dhash, both, radius, most, phashes, dhashes,
+                row_starts, row_of, shifts, masks, radii, rows, distances, n,
+            )  # fmt: skip
         begin += np.int64(masks[part]) + 2
     return n
+
+
+_NOTHING = np.empty(0, np.int64), np.empty(0, np.uint8)
 
 
 class LookUpIndex:
@@ -203,17 +230,21 @@ class LookUpIndex:
         """
         radii = _radii(len(self._sizes), radius)
         flip_starts, flips = _flips(self._sizes, radii)
-        rows, distances = np.empty(most, np.int64), np.empty(most, np.uint8)
-        found: list[tuple[Indices, NDArray[np.uint8]]] = []
-        for place in range(len(phash)):
-            n = _search(
-                phash[place], phash[place] if dhash is None else dhash[place], dhash is not None,
-                radius, most, self._phash, self._dhash, self._row_starts, self._row_of,
-                self._shifts, self._masks, np.array(radii), self._starts, self._entries,
-                flip_starts, flips, rows, distances,
-            )  # fmt: skip
-            found.append((rows[:n].copy(), distances[:n].copy()))
-        return _concatenated(found)
+        found: list[tuple[Indices, NDArray[np.uint8]]] = [_NOTHING] * len(phash)
+
+        def search(some: tuple[int, int]) -> None:
+            rows, distances = np.empty(most, np.int64), np.empty(most, np.uint8)
+            for place in range(*some):
+                n = _search(
+                    phash[place], phash[place] if dhash is None else dhash[place], dhash is not None,
+                    radius, most, self._phash, self._dhash, self._row_starts, self._row_of,
+                    self._shifts, self._masks, np.array(radii), self._starts, self._entries,
+                    flip_starts, flips, rows, distances,
+                )  # fmt: skip
+                found[place] = rows[:n].copy(), distances[:n].copy()
+
+        Threads.of(0).run(search, slices(0, len(phash), -(-len(phash) // _SHARE)))
+        return concatenated(found)
 
     def equal(self, digest: Hashes) -> Indices:
         """Rows without hashes that have these bytes, by their sha256 uint64 [4]; ascending."""
@@ -235,39 +266,6 @@ class LookUpIndex:
             _sort_part(self._phash, self._shifts[part], self._masks[part], starts[begin:end], some)
             begin = end
         return starts, entries
-
-
-def with_equal(found: Found, equal: Iterable[Indices | None], *, most: int) -> Found:
-    """What was found, and rows of equal bytes at distance 0.
-
-    Args:
-        found: by hashes.
-        equal: int64 of each query; None = it has no hashes, and what was found is none of it.
-        most: rows of a query.
-    """
-    return _concatenated(
-        [_merged(*found.of(query), rows, most) for query, rows in enumerate(equal)]
-    )
-
-
-def _merged(
-    rows: Indices, distances: NDArray[np.uint8], equal: Indices | None, most: int
-) -> tuple[Indices, NDArray[np.uint8]]:
-    if equal is None:
-        return rows[:0], distances[:0]
-    if not len(equal):
-        return rows, distances
-    rows = np.concatenate([rows, equal])
-    distances = np.concatenate([distances, np.zeros(len(equal), np.uint8)])
-    order = np.lexsort((rows, distances))[:most]
-    return rows[order], distances[order]
-
-
-def _concatenated(found: list[tuple[Indices, NDArray[np.uint8]]]) -> Found:
-    rows = [np.empty(0, np.int64), *(each for each, _ in found)]
-    distances = [np.empty(0, np.uint8), *(each for _, each in found)]
-    starts = np.cumsum([len(each) for each in rows])
-    return Found(np.concatenate(rows), np.concatenate(distances), starts.astype(np.int64))
 
 
 def _rows_of_entries(

@@ -17,15 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.hashing.domain.near.buckets import (
-    BUCKET_BITS,
-    DONE,
-    FULL,
-    MOST_ROWS,
-    NO_RULE,
-    Buckets,
-    Rule,
-)
+from hundredfold.hashing.domain.near.buckets import BUCKET_BITS, MOST_ROWS, NO_RULE, Buckets, Rule
+from hundredfold.hashing.domain.near.comparing import DONE, FULL
 from hundredfold.hashing.domain.near.covers import Cover, cover, density, varying, worth_cutting
 from hundredfold.hashing.domain.near.scatter import Partitions, aligned, scatter
 from hundredfold.hashing.domain.near.threads import Channel, Closed, Threads
@@ -36,6 +29,7 @@ Blocks = Callable[[NDArray[np.uint64]], None]
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _PARTITION = 49_152  # rows, if they spread evenly: with what is made of them they fit the cache
 _MOST_BITS = 11  # of partitions: more buffers of the scatter than fit the cache are slow
+_FEW_BITS = 3  # a bucket of fewer than eight rows is not compared sooner
 _SPARE_BITS = 4  # a hash that many bits longer than its mask hardly mixes rows that differ on it
 _LARGE = 8192  # rows of a bucket for which it is worth to think about cutting it again
 _MOST_DENSE = (
@@ -113,8 +107,13 @@ class _Table:
 
     def bucket_bits(self, rows: int) -> int:
         """How many more bits of the hash choose the bucket in a partition of some rows."""
-        enough = min(self.mask.bit_count() + _SPARE_BITS - self.bits, rows.bit_length())
+        enough = min(self.mask.bit_count() + _SPARE_BITS - self.bits, rows.bit_length() - _FEW_BITS)
         return min(max(enough, 0), BUCKET_BITS) if self.mask else 0
+
+
+def _partition_bits(rows: int) -> int:
+    """Into how many partitions, as bits of the hash; rows that are sorted at once need none."""
+    return min((rows // _PARTITION).bit_length(), _MOST_BITS) if rows > MOST_ROWS else 0
 
 
 class _Join:
@@ -137,7 +136,7 @@ class _Join:
         if masks[0] == 0:
             self._compare_all(of, threads)
             return
-        bits = min((len(of.rows) // _PARTITION).bit_length(), _MOST_BITS)
+        bits = _partition_bits(len(of.rows))
         tables = [
             _Table(int(mask), of.rule.then(masks, i), bits, of.depth)
             for i, mask in enumerate(masks)
