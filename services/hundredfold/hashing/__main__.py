@@ -10,6 +10,7 @@ from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.server import build_server, serve
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.chassis.threads import one_thread_a_product
 from hundredfold.hashing import duplicates_job, hash_job, leaks_job
 from hundredfold.hashing.compiling import compile_ahead
 from hundredfold.hashing.config import HashingConfig
@@ -22,6 +23,7 @@ _SERVICE = "hashing"
 def main() -> int:
     """Serve until SIGTERM."""
     config = from_env(HashingConfig, _SERVICE)
+    one_thread_a_product()
     store = ArtifactStore(config.store)
     sources = Sources(config.sources)
     jobs: dict[str, Job] = {

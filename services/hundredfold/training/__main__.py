@@ -10,6 +10,7 @@ from hundredfold.chassis.runs import Runs
 from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.server import build_server, serve
 from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.chassis.threads import one_thread_a_product
 from hundredfold.training.config import TrainingConfig
 from hundredfold.training.finetune.recipe import FineTuneRecipe
 from hundredfold.training.finetune_job import KIND, FineTune, Tuner
@@ -20,7 +21,6 @@ from hundredfold.training.scratch import Scratch
 from hundredfold.training.servicer import TrainingServicer, training_mount
 from hundredfold.training.spaces import Spaces
 from hundredfold.training.store import HeadStore
-from hundredfold.training.threads import one_thread_a_product
 
 _SERVICE = "training"
 

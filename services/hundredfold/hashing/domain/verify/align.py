@@ -118,30 +118,59 @@ def refine(source: Planes, target: Planes, windows: Windows) -> Windows:
 
 def _step(shown: Planes, target: Planes, place: NDArray[np.float32]) -> NDArray[np.float32]:
     """By how many pixels to move each of the four edges, [n, 4]."""
-    n = len(shown)
     down, across = np.gradient(shown, axis=(1, 2))
-    # A pixel at share p of the way moves by (1 - p) left + p right.
-    columns = [
-        across * (1 - place),
-        across * place,
-        down * (1 - place)[:, None],
-        down * place[:, None],
-        shown,
-        np.ones_like(shown),
-    ]
-    jacobian = np.stack([column.reshape(n, -1) for column in columns], axis=2)
     gain, offset = brightness(shown, target)
-    rest = (target - gain * shown - offset).reshape(n, -1)
+    rest = target - gain * shown - offset
     weights = trust(rest)
-    jacobian[:, :, :4] *= gain.reshape(n, 1, 1)
-    weighted = jacobian * weights[:, :, None]
-    normal = np.matmul(weighted.swapaxes(1, 2), jacobian)
-    normal += np.eye(6, dtype=np.float32) * (
-        normal.trace(axis1=1, axis2=2)[:, None, None] * 1e-6 + 1e-3
+    normal, right = _normal_equations(
+        gain * across, gain * down, shown, rest=rest, weights=weights, place=place
     )
-    right = np.matmul(weighted.swapaxes(1, 2), rest[:, :, None])
-    step = np.linalg.solve(normal.astype(np.float64), right.astype(np.float64))[:, :4, 0]
+    damped = normal.trace(axis1=1, axis2=2)[:, None, None] * 1e-6 + 1e-3
+    step = np.linalg.solve(normal + np.eye(6) * damped, right[:, :, None])[:, :4, 0]
     return np.clip(step, -2, 2).astype(np.float32)
+
+
+def _normal_equations(
+    across: Planes,
+    down: Planes,
+    shown: Planes,
+    *,
+    rest: Planes,
+    weights: Planes,
+    place: NDArray[np.float32],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Those of the left, right, top and bottom edge, gain and offset: float64 [n, 6, 6] and [n, 6].
+
+    A pixel at share p of the way moves by (1 - p) left + p right: as that depends on one axis alone, the
+    products are summed over the other axis first.
+    """
+    edges = np.stack([1 - place, place])
+    both = edges[:, None] * edges
+    left, top, level = weights * across, weights * down, weights * shown
+    normal, right = np.zeros((len(shown), 6, 6)), np.empty((len(shown), 6))
+    normal[:, :2, :2] = np.tensordot(_by_column(left, across), both, (1, 2))
+    normal[:, 2:4, 2:4] = np.tensordot(_by_row(top, down), both, (1, 2))
+    normal[:, 2:4, :2] = edges @ (left * down) @ edges.T
+    for row, plane in ((4, shown), (5, np.ones_like(shown))):
+        normal[:, row, :2] = _by_column(left, plane) @ edges.T
+        normal[:, row, 2:4] = _by_row(top, plane) @ edges.T
+        normal[:, row, 4] = _by_row(level, plane).sum(axis=1)
+    normal[:, 5, 5] = weights.sum(axis=(1, 2))
+    right[:, :2] = _by_column(left, rest) @ edges.T
+    right[:, 2:4] = _by_row(top, rest) @ edges.T
+    right[:, 4] = _by_row(level, rest).sum(axis=1)
+    right[:, 5] = _by_row(weights, rest).sum(axis=1)
+    lower = np.tril(normal, -1)
+    return np.tril(normal) + lower.swapaxes(1, 2), right
+
+
+def _by_column(one: Planes, other: Planes) -> NDArray[np.float32]:
+    """Sums of products, [n, SIDE]."""
+    return np.asarray(np.einsum("nyx,nyx->nx", one, other), np.float32)
+
+
+def _by_row(one: Planes, other: Planes) -> NDArray[np.float32]:
+    return np.asarray(np.einsum("nyx,nyx->ny", one, other), np.float32)
 
 
 def brightness(

@@ -6,7 +6,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 def one_thread_a_product() -> None:
     """Let BLAS use one thread a call, in this process.
 
-    Parts are worked on beside one another instead. The matrices of a head are so small that threads
-    which wait for one another take several times as long, the more so on a machine with other work.
+    For services that work on parts beside one another in threads of their own, with small matrices: threads of
+    BLAS that wait for one another take several times as long, the more so on a machine with other work.
     """
     threadpool_limits(limits=1, user_api="blas")
