@@ -6,7 +6,6 @@ milliseconds over gRPC on this machine, client and service in one process, and C
 what is known to be there. The aim: 5 ms for the slowest of a hundred single ones, 2 s for ten thousand.
 """
 
-import io
 import resource
 import tempfile
 import time
@@ -15,23 +14,17 @@ from typing import Any
 
 import grpc
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from hundredfold.chassis.engine import LocalEngine
 from hundredfold.chassis.runs import Runs
-from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.testing import serving
 from hundredfold.client.hashing import HashingClient
-from hundredfold.hashing.domain.filling import PartHashes
 from hundredfold.hashing.servicer import HashingServicer, hashing_mount
-from hundredfold.hashing.store import HashFolder
+from tests.benchmarks.hashes.written import ALGORITHMS, made_up, write_hashed
 
 NAME = "lookup"
-ALGORITHMS = ("phash-exact-1", "dhash-exact-1")
 RADII = (2, 4, 6, 10)
 SINGLE, BATCH = 2_000, 10_000
 
@@ -44,8 +37,8 @@ def measure(say: Callable[[str], None], *, images: str = "10000000") -> dict[str
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         store = ArtifactStore(folder)
-        hashes = _hashes(n, rng)
-        _write(store, hashes)
+        hashes = made_up(n, rng)
+        write_hashed(store, NAME, *hashes)
         say(f"{n:,} images are written")
         runs = Runs(store, "hashing", {}, engine=LocalEngine(1))
         with serving(hashing_mount(HashingServicer(store, runs))) as channel:
@@ -118,13 +111,6 @@ def _timed(
     return seconds
 
 
-def _hashes(n: int, rng: np.random.Generator) -> tuple[Hashes, Hashes]:
-    """pHash and dHash of n images; every tenth is a copy of another one."""
-    of = np.where(np.arange(n) % 10 == 9, np.arange(n) // 2, np.arange(n))
-    phash, dhash = (rng.integers(0, 2**64, n, dtype=np.uint64)[of] for _ in range(2))
-    return phash, dhash | np.uint64(0xF)  # no plain image
-
-
 def _queries(
     hashes: tuple[Hashes, Hashes], n: int, radius: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], Hashes, Hashes]:
@@ -138,30 +124,3 @@ def _queries(
             np.where(np.arange(n) % 2, flipped, rng.integers(0, 2**64, n, dtype=np.uint64))
         )
     return np.where(np.arange(n) % 2, rows, -1), found[0], found[1]
-
-
-def _write(store: ArtifactStore, hashes: tuple[Hashes, Hashes]) -> None:
-    """What catalog and hashing would have left of such a collection."""
-    store.write_json(layout.collection_record(NAME), {"collection": NAME})
-    manifest = Manifest.load(store, layout.images(NAME))
-    folders = [HashFolder(store, NAME, algorithm) for algorithm in ALGORITHMS]
-    for begin in range(0, len(hashes[0]), layout.PART_ROWS):
-        part, end = layout.part_of(begin), min(begin + layout.PART_ROWS, len(hashes[0]))
-        _write_images(store, manifest, part, end - begin)
-        for folder, each in zip(folders, hashes, strict=True):
-            folder.write(part, PartHashes(each[begin:end], np.empty(0, np.int64)))
-    manifest.save()
-
-
-def _write_images(store: ArtifactStore, manifest: Manifest, part: int, rows: int) -> None:
-    columns = {
-        "sha256": pa.nulls(rows, pa.binary()),
-        "width": pa.array(np.full(rows, 640, np.int32)),
-        "height": pa.array(np.full(rows, 480, np.int32)),
-        "status": pa.array(np.full(rows, "ok")),
-    }
-    out = io.BytesIO()
-    pq.write_table(pa.table(columns), out, write_page_checksum=True)
-    name = layout.images_part(part)
-    artifact = store.write_bytes(f"{manifest.folder}/{name}", out.getvalue())
-    manifest.add(name, artifact, rows=rows, ok=rows)
