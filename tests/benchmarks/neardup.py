@@ -8,7 +8,10 @@
    of its own: collapse, join, groups; whether every planted pair was found; peak memory.
 3. `skewed` values like the dHash of photographs: how many pairs there are, what was estimated, peak memory.
 
-Options: rows, radii (4,6), skewed, skewed_radius, queries of the peers. No rows: leave it out.
+4. `job` images, if that is asked for: FindDuplicates as the service runs it, with both hashes of each image, from the store to
+   groups in the store.
+
+Options: rows, radii (4,6), skewed, skewed_radius, queries of the peers, job, job_radius. No rows: leave it out.
 """
 
 import json
@@ -28,6 +31,8 @@ from numpy.typing import NDArray
 
 from hundredfold.hashing.domain.near import distinct, estimated_pairs, near_pairs
 from hundredfold.hashing.domain.stars.stars import stars
+from tests.benchmarks.hashes.job import grouped
+from tests.benchmarks.hashes.planted import CHUNK, chunks, made, planted, skewed_hashes
 
 Say = Callable[[str], None]
 Hashes = NDArray[np.uint64]
@@ -36,7 +41,6 @@ _MILLION = 1_000_000
 _SAMPLE = 40_000
 _REPEATS = 3
 _RADIUS = 6
-_CHUNK = 1 << 20
 # Hashes, bits of each, and how many of these are flipped: no pair within 6 bits is missed, as one of the
 # hashes of such a pair differs in at most 6 // hashes bits.
 _MULTI_HASHES = ((3, 21, 2), (4, 16, 1), (5, 12, 1), (6, 10, 1), (7, 9, 0))
@@ -50,6 +54,8 @@ def measure(
     skewed: str = "10000000",
     skewed_radius: str = "2",
     queries: str = "1000",
+    job: str = "0",
+    job_radius: str = "4",
 ) -> dict[str, Any]:
     """Measure all three."""
     found: dict[str, Any] = {"threads": os.cpu_count()}
@@ -61,6 +67,8 @@ def measure(
     ]
     if int(skewed):
         found["skewed"] = _in_a_process(say, "skewed", int(skewed), int(skewed_radius))
+    if int(job):
+        found["job"] = _in_a_process(say, "job", int(job), int(job_radius))
     return found
 
 
@@ -171,43 +179,6 @@ def _in_order(pairs: Hashes) -> Hashes:
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
-def _flips(rng: np.random.Generator, n: int) -> Hashes:
-    """Eight single bits, each with probability 0.6."""
-    found = np.zeros(n, np.uint64)
-    for _ in range(8):
-        bit = np.uint64(1) << rng.integers(0, 64, n, dtype=np.uint64)
-        found ^= np.where(rng.random(n) < 0.6, bit, np.uint64(0))
-    return found
-
-
-def made(n: int) -> Hashes:
-    """Uint64 [n]: 81 % random, 5 % near copies of the first ones, 12 % exact copies, 2 % blank."""
-    rng = np.random.default_rng(n)
-    hashes = np.zeros(n, np.uint64)  # the last ones stay blank
-    first, near, exact = n * 81 // 100, n * 5 // 100, n * 12 // 100
-    for some in _chunks(0, first):
-        hashes[some] = rng.integers(0, 2**64, some.stop - some.start, dtype=np.uint64)
-    for some in _chunks(0, near):
-        flips = _flips(np.random.default_rng((n, some.start)), some.stop - some.start)
-        hashes[first + some.start : first + some.stop] = hashes[some] ^ flips
-    for some in _chunks(first + near, first + near + exact):
-        hashes[some] = hashes[rng.integers(0, first + near, some.stop - some.start)]
-    return hashes
-
-
-def planted(n: int, some: slice, hashes: Hashes | None = None) -> Hashes:
-    """Some of the planted pairs, uint64 [m, 2], in rising order of the two; equal ones are left out."""
-    hashes = made(n) if hashes is None else hashes
-    first = n * 81 // 100
-    pairs = np.stack([hashes[some], hashes[first + some.start : first + some.stop]], axis=1)
-    return np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1)
-
-
-def _chunks(begin: int, end: int, size: int = _CHUNK) -> Iterator[slice]:
-    for at in range(begin, end, size):
-        yield slice(at, min(at + size, end))
-
-
 def _in_a_process(say: Say, what: str, rows: int, radius: int) -> dict[str, Any]:
     """Its peak memory is then its own."""
     command = [sys.executable, __file__, what, str(rows), str(radius)]
@@ -265,7 +236,7 @@ def _kept(blocks: Iterator[Hashes], path: Path, say: Say) -> int:
 
 def _blocks(path: Path) -> Iterator[Hashes]:
     with path.open("rb") as file:
-        while len(block := np.fromfile(file, np.uint64, 2 * _CHUNK)):
+        while len(block := np.fromfile(file, np.uint64, 2 * CHUNK)):
             yield block.reshape(-1, 2)
 
 
@@ -274,7 +245,7 @@ def _check(hashes: Hashes, radius: int, kept: Path) -> dict[str, int | bool]:
     found = _key(np.sort(np.fromfile(kept, np.uint64).reshape(-1, 2), axis=1))
     found.sort()
     expected = missed = 0
-    for some in _chunks(0, len(hashes) * 5 // 100):
+    for some in chunks(0, len(hashes) * 5 // 100):
         pairs = planted(len(hashes), some, hashes)
         near = pairs[np.bitwise_count(pairs[:, 0] ^ pairs[:, 1]) <= radius]
         key = _key(near)
@@ -290,32 +261,6 @@ def _key(pairs: Hashes) -> Hashes:
     return (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0x94D049BB133111EB) + pairs[:, 1]
 
 
-def skewed_hashes(n: int) -> Hashes:
-    """Uint64 [n] like the dHash of photographs: signs of slopes of smooth fields.
-
-    15 % have little contrast: their slopes are rounded off to few different values. 10 % are others with
-    some bits flipped.
-    """
-    rng = np.random.default_rng(n)
-    grid = np.linspace(0, 4, 9), np.linspace(0, 4, 8)
-    weights = [np.maximum(0, 1 - np.abs(axis[:, None] - np.arange(5))) for axis in grid]
-    spread = np.einsum("xi,yj->yxji", *weights).reshape(72, 25).T.astype(np.float32)
-    hashes = np.empty(n, np.uint64)
-    for some in _chunks(0, n, _CHUNK // 8):
-        size = some.stop - some.start
-        field = rng.standard_normal((size, 25), dtype=np.float32) @ spread
-        field += 0.15 * rng.standard_normal((size, 72), dtype=np.float32)
-        slopes = np.diff(field.reshape(size, 8, 9), axis=2).reshape(size, 64)
-        flat = rng.random(size) < 0.15
-        slopes[flat] = np.round(slopes[flat] / 2)
-        bits = np.packbits(slopes > 0, axis=1)
-        hashes[some] = np.ascontiguousarray(bits).view(np.uint64)[:, 0]
-        copies = np.flatnonzero(rng.random(size) < 0.1)
-        flips = np.uint64(1) << rng.integers(0, 64, len(copies), dtype=np.uint64)
-        hashes[some.start + copies] = hashes[some][rng.integers(0, size, len(copies))] ^ flips
-    return hashes
-
-
 def _skewed(rows: int, radius: int, say: Say) -> dict[str, Any]:
     _warm()
     values = distinct(skewed_hashes(rows)).values
@@ -328,6 +273,13 @@ def _skewed(rows: int, radius: int, say: Say) -> dict[str, Any]:
     clock = Clock()
     pairs = sum(len(block) for block in near_pairs(values, radius))
     return found | {"pairs": pairs, **clock.read("join"), "peak_gigabytes": _peak()}
+
+
+def _job(rows: int, radius: int, say: Say) -> dict[str, Any]:
+    _warm()
+    with tempfile.TemporaryDirectory() as folder:
+        found = grouped(folder, rows, radius, say, Clock)
+    return found | {"peak_gigabytes": _peak()}
 
 
 def _warm() -> None:
@@ -349,7 +301,7 @@ def main() -> None:
         sys.stdout.write(f"{words}\n".replace("{", "").replace("}", ""))
         sys.stdout.flush()
 
-    case = {"large": _large, "skewed": _skewed}[what]
+    case = {"large": _large, "skewed": _skewed, "job": _job}[what]
     sys.stdout.write(json.dumps(case(int(rows), int(radius), say)) + "\n")
 
 
