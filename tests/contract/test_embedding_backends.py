@@ -144,6 +144,13 @@ class TestOpenVino(BackendSuite):
             part = backend.embed(card, images[begin:end], seconds=30)
             np.testing.assert_array_equal(part, whole[begin:end])
 
+    def test_many_more_callers_than_streams_are_all_answered(self, backend: Backend) -> None:
+        images = np.full((backend.batch, 32, 32, 3), 7, np.uint8)
+        for _ in range(20):  # each time with threads of its own, as callers come and go
+            with ThreadPoolExecutor(8) as pool:
+                done = [pool.submit(backend.embed, COLOUR, images, seconds=30) for _ in range(64)]
+                assert all(future.result(30).shape == (backend.batch, 3) for future in done)
+
     def test_a_file_that_is_no_network_is_a_conflict(
         self, backend: Backend, tmp_path: Path, store: ArtifactStore
     ) -> None:

@@ -108,7 +108,10 @@ class _Network:
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         request = self._free.get()
         try:
-            (vectors,) = request.infer([images], share_inputs=True).values()
-            return np.array(vectors, np.float32)  # a copy: the request's own memory is used again
+            # On the threads of the streams: `infer` would calculate on those of the callers, of which there are more.
+            request.start_async([images], share_inputs=True)
+            request.wait()
+            # A copy: the request's own memory is used again.
+            return np.array(request.get_output_tensor().data, np.float32)
         finally:
             self._free.put(request)
