@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hundredfold.chassis.backbones.cards import ModelCard
 from hundredfold.chassis.backbones.repository import ModelRepository
-from hundredfold.chassis.errors import NotFound, ServiceError, Unavailable
+from hundredfold.chassis.errors import Conflict, NotFound, ServiceError, Unavailable
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.backends.base import Backend
 from hundredfold.embedding.backends.onnx import OnnxBackend
@@ -123,6 +123,64 @@ class TestOnnx(BackendSuite):
         backend = OnnxBackend(ModelRepository(store), threads=2)
         yield backend
         backend.close()
+
+
+class TestOpenVino(BackendSuite):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def backend(cls, store: ArtifactStore) -> Iterator[Backend]:
+        pytest.importorskip("openvino")
+        from hundredfold.embedding.backends.openvino import OpenVinoBackend  # noqa: PLC0415
+
+        backend = OpenVinoBackend(ModelRepository(store), threads=2)
+        yield backend
+        backend.close()
+
+    def test_vectors_do_not_depend_on_how_images_are_put_into_calls(
+        self, backend: Backend, card: ModelCard, images: NDArray[np.uint8]
+    ) -> None:
+        whole = backend.embed(card, images[: backend.batch], seconds=30)
+        for begin, end in ((0, 1), (1, 4), (0, 3)):
+            part = backend.embed(card, images[begin:end], seconds=30)
+            np.testing.assert_array_equal(part, whole[begin:end])
+
+    def test_many_more_callers_than_streams_are_all_answered(self, backend: Backend) -> None:
+        images = np.full((backend.batch, 32, 32, 3), 7, np.uint8)
+        for _ in range(20):  # each time with threads of its own, as callers come and go
+            with ThreadPoolExecutor(8) as pool:
+                done = [pool.submit(backend.embed, COLOUR, images, seconds=30) for _ in range(64)]
+                assert all(future.result(30).shape == (backend.batch, 3) for future in done)
+
+    def test_a_file_that_is_no_network_is_a_conflict(
+        self, backend: Backend, tmp_path: Path, store: ArtifactStore
+    ) -> None:
+        (tmp_path / "noise").write_bytes(b"no network")
+        broken = ModelCard("broken@1", 3, 32, 3, "", "")
+        repository = ModelRepository(store)
+        repository.publish(broken, tmp_path / "noise")
+        with pytest.raises(Conflict, match="broken@1"):
+            backend.embed(broken, np.zeros((1, 32, 32, 3), np.uint8), seconds=10)
+        repository.remove("broken@1")
+
+
+def test_bf16_is_near_float32_and_does_not_depend_on_calls(
+    store: ArtifactStore,
+    card: ModelCard,
+    images: NDArray[np.uint8],
+    expected: NDArray[np.float32],
+) -> None:
+    pytest.importorskip("openvino")
+    from hundredfold.embedding.backends.openvino import OpenVinoBackend, has_bf16  # noqa: PLC0415
+
+    if not has_bf16():
+        pytest.skip("this processor has no bf16")
+    backend = OpenVinoBackend(ModelRepository(store), threads=1, precision="bf16")
+    vectors = backend.embed(card, images[:4], seconds=30)
+    one = np.concatenate([backend.embed(card, image[None], seconds=30) for image in images[:4]])
+    backend.close()
+    np.testing.assert_array_equal(vectors, one)
+    cosine = (vectors * expected[:4]).sum(axis=1)
+    assert 0.98 < cosine.min() < 0.99999
 
 
 @pytest.fixture(scope="module")

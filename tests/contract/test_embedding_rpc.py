@@ -37,6 +37,7 @@ from hundredfold.embedding.backends.base import Backend
 from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.backends.triton import TritonBackend
 from hundredfold.embedding.embedder import Embedder
+from hundredfold.embedding.precision import Precisions
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.servicer import EmbeddingServicer, embedding_mount
 from hundredfold.embedding.space_job import KIND, EmbedCollection
@@ -86,7 +87,9 @@ def service(root: Path, backend: Backend | None = None) -> Iterator[Service]:
     models = Models(repository, store.root, COLOUR.model)
     embedder = Embedder(backend or OnnxBackend(repository, threads=2), decoders=1)
     runs = Runs(
-        store, "embedding", {KIND: EmbedCollection(store, models, Sources((str(root),)), embedder)}
+        store,
+        "embedding",
+        {KIND: EmbedCollection(store, models, Sources((str(root),)), Precisions(embedder))},
     )
     try:
         with serving(
@@ -221,6 +224,7 @@ def test_a_run_embeds_the_readable_images_and_counts_the_others(
         "vectors": 2,
         "dimensions": 3,
         "failed": 2,
+        "precision": "float32",
     }
     folder = layout.vectors("birds", "colour@1")
     vectors = colour.store.read_array(f"{folder}/{layout.vectors_part(0)}")

@@ -22,6 +22,7 @@ from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.testing import wait_for
 from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.embedder import Embedder
+from hundredfold.embedding.precision import Precisions
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.space_job import KIND, EmbedCollection
 from hundredfold.embedding.store import FirstRows, Space
@@ -71,7 +72,7 @@ class Bench:
             self.store,
             models,
             Sources((str(root), "sometimes://birds")),
-            self.embedder,
+            Precisions(self.embedder),
             save_seconds=0,
         )
         self.requests = 0

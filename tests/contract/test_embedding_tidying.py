@@ -18,6 +18,7 @@ from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.embedder import Embedder
+from hundredfold.embedding.precision import Precisions
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.space_job import KIND, EmbedCollection
 from hundredfold.selection.state import BackboneRound, Comparison, LoopState, Tuning
@@ -49,7 +50,7 @@ class Shop:
         self.embedder = Embedder(OnnxBackend(self.repository, threads=1), decoders=1)
         models = Models(self.repository, self.store.root, COLOUR.model)
         job = EmbedCollection(
-            self.store, models, Sources((str(root),)), self.embedder, keep_tuned=2
+            self.store, models, Sources((str(root),)), Precisions(self.embedder), keep_tuned=2
         )
         self.runs = Runs(self.store, "embedding", {KIND: job})
         self.have_space(COLOUR.model)

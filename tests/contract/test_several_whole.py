@@ -34,6 +34,7 @@ from hundredfold.client.truth import read_truth
 from hundredfold.client.types import Judgement, Verdict
 from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.embedder import Embedder as ImageEmbedder
+from hundredfold.embedding.precision import Precisions
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.servicer import EmbeddingServicer, embedding_mount
 from hundredfold.embedding.space_job import KIND as EMBED
@@ -170,7 +171,7 @@ class Town:
         embedder = ImageEmbedder(OnnxBackend(repository, 1), 1)
         self.stack.callback(embedder.close)
         models = Models(repository, self.store.root, GRID.model)
-        job = EmbedCollection(self.store, models, self.sources, embedder)
+        job = EmbedCollection(self.store, models, self.sources, Precisions(embedder))
         hashing = self.runs("hashing", {})
         servicer = HashingServicer(self.store, hashing)
         self.serve("hashing", hashing_mount(servicer), runs_mount(hashing))

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,8 +66,17 @@ class System:
 
 
 @contextmanager
-def running(store: Path, *arguments: str, sources: str = "") -> Iterator[System]:
-    """`hundredfold up` on ports and a store of its own, reading `sources`; stopped in the end."""
+def running(
+    store: Path, *arguments: str, sources: str = "", settings: Mapping[str, str] | None = None
+) -> Iterator[System]:
+    """`hundredfold up` on ports and a store of its own, reading `sources`; stopped in the end.
+
+    Args:
+        store: its folder, which is made.
+        arguments: of `up`.
+        sources: what may be read; "" = what is beside the store.
+        settings: further variables of the environment.
+    """
     ports = free_ports(len(DEFAULT_PORTS) + 1)
     environ = {
         **{key: value for key, value in os.environ.items() if not key.startswith("HUNDREDFOLD_")},
@@ -78,6 +87,7 @@ def running(store: Path, *arguments: str, sources: str = "") -> Iterator[System]
         "OMP_NUM_THREADS": "2",
         "HUNDREDFOLD_SOURCES": str(Path(sources or store.parent).absolute()),
         "HUNDREDFOLD_LABELS_ROOTS": f"{store.parent}",
+        **(settings or {}),
     }
     store.mkdir(parents=True, exist_ok=True)
     log = store / "up.log"

@@ -3,6 +3,7 @@
 import logging
 import sys
 import threading
+from importlib import import_module
 
 from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.config import from_env
@@ -14,10 +15,11 @@ from hundredfold.chassis.server import build_server, serve
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.backends.base import Backend
-from hundredfold.embedding.backends.onnx import OnnxBackend, cores
+from hundredfold.embedding.backends.onnx import OnnxBackend, cores, has_cuda
 from hundredfold.embedding.backends.triton import TritonBackend
 from hundredfold.embedding.config import EmbeddingConfig
 from hundredfold.embedding.embedder import Embedder
+from hundredfold.embedding.precision import AUTO, BF16, FLOAT32, Precisions
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.servicer import EmbeddingServicer, embedding_mount
 from hundredfold.embedding.space_job import KIND, EmbedCollection
@@ -32,11 +34,66 @@ def make_backend(config: EmbeddingConfig, repository: ModelRepository) -> Backen
     Raises:
         InvalidArgument: there is none of that name.
     """
-    if config.backend == "onnx":
-        return OnnxBackend(repository, config.threads)
     if config.backend == "triton":
         return TritonBackend(config.triton_url, config.triton_deadline_seconds)
-    raise InvalidArgument(f"backend {config.backend!r} is not onnx or triton", field="backend")
+    if _is_openvino(config):
+        return _openvino(config, repository, FLOAT32)
+    if config.backend in {"auto", "onnx"}:
+        return OnnxBackend(repository, config.threads)
+    raise InvalidArgument(
+        f"backend {config.backend!r} is not auto, onnx, openvino or triton", field="backend"
+    )
+
+
+def make_precisions(
+    config: EmbeddingConfig, repository: ModelRepository, embedder: Embedder
+) -> Precisions:
+    """What embeds spaces, in bf16 too where backend and processor have it.
+
+    Raises:
+        InvalidArgument: there is no such precision, or it is not to be had here.
+    """
+    if config.precision not in {AUTO, FLOAT32, BF16}:
+        raise InvalidArgument(
+            f"precision {config.precision!r} is not {AUTO}, {FLOAT32} or {BF16}", field="precision"
+        )
+    if config.precision == FLOAT32 or not (_is_openvino(config) and _has_bf16()):
+        if config.precision == BF16:
+            raise InvalidArgument(
+                "precision bf16 needs the backend openvino and a processor that has it",
+                field="precision",
+            )
+        return Precisions(embedder, wanted=config.precision)
+    bf16 = Embedder(_openvino(config, repository, BF16), config.threads or cores())
+    return Precisions(embedder, bf16, config.precision)
+
+
+def _is_openvino(config: EmbeddingConfig) -> bool:
+    """Whether it is named, or is the best of what is installed: no CUDA device waits for ONNX Runtime."""
+    return config.backend == "openvino" or (
+        config.backend == "auto" and not has_cuda() and _has_openvino()
+    )
+
+
+def _has_openvino() -> bool:
+    try:
+        import_module("openvino")
+    except ImportError:
+        return False
+    return True
+
+
+def _has_bf16() -> bool:
+    # Not above: OpenVINO is an extra, and takes a second to load.
+    from hundredfold.embedding.backends.openvino import has_bf16  # noqa: PLC0415
+
+    return has_bf16()
+
+
+def _openvino(config: EmbeddingConfig, repository: ModelRepository, precision: str) -> Backend:
+    from hundredfold.embedding.backends.openvino import OpenVinoBackend  # noqa: PLC0415
+
+    return OpenVinoBackend(repository, config.threads, precision)
 
 
 @entry_point
@@ -47,8 +104,9 @@ def main() -> int:
     repository = ModelRepository(store)
     models = Models(repository, config.store, config.model)
     embedder = Embedder(make_backend(config, repository), config.threads or cores())
+    precisions = make_precisions(config, repository, embedder)
     job = EmbedCollection(
-        store, models, Sources(config.sources), embedder, keep_tuned=config.keep_tuned
+        store, models, Sources(config.sources), precisions, keep_tuned=config.keep_tuned
     )
     runs = Runs(store, _SERVICE, {KIND: job})
     servicer = EmbeddingServicer(store, models, embedder, runs)
@@ -58,7 +116,7 @@ def main() -> int:
 
     def stop() -> None:
         runs.close()
-        embedder.close()
+        precisions.close()
 
     return serve(server, on_stop=stop)
 

@@ -14,17 +14,21 @@ class EmbeddingConfig(ServerConfig):
     Attributes:
         sources: folders and URI prefixes that images may be read from; none = nothing.
         model: the default backbone, `name@version`; made at start when a recipe of that name is there.
-        backend: `onnx` (ONNX Runtime in this process) or `triton`.
+        backend: `onnx` (ONNX Runtime in this process), `openvino` (in this process too), `triton`, or `auto`:
+            OpenVINO where it is installed and no CUDA device is used, else ONNX Runtime.
+        precision: `auto` (bf16 for spaces whose images show that it agrees with float32, where the processor
+            has it), `float32` or `bf16`; a space stays in that which it was begun in.
         triton_url: host and port of the Triton server's gRPC.
         triton_deadline_seconds: how long one call to it may take.
-        threads: decoding threads, and for `onnx` also calls of the model at once; 0 = one a core.
+        threads: decoding threads, and in this process also calls of the model at once; 0 = one a core.
         keep_tuned: how many of the newest backbones that were fine-tuned on a collection stay with their
             spaces, beside those that its loop or a head refers to; at least 1.
     """
 
     sources: tuple[str, ...] = ()
     model: str = DEFAULT_MODEL
-    backend: str = "onnx"
+    backend: str = "auto"
+    precision: str = "auto"
     triton_url: str = "127.0.0.1:8001"
     triton_deadline_seconds: float = 10.0
     threads: int = 0

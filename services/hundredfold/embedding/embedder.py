@@ -81,7 +81,7 @@ class Embedder:
         size = self.backend.batch
         batches = [images[begin : begin + size] for begin in range(0, len(images), size)]
         done = self._calls.map(lambda batch: self.embed_batch(card, batch, ends_at), batches)
-        return _joined(card, list(done))
+        return joined(card, list(done))
 
     def embed_batch(
         self, card: ModelCard, images: Iterable[Encoded], ends_at: float = math.inf
@@ -142,7 +142,8 @@ def _decoded(image: Encoded, pixels: int) -> NDArray[np.uint8] | Failure:
         return Failure(error.reason, error.message)
 
 
-def _joined(card: ModelCard, parts: Sequence[Embedded]) -> Embedded:
+def joined(card: ModelCard, parts: Sequence[Embedded]) -> Embedded:
+    """What became of the images of several calls, in order."""
     failures: dict[int, Failure] = {}
     begin = 0
     for part in parts:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from hundredfold.chassis.errors import NotFound, Unavailable
 from hundredfold.chassis.runs import RunContext
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.collections import PartInfo, read_images_part, until_settled
+from hundredfold.chassis.storage.collections import PartInfo, until_settled
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.domain.vectors import PartVectors, wanted_rows
-from hundredfold.embedding.embedder import Embedded, Embedder
+from hundredfold.embedding.embedder import Embedded, Embedder, joined
+from hundredfold.embedding.part_images import OkImages, ok_images, sample
+from hundredfold.embedding.precision import SAMPLE, Precisions
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.store import FirstRows, PartState, Space
 from hundredfold.embedding.tidying import KEEP_TUNED, Tidying
@@ -56,7 +59,7 @@ class EmbedCollection:
         store: the artifact store.
         models: the backbones.
         sources: reads the images.
-        embedder: turns them into vectors.
+        embedders: turn them into vectors, in float32 or in bf16.
         save_seconds: how often an unfinished part is saved.
         keep_tuned: how many of the newest fine-tuned spaces stay (`Tidying`).
     """
@@ -66,7 +69,7 @@ class EmbedCollection:
         store: ArtifactStore,
         models: Models,
         sources: Sources,
-        embedder: Embedder,
+        embedders: Precisions,
         *,
         save_seconds: float = SAVE_SECONDS,
         keep_tuned: int = KEEP_TUNED,
@@ -74,7 +77,7 @@ class EmbedCollection:
         self._store = store
         self._models = models
         self._sources = sources
-        self._embedder = embedder
+        self._embedders = embedders
         self._tidying = Tidying(store, models.repository, keep_tuned)
         self._save_seconds = save_seconds
 
@@ -83,7 +86,7 @@ class EmbedCollection:
 
         Raises:
             NotFound: the model or the duplicates are gone.
-            Conflict: the model does not run.
+            Conflict: the model does not run; or see `Precisions.embedder`.
             Unavailable: the inference server, or the place of the images, is away.
         """
         collection = context.run.collection
@@ -96,8 +99,12 @@ class EmbedCollection:
         first = first_rows.take(str(context.run.parameters.get("first_rows", "")))
 
         def embed(parts: list[PartInfo]) -> list[PartState]:
-            progress = _Progress(context, _total(parts, known))
-            task = _Task(card, space, duplicates, known, progress)
+            total = _total(parts, known)
+            progress = _Progress(context, total)
+            embedder = self._embedders.embedder(
+                space, total, lambda each: self._on_sample(each, card, collection, parts, known)
+            )
+            task = _Task(card, space, duplicates, known, progress, embedder)
             early = {
                 info.part: self._early(collection, info, task, rows)
                 for info, rows in _by_part(parts, first)
@@ -111,7 +118,22 @@ class EmbedCollection:
             "vectors": sum(state.vectors for state in states),
             "dimensions": card.dimensions,
             "failed": sum(state.failed for state in states),
+            "precision": space.precision,
         }
+
+    def _on_sample(
+        self,
+        embedder: Embedder,
+        card: ModelCard,
+        collection: str,
+        parts: list[PartInfo],
+        known: NDArray[np.int64] | None,
+    ) -> Embedded:
+        """The vectors of a sample of what is to be embedded."""
+        uris = sample(self._store, collection, parts, known, SAMPLE)
+        chunks = [uris[i : i + _CHUNK] for i in range(0, len(uris), _CHUNK)]
+        embed = partial(self._embed_chunk, embedder, card)
+        return joined(card, list(embedder.in_order(embed, chunks)))
 
     def _early(
         self, collection: str, info: PartInfo, task: "_Task", rows: NDArray[np.int64]
@@ -119,7 +141,7 @@ class EmbedCollection:
         """Embed some rows of a part, in their order, before all others; how many were tried."""
         if _is_complete(task.space.state(info.part), info, task):
             return 0
-        images = _ok_images(self._store, collection, info.part)
+        images = ok_images(self._store, collection, info.part)
         kept, missing = _kept_and_missing(task, info, images)
         order = rows[np.isin(rows, missing)]
         if len(order):
@@ -132,7 +154,7 @@ class EmbedCollection:
         if _is_complete(state, info, task):
             task.progress.add(state.vectors - early)
             return state
-        images = _ok_images(self._store, collection, info.part)
+        images = ok_images(self._store, collection, info.part)
         kept, missing = _kept_and_missing(task, info, images)
         task.progress.add(len(kept.rows) - early)
         if len(kept.rows) == state.vectors and not len(missing) and state.rows:
@@ -143,27 +165,28 @@ class EmbedCollection:
         self._embed(images, growing)
         return growing.state()
 
-    def _embed(self, images: "_OkImages", part: "_GrowingPart") -> None:
+    def _embed(self, images: "OkImages", part: "_GrowingPart") -> None:
         chunks = [part.order[i : i + _CHUNK] for i in range(0, len(part.order), _CHUNK)]
-        saved_at = time.monotonic()
+        task, saved_at = part.task, time.monotonic()
         try:
             for chunk, embedded in zip(
                 chunks,
-                self._embedder.in_order(
-                    lambda rows: self._embed_chunk(part.task.card, images.uris_of(rows)), chunks
+                task.embedder.in_order(
+                    lambda rows: self._embed_chunk(task.embedder, task.card, images.uris_of(rows)),
+                    chunks,
                 ),
                 strict=True,
             ):
                 part.add(chunk, embedded)
-                part.task.progress.add(len(chunk))
+                task.progress.add(len(chunk))
                 if time.monotonic() - saved_at > self._save_seconds:
                     part.save()
                     saved_at = time.monotonic()
         finally:  # also when cancelled or failed: what is done stays
             part.save()
 
-    def _embed_chunk(self, card: ModelCard, uris: Sequence[str]) -> Embedded:
-        embedded = self._embedder.embed_batch(card, self._sources.read_many(uris))
+    def _embed_chunk(self, embedder: Embedder, card: ModelCard, uris: Sequence[str]) -> Embedded:
+        embedded = embedder.embed_batch(card, self._sources.read_many(uris))
         _check_reachable(embedded)
         return embedded
 
@@ -202,30 +225,12 @@ def _is_complete(state: PartState, info: PartInfo, task: "_Task") -> bool:
 
 
 def _kept_and_missing(
-    task: "_Task", info: PartInfo, images: "_OkImages"
+    task: "_Task", info: PartInfo, images: "OkImages"
 ) -> tuple[PartVectors, NDArray[np.int64]]:
     """The vectors of a part that stay, and the rows, ascending, that have none yet."""
     wanted = wanted_rows(images.rows, task.known)
     kept = task.space.read(info.part).only(wanted)
     return kept, kept.missing(wanted)
-
-
-@dataclass(frozen=True)
-class _OkImages:
-    """The readable images of a part: rows int64 [n] ascending, and where each is."""
-
-    rows: NDArray[np.int64]
-    uris: Any  # pyarrow.Array of strings: a part's URIs as Python strings would be megabytes
-
-    def uris_of(self, rows: NDArray[np.int64]) -> list[str]:
-        return list(self.uris.take(np.searchsorted(self.rows, rows)).to_pylist())
-
-
-def _ok_images(store: ArtifactStore, collection: str, part: int) -> _OkImages:
-    table = read_images_part(store, collection, part, ["row", "uri", "status"])
-    ok = table["status"].to_numpy() == "ok"
-    table = table.filter(ok)
-    return _OkImages(table["row"].to_numpy(), table["uri"].combine_chunks())
 
 
 class _Progress:
@@ -248,6 +253,7 @@ class _Task:
     duplicates: str
     known: NDArray[np.int64] | None
     progress: _Progress
+    embedder: Embedder
 
 
 class _GrowingPart:

@@ -1,7 +1,7 @@
 """What the embedding service keeps: spaces, and which rows a run embeds first."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from hundredfold.chassis.errors import Aborted, Conflict, NotFound
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import Artifact, ArtifactStore
+from hundredfold.embedding.domain.agreement import Agreement
 from hundredfold.embedding.domain.vectors import PartVectors
 
 
@@ -40,6 +41,21 @@ class Space:
         self._folder = layout.vectors(collection, card.model)
         self._manifest = Manifest.load(store, self._folder)
         self._manifest.set_meta(model=card.model, dimensions=card.dimensions)
+
+    def __str__(self) -> str:
+        return self._folder
+
+    @property
+    def precision(self) -> str:
+        """In which precision the vectors were calculated; "" when none was chosen yet."""
+        noted = self._manifest.meta.get("precision")
+        return str(noted) if noted else ("float32" if self._manifest.entries else "")
+
+    def begin(self, precision: str, measured: Agreement | None) -> None:
+        """Note the precision, and how bf16 agreed with float32 if it was measured; saved with the first vectors."""
+        self._manifest.set_meta(
+            precision=precision, agreement=None if measured is None else asdict(measured)
+        )
 
     def state(self, part: int) -> PartState:
         """How far a part is; all zero when it was not begun."""

@@ -25,6 +25,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def has_cuda() -> bool:
+    """Whether ONNX Runtime was installed with CUDA."""
+    return _CUDA in onnxruntime.get_available_providers()
+
+
 class OnnxBackend:
     """Runs the repository's ONNX files; a session is kept for each model that was asked for.
 

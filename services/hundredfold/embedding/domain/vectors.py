@@ -53,8 +53,14 @@ class PartVectors:
 
     def with_more(self, more: "PartVectors") -> "PartVectors":
         """These and other vectors, in the order of their rows; no row may be in both."""
-        rows = np.concatenate([self.rows, more.rows])
-        vectors = np.concatenate([self.vectors, more.vectors])
+        rows, vectors = more.rows, more.vectors
+        if len(self.rows):
+            rows = np.concatenate([self.rows, rows])
+            vectors = np.concatenate([self.vectors, vectors])
+        if (
+            np.diff(rows) > 0
+        ).all():  # as nearly always: a copy would be a part's 100 megabytes and more
+            return PartVectors(rows, vectors)
         order = np.argsort(rows, kind="stable")
         return PartVectors(rows[order], vectors[order])
 

@@ -170,7 +170,7 @@ class EmbedCollectionResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _runs_pb2.Run:
-        """Its result: {"space": "name@version", "vectors": n, "dimensions": d, "failed": n}."""
+        """Its result: {"space": "name@version", "vectors": n, "dimensions": d, "failed": n, "precision": "float32" or "bf16"}."""
 
     def __init__(
         self,

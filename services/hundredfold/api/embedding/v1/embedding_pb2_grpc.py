@@ -57,14 +57,14 @@ class EmbeddingServiceServicer:
     """
 
     def EmbedImages(self, request_iterator, context):
-        """Embeds images as they come; answers keep the order of the requests. A bad image gets a status. NOT_FOUND for a model that is not there, UNAVAILABLE while the inference server is away.
+        """Embeds images as they come, always in float32; answers keep the order of the requests. A bad image gets a status. NOT_FOUND for a model that is not there, UNAVAILABLE while the inference server is away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EmbedCollection(self, request, context):
-        """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND for the collection or the FindDuplicates run; ABORTED while a run with other parameters is at work on the collection.
+        """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND for the collection or the FindDuplicates run; ABORTED while a run with other parameters is at work on the collection. A space stays in the precision that it was begun in: the run fails, naming both, where the service embeds in another, and where bf16 is insisted on and gives other vectors than float32.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,9 +34,9 @@ class EmbeddingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EmbeddingServiceAsyncStub: ...
     EmbedImages: _grpc.StreamStreamMultiCallable[_embedding_pb2.EmbedImagesRequest, _embedding_pb2.EmbedImagesResponse]
-    """Embeds images as they come; answers keep the order of the requests. A bad image gets a status. NOT_FOUND for a model that is not there, UNAVAILABLE while the inference server is away."""
+    """Embeds images as they come, always in float32; answers keep the order of the requests. A bad image gets a status. NOT_FOUND for a model that is not there, UNAVAILABLE while the inference server is away."""
     EmbedCollection: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.EmbedCollectionRequest, _embedding_pb2.EmbedCollectionResponse]
-    """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND for the collection or the FindDuplicates run; ABORTED while a run with other parameters is at work on the collection."""
+    """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND for the collection or the FindDuplicates run; ABORTED while a run with other parameters is at work on the collection. A space stays in the precision that it was begun in: the run fails, naming both, where the service embeds in another, and where bf16 is insisted on and gives other vectors than float32."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.ListModelsRequest, _embedding_pb2.ListModelsResponse]
     """Lists the backbones. Idempotent."""
 
@@ -46,9 +46,9 @@ class EmbeddingServiceAsyncStub(EmbeddingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     EmbedImages: _aio.StreamStreamMultiCallable[_embedding_pb2.EmbedImagesRequest, _embedding_pb2.EmbedImagesResponse]  # type: ignore[assignment]
-    """Embeds images as they come; answers keep the order of the requests. A bad image gets a status. NOT_FOUND for a model that is not there, UNAVAILABLE while the inference server is away."""
+    """Embeds images as they come, always in float32; answers keep the order of the requests. A bad image gets a status. NOT_FOUND for a model that is not there, UNAVAILABLE while the inference server is away."""
     EmbedCollection: _aio.UnaryUnaryMultiCallable[_embedding_pb2.EmbedCollectionRequest, _embedding_pb2.EmbedCollectionResponse]  # type: ignore[assignment]
-    """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND for the collection or the FindDuplicates run; ABORTED while a run with other parameters is at work on the collection."""
+    """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND for the collection or the FindDuplicates run; ABORTED while a run with other parameters is at work on the collection. A space stays in the precision that it was begun in: the run fails, naming both, where the service embeds in another, and where bf16 is insisted on and gives other vectors than float32."""
     ListModels: _aio.UnaryUnaryMultiCallable[_embedding_pb2.ListModelsRequest, _embedding_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the backbones. Idempotent."""
 
@@ -61,7 +61,7 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_embedding_pb2.EmbedImagesRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_embedding_pb2.EmbedImagesResponse], _abc.AsyncIterator[_embedding_pb2.EmbedImagesResponse]]:
-        """Embeds images as they come; answers keep the order of the requests. A bad image gets a status. NOT_FOUND for a model that is not there, UNAVAILABLE while the inference server is away."""
+        """Embeds images as they come, always in float32; answers keep the order of the requests. A bad image gets a status. NOT_FOUND for a model that is not there, UNAVAILABLE while the inference server is away."""
 
     @_abc_1.abstractmethod
     def EmbedCollection(
@@ -69,7 +69,7 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _embedding_pb2.EmbedCollectionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_embedding_pb2.EmbedCollectionResponse, _abc.Awaitable[_embedding_pb2.EmbedCollectionResponse]]:
-        """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND for the collection or the FindDuplicates run; ABORTED while a run with other parameters is at work on the collection."""
+        """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND for the collection or the FindDuplicates run; ABORTED while a run with other parameters is at work on the collection. A space stays in the precision that it was begun in: the run fails, naming both, where the service embeds in another, and where bf16 is insisted on and gives other vectors than float32."""
 
     @_abc_1.abstractmethod
     def ListModels(
