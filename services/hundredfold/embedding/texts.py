@@ -13,7 +13,23 @@ from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.errors import Conflict, InvalidArgument
 from hundredfold.embedding.domain.vectors import unit_vectors
 
+MOST_TEXTS = 256
+MOST_CHARACTERS = 2_000
 _MOST_TOKENIZER_BYTES = 64 << 20
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Refuse none or too many texts, and empty or too long ones: InvalidArgument."""
+    if not 1 <= len(texts) <= MOST_TEXTS:
+        raise InvalidArgument(f"{len(texts)} texts are not 1 to {MOST_TEXTS}", field="texts")
+    for number, text in enumerate(texts):
+        if not text.strip():
+            raise InvalidArgument(f"text {number} is empty", field="texts")
+        if len(text) > MOST_CHARACTERS:
+            raise InvalidArgument(
+                f"text {number} has {len(text):,} characters, at most {MOST_CHARACTERS:,} are taken",
+                field="texts",
+            )
 
 
 class Tokenizer:
