@@ -22,6 +22,10 @@ _MATCHES = {
 }
 
 
+MATCHES = tuple(filter(None, _MATCHES))
+"""What the ids of imported vectors may name."""
+
+
 class EmbeddingClient:
     """The embedding service."""
 
