@@ -1,5 +1,6 @@
 """Texts are embedded by the half that a dual encoder has for them; the encoder is tiny, the service real."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,6 +95,15 @@ def test_none_or_too_many_or_empty_or_long_texts_are_refused(
     with pytest.raises(InvalidArgument) as error:
         texts(dual, *words)
     assert error.value.field == "texts"
+
+
+def test_missing_tokenizers_are_told_with_what_to_install(
+    dual: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)  # as if it were not installed
+    with pytest.raises(Conflict, match=r"hundredfold\[text\]") as error:
+        texts(dual, "red")
+    assert error.value.reason == "NO_TOKENIZERS"
 
 
 def test_a_damaged_half_is_told(dual: Service) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from hundredfold.chassis.errors import InvalidArgument, NotFound
+from hundredfold.chassis.errors import Conflict, InvalidArgument, NotFound
 from hundredfold.chassis.testing import wait_for
 from hundredfold.cli.__main__ import hundredfold
+from hundredfold.client import pipeline
 from hundredfold.client.types import Judgement, Verdict
 from tests.contract.test_several_whole import CLASSES, IMAGES, Town
 from tests.unit.labels.servers import redis_server
@@ -69,6 +71,19 @@ def test_images_are_clustered_and_labelled_on_vectors_from_elsewhere(town: Town)
         (lease,) = wait_for(lambda: client.labels.lease(NAME, "ann"), 30)
     wait_for(lambda: client.selection.get(NAME).model, 30)
     assert client.selection.get(NAME).space == SPACE
+
+
+def test_a_bootstrap_goes_on_with_vectors_that_were_imported(town: Town) -> None:
+    client, name, source = town.client, "again", str(town.images)
+    catalog = client.catalog
+    catalog.runs.wait(catalog.ingest(name, source).run_id)
+    options = pipeline.Options(columns={}, expected_classes=3, find_copies=False, space="absent@1")
+    with pytest.raises(Conflict, match="absent@1 has no vectors"):
+        pipeline.bootstrap(client, source, name, options)
+    command("import-vectors", name, str(write_vectors(town)), "--space", SPACE)
+    made = pipeline.bootstrap(client, source, name, replace(options, space=SPACE))
+    assert [run.service for run in made.runs] == ["catalog", "index", "index"]
+    assert made.loop.space == SPACE
 
 
 def test_an_image_is_found_by_its_imported_vector_and_no_backbone_is_asked_for_it(

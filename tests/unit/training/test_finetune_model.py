@@ -54,10 +54,14 @@ def test_stem_and_first_half_of_the_blocks_of_efficientnet_lite_stay_as_they_are
         "torchvision-resnet18",
         "torchvision-mobilenet-v3-small",
         "torchvision-efficientnet-v2-s",
+        "timm-test_efficientnet",
+        "timm-test_vit",
     ],
 )
 def test_every_family_can_be_taken_apart_and_learns_in_its_upper_half(name):
     recipe = recipes.find(name)
+    if recipe is None:
+        pytest.skip("its library is not installed")
     order = list(pieces(recipe.build(None).features))
     assert len(order) > 5
     model = tunable(recipe)
