@@ -104,6 +104,7 @@ def put_collection(
         columns = {
             "row": pa.array(rows, pa.int64()),
             "uri": uris[begin : rows.stop],
+            "key": [f"image-{row}" for row in rows],
             "status": some,
             "width": pa.array([width for width, _ in sides[begin : rows.stop]], pa.int32()),
             "height": pa.array([height for _, height in sides[begin : rows.stop]], pa.int32()),

@@ -127,7 +127,7 @@ def test_weights_of_the_user_become_a_backbone(tmp_path: Path) -> None:
         pytest.skip("torchvision is not installed")
     store = str(tmp_path / "store")
     name = "torchvision-mobilenet-v3-small"
-    done = export("--store", store, "--model", name, "--weights", str(weights), "--version", "3")
+    done = export(f"torchvision:mobilenet_v3_small:{weights}", "--store", store, "--version", "3")
     assert done.returncode == 0, done.stderr
     repository = ModelRepository(ArtifactStore(store))
     card = repository.card(f"{name}@3")
@@ -141,7 +141,7 @@ def test_weights_that_are_a_pickle_of_code_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     weights = tmp_path / "weights.pt"
     weights.write_bytes(b"cposix\nsystem\n(S'touch " + str(tmp_path / "owned").encode() + b"'\ntR.")
-    done = export("--store", str(tmp_path / "store"), "--weights", str(weights))
+    done = export(f"efficientnet-lite0:{weights}", "--store", str(tmp_path / "store"))
     assert done.returncode == 1
     assert not (tmp_path / "owned").exists()
     assert not (tmp_path / "store" / "models").exists()

@@ -27,6 +27,8 @@ from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.testing import serving
 from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.embedder import Embedder
+from hundredfold.embedding.import_job import KIND as IMPORT
+from hundredfold.embedding.import_job import ImportVectors
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.servicer import EmbeddingServicer, embedding_mount
 from hundredfold.embedding.space_job import KIND as EMBED
@@ -150,8 +152,9 @@ class Everything:
         embedder = Embedder(OnnxBackend(repository, threads=1), decoders=1)
         self._stack.callback(embedder.close)
         models = Models(repository, store.root, COLOUR.model)
-        embedded = self._idle("embedding", EMBED)
-        yield embedding_mount(EmbeddingServicer(store, models, embedder, embedded))
+        embedded = self._idle("embedding", EMBED, IMPORT)
+        imports = ImportVectors(store, repository, Sources(()))
+        yield embedding_mount(EmbeddingServicer(store, models, embedder, embedded, imports))
         searcher = Searcher(*self._index(), threads=1, open_indexes=2)
         editor = Editor(*self._index(), threads=1)
         yield index_mount(IndexServicer(*self._index(), searcher, editor, indexed))

@@ -34,6 +34,8 @@ from hundredfold.client.truth import read_truth
 from hundredfold.client.types import Judgement, Verdict
 from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.embedder import Embedder as ImageEmbedder
+from hundredfold.embedding.import_job import KIND as IMPORT
+from hundredfold.embedding.import_job import ImportVectors
 from hundredfold.embedding.precision import Precisions
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.servicer import EmbeddingServicer, embedding_mount
@@ -175,8 +177,9 @@ class Town:
         hashing = self.runs("hashing", {})
         servicer = HashingServicer(self.store, hashing)
         self.serve("hashing", hashing_mount(servicer), runs_mount(hashing))
-        runs = self.runs("embedding", {EMBED: job})
-        embeds = EmbeddingServicer(self.store, models, embedder, runs)
+        imports = ImportVectors(self.store, repository, self.sources)
+        runs = self.runs("embedding", {EMBED: job, IMPORT: imports})
+        embeds = EmbeddingServicer(self.store, models, embedder, runs, imports)
         self.serve("embedding", embedding_mount(embeds), runs_mount(runs))
 
     def _serve_index(self) -> None:

@@ -17,6 +17,7 @@ from hundredfold.cli import (
     status,
     up,
     users,
+    vectors,
 )
 
 
@@ -37,6 +38,7 @@ for _command in (
     collections.runs,
     collections.export,
     collections.import_,
+    vectors.import_vectors,
     duplicates.duplicates,
     search.search,
     simulate.simulate,

@@ -89,6 +89,8 @@ def _say_ingested(run: Run) -> None:
     show_default=True,
     help="Bits in which hashes of copies may differ.",
 )
+@click.option("--model", default="", help="The backbone, name@version; else the default.")
+@click.option("--space", default="", help="Vectors that were imported; else images are embedded.")
 @several_option
 @source_options
 @json_option
@@ -98,6 +100,8 @@ def bootstrap(
     classes: str,
     expected_classes: int,
     radius: int,
+    model: str,
+    space: str,
     several: bool,
     as_json: bool,
     **columns: str | int,
@@ -111,7 +115,9 @@ def bootstrap(
         classes=tuple(name.strip() for name in classes.split(",") if name.strip()),
         expected_classes=expected_classes,
         radius=radius,
+        model=model,
         several=several,
+        space=space,
     )
     with Client() as client, output.progress_bars() as bars:
         made = pipeline.bootstrap(client, absolute(source), collection, options, bars)

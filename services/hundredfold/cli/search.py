@@ -1,9 +1,11 @@
-"""`hundredfold search`: look-alikes of an image."""
+"""`hundredfold search`: look-alikes of an image, or what words describe."""
 
 import io
 from pathlib import Path
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
 from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.cli import output
@@ -19,16 +21,21 @@ _SIDE = 1024
 @click.option(
     "--image",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    required=True,
     help="Find what looks like this image.",
 )
+@click.option("--text", help="Find what these words describe, where a model embeds texts.")
+@click.option("--space", default="", help="name@version; else the one that its loop works in.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=12, show_default=True)
 @json_option
-def search(name: str, image: Path, limit: int, as_json: bool) -> None:
-    """Find the images of collection NAME that look like a given one."""
+def search(
+    name: str, image: Path | None, text: str | None, space: str, limit: int, as_json: bool
+) -> None:
+    """Find the images of collection NAME that look like a given one, or fit to words."""
+    if (image is None) == (text is None):
+        raise click.UsageError("give either --image or --text")
     with Client() as client:
-        space = client.selection.get(name).space
-        vector = client.embedding.embed([_sendable(image)], model=space)
+        space = space or client.selection.get(name).space
+        vector = _vector(client, space, image, text)
         found = client.index.search(name, space, vector, limit=limit)
         rows = found.rows[0][found.rows[0] >= 0]
         images = client.catalog.images_at(name, rows)
@@ -44,6 +51,14 @@ def search(name: str, image: Path, limit: int, as_json: bool) -> None:
             [[f"{each['similarity']:.3f}", str(each["row"]), str(each["key"])] for each in results],
         ),
     )
+
+
+def _vector(
+    client: Client, space: str, image: Path | None, text: str | None
+) -> NDArray[np.float32]:
+    if image is not None:
+        return client.embedding.embed([_sendable(image)], model=space)
+    return client.embedding.embed_texts([text or ""], model=space)
 
 
 def _sendable(file: Path) -> bytes:

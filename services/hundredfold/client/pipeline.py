@@ -29,6 +29,7 @@ class Options:
         expected_classes: how many classes there may be; 0 = those named, or chosen by size.
         radius: bits in which both hashes of copies may differ.
         model: the backbone, `name@version`; empty = the default.
+        space: of vectors that were imported, which are used instead of a backbone's; empty = embed.
         find_copies: else every image is labelled by itself, to measure what that costs.
         several: an image may be of several classes; said before the first class is there.
     """
@@ -40,6 +41,7 @@ class Options:
     model: str = ""
     find_copies: bool = True
     several: bool = False
+    space: str = ""
 
     @property
     def expected(self) -> int:
@@ -83,7 +85,7 @@ def bootstrap(
     client.require(*SERVICES)
     begun = begun or begin(client, source, collection, options)
     runs = list(_steps(client, source, begun, options, on_progress))
-    space = next(run.result["space"] for run in runs if run.service == "embedding")
+    space = options.space or next(run.result["space"] for run in runs if run.service == "embedding")
     if options.classes:
         patiently(lambda: client.catalog.add_classes(collection, options.classes))
     loop = _loop(client, collection)
@@ -184,15 +186,16 @@ def _steps(
         yield from found
         duplicates = found[-1].result["duplicates"]
     ids = [str(uuid.uuid4()) for _ in range(3)]
-
-    run = patiently(
-        lambda: client.embedding.embed_collection(
-            collection, model=options.model, duplicates=duplicates, request_id=ids[0]
+    space = options.space
+    if not space:
+        run = patiently(
+            lambda: client.embedding.embed_collection(
+                collection, model=options.model, duplicates=duplicates, request_id=ids[0]
+            )
         )
-    )
-    embedded = client.embedding.runs.wait(run.run_id, on_progress)
-    space = embedded.result["space"]
-    yield embedded
+        embedded = client.embedding.runs.wait(run.run_id, on_progress)
+        space = embedded.result["space"]
+        yield embedded
 
     run = patiently(lambda: client.index.build(collection, space, request_id=ids[1]))
     yield client.index.runs.wait(run.run_id, on_progress)

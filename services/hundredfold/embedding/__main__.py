@@ -19,6 +19,8 @@ from hundredfold.embedding.backends.onnx import OnnxBackend, cores, has_cuda
 from hundredfold.embedding.backends.triton import TritonBackend
 from hundredfold.embedding.config import EmbeddingConfig
 from hundredfold.embedding.embedder import Embedder
+from hundredfold.embedding.import_job import KIND as IMPORT
+from hundredfold.embedding.import_job import ImportVectors
 from hundredfold.embedding.precision import AUTO, BF16, FLOAT32, Precisions
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.servicer import EmbeddingServicer, embedding_mount
@@ -105,11 +107,11 @@ def main() -> int:
     models = Models(repository, config.store, config.model)
     embedder = Embedder(make_backend(config, repository), config.threads or cores())
     precisions = make_precisions(config, repository, embedder)
-    job = EmbedCollection(
-        store, models, Sources(config.sources), precisions, keep_tuned=config.keep_tuned
-    )
-    runs = Runs(store, _SERVICE, {KIND: job})
-    servicer = EmbeddingServicer(store, models, embedder, runs)
+    sources = Sources(config.sources)
+    job = EmbedCollection(store, models, sources, precisions, keep_tuned=config.keep_tuned)
+    imports = ImportVectors(store, repository, sources)
+    runs = Runs(store, _SERVICE, {KIND: job, IMPORT: imports})
+    servicer = EmbeddingServicer(store, models, embedder, runs, imports)
     server = build_server(config, _SERVICE, [embedding_mount(servicer), runs_mount(runs)])
     threading.Thread(target=_provide, args=(models,), name="provide", daemon=True).start()
     runs.resume()

@@ -12,7 +12,7 @@ class EmbeddingConfig(ServerConfig):
     """What the embedding service can be told.
 
     Attributes:
-        sources: folders and URI prefixes that images may be read from; none = nothing.
+        sources: folders and URI prefixes that images, and vectors to import, may be read from; none = nothing.
         model: the default backbone, `name@version`; made at start when a recipe of that name is there.
         backend: `onnx` (ONNX Runtime in this process), `openvino` (in this process too), `triton`, or `auto`:
             OpenVINO where it is installed and no CUDA device is used, else ONNX Runtime.

@@ -75,8 +75,8 @@ class Models:
     def _export(self) -> None:
         _log.info("exporting %s into the model repository", self._default)
         name, version = name_and_version(self._default)
-        command = [sys.executable, "-m", "hundredfold.embedding.export", "--store", self._root]
-        command += ["--model", name, "--version", str(version)]
+        command = [sys.executable, "-m", "hundredfold.embedding.export", name]
+        command += ["--store", self._root, "--version", str(version)]
         try:
             done = subprocess.run(  # noqa: S603  our own module, arguments checked, no shell
                 command, capture_output=True, text=True, timeout=_SECONDS, check=False

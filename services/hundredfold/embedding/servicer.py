@@ -22,9 +22,13 @@ from hundredfold.chassis.storage.layout import check_model
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.embedding.embedder import Embedded, Embedder
+from hundredfold.embedding.import_job import KIND as IMPORT
+from hundredfold.embedding.import_job import ImportVectors
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.space_job import KIND, representatives
 from hundredfold.embedding.store import FirstRows
+from hundredfold.embedding.texts import TextEncoders, check_texts
+from hundredfold.embedding.vector_files import Asked
 
 MOST_IMAGES = 256
 MOST_FIRST_ROWS = 500_000
@@ -34,12 +38,19 @@ class EmbeddingServicer(embedding_pb2_grpc.EmbeddingServiceServicer):
     """Serves `hundredfold.api.embedding.v1.EmbeddingService`."""
 
     def __init__(
-        self, store: ArtifactStore, models: Models, embedder: Embedder, runs: Runs
+        self,
+        store: ArtifactStore,
+        models: Models,
+        embedder: Embedder,
+        runs: Runs,
+        imports: ImportVectors,
     ) -> None:
         self._store = store
         self._models = models
         self._embedder = embedder
         self._runs = runs
+        self._imports = imports
+        self._texts = TextEncoders(models.repository)
 
     def EmbedImages(
         self,
@@ -68,6 +79,34 @@ class EmbeddingServicer(embedding_pb2_grpc.EmbeddingServiceServicer):
             parameters["first_rows"] = first
         run = self._runs.start(KIND, request.collection, parameters, request_id=request.request_id)
         return embedding_pb2.EmbedCollectionResponse(run=run_message(run))
+
+    def ImportVectors(
+        self, request: embedding_pb2.ImportVectorsRequest, context: grpc.ServicerContext
+    ) -> embedding_pb2.ImportVectorsResponse:
+        """See the proto."""
+        collection, space = request.collection, check_model(request.space, "space")
+        require_collection(self._store, collection)
+        representatives(self._store, collection, request.duplicates)
+        asked = _asked(request)
+        parameters = {
+            **asked.to_json(),
+            "space": space,
+            "digest": self._imports.check(collection, space, asked),
+            "duplicates": request.duplicates,
+        }
+        run = self._runs.start(
+            IMPORT, collection, parameters, request_id=request.request_id, unit="vectors"
+        )
+        return embedding_pb2.ImportVectorsResponse(run=run_message(run))
+
+    def EmbedText(
+        self, request: embedding_pb2.EmbedTextRequest, context: grpc.ServicerContext
+    ) -> embedding_pb2.EmbedTextResponse:
+        """See the proto."""
+        check_texts(request.texts)
+        card = self._models.find(request.model)
+        vectors = self._texts.embed(card, request.texts)
+        return embedding_pb2.EmbedTextResponse(vectors=pack(vectors), model=card.model)
 
     def ListModels(
         self, request: embedding_pb2.ListModelsRequest, context: grpc.ServicerContext
@@ -103,6 +142,26 @@ def _first_rows(request: embedding_pb2.EmbedCollectionRequest) -> NDArray[np.int
     return rows
 
 
+_MATCHES = {
+    embedding_pb2.VECTOR_MATCH_UNSPECIFIED: "",
+    embedding_pb2.VECTOR_MATCH_ROW: "row",
+    embedding_pb2.VECTOR_MATCH_KEY: "key",
+    embedding_pb2.VECTOR_MATCH_URI: "uri",
+}
+
+
+def _asked(request: embedding_pb2.ImportVectorsRequest) -> Asked:
+    if request.match not in _MATCHES:
+        raise InvalidArgument("there is no such match", field="match")
+    return Asked(
+        request.source,
+        request.ids,
+        _MATCHES[request.match],
+        request.vector_column,
+        request.id_column,
+    )
+
+
 def _ends_at() -> float:
     current = scope()
     return current.ends_at if current else math.inf
@@ -124,4 +183,5 @@ def _model(card: ModelCard, ready: bool) -> embedding_pb2.Model:
         input_pixels=card.input_pixels,
         source=f"{card.source}, {card.licence}",
         ready=ready,
+        texts=card.text is not None,
     )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hundredfold.chassis.backbones.cards import ModelCard
-from hundredfold.chassis.errors import Aborted, Conflict, NotFound
+from hundredfold.chassis.errors import Aborted, AlreadyExists, Conflict, NotFound
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import Artifact, ArtifactStore
@@ -33,14 +33,33 @@ class PartState:
 
 
 class Space:
-    """The vectors that one backbone gives a collection; one writer at a time."""
+    """The vectors that one backbone gives a collection; one writer at a time.
 
-    def __init__(self, store: ArtifactStore, collection: str, card: ModelCard) -> None:
+    Args:
+        store: the artifact store.
+        collection: whose.
+        card: the backbone.
+        imported: the digest of the file that the vectors are taken from; "" = the backbone makes them.
+
+    Raises:
+        AlreadyExists: there are vectors already, from elsewhere or of another dimension: those are never mixed.
+    """
+
+    def __init__(
+        self, store: ArtifactStore, collection: str, card: ModelCard, imported: str = ""
+    ) -> None:
         self._store = store
         self._dimensions = card.dimensions
         self._folder = layout.vectors(collection, card.model)
         self._manifest = Manifest.load(store, self._folder)
+        if self._manifest.entries and self._manifest.meta.get("imported", "") != imported:
+            raise AlreadyExists(
+                f"{collection} has other vectors in {card.model}: give these another version",
+                field="space",
+            )
         self._manifest.set_meta(model=card.model, dimensions=card.dimensions)
+        if imported:
+            self._manifest.set_meta(imported=imported)
 
     def __str__(self) -> str:
         return self._folder
@@ -87,6 +106,12 @@ class Space:
         entry = self._manifest.entries[name]
         self._manifest.add(name, Artifact(entry.bytes, entry.sha256), **vars(state))
         self._manifest.save()
+
+
+def dimensions_of(store: ArtifactStore, collection: str, space: str) -> int | None:
+    """The length of the vectors that a space has; None when there is no such space."""
+    dimensions = Manifest.load(store, layout.vectors(collection, space)).meta.get("dimensions")
+    return None if dimensions is None else int(dimensions)
 
 
 class FirstRows:

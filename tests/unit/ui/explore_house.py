@@ -10,10 +10,12 @@ from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.runs import Runs
 from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.server import Server
+from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.testing import running
 from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.embedder import Embedder
+from hundredfold.embedding.import_job import ImportVectors
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.servicer import EmbeddingServicer, embedding_mount
 from hundredfold.index.domain import device
@@ -79,7 +81,9 @@ def _embedding(store: ArtifactStore) -> Iterator[Server]:
     repository = ModelRepository(store)
     embedder = Embedder(OnnxBackend(repository, threads=1), decoders=1)
     runs = Runs(store, "embedding", {})
-    servicer = EmbeddingServicer(store, Models(repository, store.root, SPACE), embedder, runs)
+    models = Models(repository, store.root, SPACE)
+    imports = ImportVectors(store, repository, Sources(()))
+    servicer = EmbeddingServicer(store, models, embedder, runs, imports)
     with running(embedding_mount(servicer), runs_mount(runs)) as server:
         yield server
         runs.close()

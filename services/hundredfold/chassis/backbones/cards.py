@@ -12,6 +12,9 @@ DEFAULT_MODEL = "efficientnet-lite0@1"
 INPUT, EMBEDDING, LOGITS = "image", "embedding", "logits"
 """The names of the tensors of every backbone's graph."""
 
+TOKENS = "tokens"
+"""The name of the input of a graph for texts, whose output is an embedding too."""
+
 LARGEST_BATCH = 64
 """Images in one call of a backbone; the inference server refuses more."""
 
@@ -54,6 +57,50 @@ class Tuned:
 
 
 @dataclass(frozen=True)
+class Preprocessing:
+    """What a backbone's graph does first, with uint8 RGB pixels that are cropped and resized by then.
+
+    Attributes:
+        mean: what is taken from each channel of 0..255.
+        deviation: what each channel is then divided by.
+        channels: `RGB` or `BGR`: the order that the network sees.
+    """
+
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+    channels: str = "RGB"
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Preprocessing":
+        """Read what `asdict` made."""
+        mean, deviation = (tuple(map(float, value[name])) for name in ("mean", "deviation"))
+        return cls(_three(mean), _three(deviation), str(value.get("channels", "RGB")))
+
+
+def _three(values: tuple[float, ...]) -> tuple[float, float, float]:
+    red, green, blue = values
+    return red, green, blue
+
+
+@dataclass(frozen=True)
+class TextHalf:
+    """The half of a dual encoder that embeds texts; its files lie beside the other half's.
+
+    Attributes:
+        length: tokens of each text: shorter ones are padded, longer ones cut.
+        pad: the token that pads.
+    """
+
+    length: int
+    pad: int
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "TextHalf":
+        """Read what `asdict` made."""
+        return cls(int(value["length"]), int(value["pad"]))
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What is known of a backbone.
 
@@ -67,6 +114,8 @@ class ModelCard:
         kind: always `backbone`; cards of other kinds are no backbones.
         recipe: which recipe builds the network; of an older card its name.
         tuned: how it was fine-tuned; None = it was not.
+        preprocessing: what its graph does first; None = an older card does not say, or nobody knows.
+        text: its half for texts; None = it has none.
     """
 
     model: str
@@ -78,11 +127,13 @@ class ModelCard:
     kind: str = KIND
     recipe: str = ""
     tuned: Tuned | None = None
+    preprocessing: Preprocessing | None = None
+    text: TextHalf | None = None
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "ModelCard":
         """Read a card; fields that this version does not know are ignored."""
-        tuned = value.get("tuned")
+        tuned, seen, text = (value.get(name) for name in ("tuned", "preprocessing", "text"))
         return cls(
             model=str(value["model"]),
             dimensions=int(value["dimensions"]),
@@ -93,6 +144,8 @@ class ModelCard:
             kind=str(value["kind"]),
             recipe=str(value.get("recipe") or name_and_version(str(value["model"]))[0]),
             tuned=None if tuned is None else Tuned.from_json(tuned),
+            preprocessing=None if seen is None else Preprocessing.from_json(seen),
+            text=None if text is None else TextHalf.from_json(text),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -125,7 +178,7 @@ def triton_config(card: ModelCard) -> str:
     name, _ = name_and_version(card.model)
     pixels = card.input_pixels
     outputs = [f'{{ name: "{EMBEDDING}" data_type: TYPE_FP32 dims: [ {card.dimensions} ] }}']
-    if card.tuned is None:
+    if card.tuned is None and card.classes:
         outputs += [f'{{ name: "{LOGITS}" data_type: TYPE_FP32 dims: [ {card.classes} ] }}']
     lines = ",\n  ".join(outputs)
     return f"""\

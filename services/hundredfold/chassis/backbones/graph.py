@@ -3,21 +3,19 @@
 import warnings
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hundredfold.chassis.backbones.cards import EMBEDDING, INPUT, LOGITS
+from hundredfold.chassis.backbones.examples import check_agreement, check_vectors, examples
 from hundredfold.chassis.backbones.recipe import Network, Recipe
 
 _OPSET = 17
-_LEAST_COSINE = 0.9999
 
 
 class Graph(nn.Module):
-    """The whole backbone: uint8 [n, p, p, 3] to embedding float32 [n, d] and logits [n, classes]."""
+    """The whole backbone: uint8 [n, p, p, 3] to embedding float32 [n, d], and logits [n, classes] if any."""
 
     mean: Tensor
     deviation: Tensor
@@ -29,11 +27,17 @@ class Graph(nn.Module):
         self.register_buffer("mean", torch.tensor(recipe.mean).view(1, 3, 1, 1))
         self.register_buffer("deviation", torch.tensor(recipe.deviation).view(1, 3, 1, 1))
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    @property
+    def outputs(self) -> list[str]:
+        """The names of what it gives."""
+        return [EMBEDDING] if self.classifier is None else [EMBEDDING, LOGITS]
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Normalise, run, scale the pooled features to length 1."""
         pixels = image.permute(0, 3, 1, 2).to(torch.float32)
         pooled = self.features((pixels - self.mean) / self.deviation)
-        return nn.functional.normalize(pooled, dim=1), self.classifier(pooled)
+        embedding = nn.functional.normalize(pooled, dim=1)
+        return (embedding,) if self.classifier is None else (embedding, self.classifier(pooled))
 
 
 def write_onnx(graph: Graph, pixels: int, path: Path) -> None:
@@ -48,39 +52,29 @@ def write_onnx(graph: Graph, pixels: int, path: Path) -> None:
             dynamo=False,  # the exporter whose result was verified for these networks
             opset_version=_OPSET,
             input_names=[INPUT],
-            output_names=[EMBEDDING, LOGITS],
-            dynamic_axes={name: {0: "n"} for name in (INPUT, EMBEDDING, LOGITS)},
+            output_names=graph.outputs,
+            dynamic_axes={name: {0: "n"} for name in (INPUT, *graph.outputs)},
         )
-
-
-def examples(pixels: int) -> NDArray[np.uint8]:
-    """A few images, uint8 [n, p, p, 3], the same each time: noise, a ramp, stripes and a disc."""
-    noise = np.random.default_rng(0).integers(0, 256, (pixels, pixels, 3))
-    y, x = np.mgrid[:pixels, :pixels]
-    ramp = np.stack([x, y, x + y], axis=-1) * 255 // (2 * pixels)
-    stripes = np.stack([(x // 16 % 2), (y // 8 % 2), (x // 32 % 2)], axis=-1) * 255
-    inside = (x - pixels / 2) ** 2 + (y - pixels / 2) ** 2 < (pixels / 3) ** 2
-    disc = np.where(inside[..., None], (220, 60, 30), (90, 140, 220))
-    return np.stack([noise, ramp, stripes, disc]).astype(np.uint8)
 
 
 def check(graph: Graph, pixels: int, path: Path) -> tuple[int, int]:
     """Compare the file with the network it was made of.
 
     Returns:
-        The length of its vectors and of its logits.
+        The length of its vectors and of its logits, 0 where it has none.
 
     Raises:
-        RuntimeError: they don't agree; the file is worthless.
+        RuntimeError: they don't agree, or it gives no vectors; the file is worthless.
     """
     images = examples(pixels)
     with torch.inference_mode():
-        expected, logits = (output.numpy() for output in graph(torch.from_numpy(images)))
+        expected = [output.numpy() for output in graph(torch.from_numpy(images))]
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    got, got_logits = session.run([EMBEDDING, LOGITS], {INPUT: images})
-    cosine = float((expected * got).sum(axis=1).min())
-    if not cosine >= _LEAST_COSINE:  # so that a NaN is refused too
-        raise RuntimeError(f"the ONNX file's vectors are off: cosine {cosine:.6f} to PyTorch")
-    if not (logits.argmax(axis=1) == got_logits.argmax(axis=1)).all():
+    got = session.run(graph.outputs, {INPUT: images})
+    check_vectors(got[0], len(images))
+    check_agreement(expected[0], got[0])
+    if graph.classifier is None:
+        return got[0].shape[1], 0
+    if not (expected[1].argmax(axis=1) == got[1].argmax(axis=1)).all():
         raise RuntimeError("the ONNX file and PyTorch disagree on the likeliest class")
-    return got.shape[1], got_logits.shape[1]
+    return got[0].shape[1], got[1].shape[1]

@@ -1,6 +1,6 @@
 """What a recipe of a backbone is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,11 @@ class Network:
 
     Attributes:
         features: normalised float32 [n, 3, p, p] to the pooled features [n, d].
-        classifier: pooled features [n, d] to logits [n, classes].
+        classifier: pooled features [n, d] to logits [n, classes]; None where nobody reads them.
     """
 
     features: nn.Module
-    classifier: nn.Module
+    classifier: nn.Module | None
 
 
 @dataclass(frozen=True)
@@ -43,3 +43,20 @@ class Recipe:
     source: str
     licence: str
     weights: Callable[[], Path] | None = None
+
+
+def in_bytes(values: Sequence[float]) -> tuple[float, float, float]:
+    """A mean or deviation of three channels of 0..1, as most libraries give it, in units of 0..255."""
+    red, green, blue = (round(255 * value, 4) for value in values)
+    return red, green, blue
+
+
+def square(size: Sequence[int]) -> int:
+    """The side of an input of shape [3, p, p].
+
+    Raises:
+        RuntimeError: it is no square of three channels.
+    """
+    if len(size) != 3 or size[0] != 3 or size[1] != size[2]:
+        raise RuntimeError(f"an input of {tuple(size)} is no square of three channels")
+    return int(size[1])

@@ -1,6 +1,7 @@
 """The backbones of a store, in Triton's layout."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from hundredfold.chassis.backbones.cards import KIND, ModelCard, triton_config, tuned_name
@@ -47,8 +48,15 @@ class ModelRepository:
 
         Raises:
             NotFound: there is none of that name and version.
-            Conflict: ARTIFACT_DAMAGED, it is not what was published.
+            Conflict: ARTIFACT_DAMAGED, it is not what was published; ONLY_SERVED, an inference server has it.
         """
+        if self.has(model) and not self._store.exists(f"{layout.model(model)}/{layout.MODEL_FILE}"):
+            raise Conflict(
+                f"{model} is served by an inference server alone: "
+                "HUNDREDFOLD_EMBEDDING_BACKEND=triton runs it",
+                reason="ONLY_SERVED",
+                field="model",
+            )
         return self._file(model, layout.MODEL_FILE)
 
     def weights(self, model: str) -> Path | None:
@@ -69,7 +77,30 @@ class ModelRepository:
         versions = [layout.name_and_version(model)[1] for model in self._versions(name)]
         return f"{name}@{max(versions, default=0) + 1}"
 
-    def publish(self, card: ModelCard, file: Path, weights: Path | None = None) -> None:
+    def text_files(self, card: ModelCard) -> tuple[Path, Path]:
+        """The ONNX file and the tokenizer of a backbone's text half, on this machine.
+
+        Raises:
+            Conflict: NO_TEXT, it has no such half; ARTIFACT_DAMAGED.
+        """
+        if card.text is None:
+            able = ", ".join(each.model for each in self.cards() if each.text) or "none is there"
+            raise Conflict(
+                f"{card.model} embeds no texts; models that do: {able}",
+                reason="NO_TEXT",
+                field="model",
+                metadata={"models": able},
+            )
+        graph, tokenizer = layout.MODEL_TEXT, layout.MODEL_TOKENIZER
+        return self._file(card.model, graph), self._file(card.model, tokenizer)
+
+    def publish(
+        self,
+        card: ModelCard,
+        file: Path,
+        weights: Path | None = None,
+        text: tuple[Path, Path] | None = None,
+    ) -> None:
         """Put a backbone into the repository; it is there once its card is, which comes last.
 
         A `config.pbtxt` that is there stays, since an operator may have tuned it.
@@ -78,6 +109,7 @@ class ModelRepository:
             card: what it is.
             file: the ONNX file.
             weights: the state dict of its features, as safetensors; None = nobody will train it on.
+            text: the ONNX file and the tokenizer of its text half; None = it has none.
 
         Raises:
             Conflict: another version has another shape, which one `config.pbtxt` can't tell.
@@ -86,10 +118,26 @@ class ModelRepository:
         self._check_shape(name, card)
         if not self._store.exists(layout.model_config(name)):
             self._store.write_bytes(layout.model_config(name), triton_config(card).encode())
-        manifest = Manifest(self._store, layout.model(card.model))
-        self._add(manifest, layout.MODEL_FILE, file)
+        files = {layout.MODEL_FILE: file}
         if weights is not None:
-            self._add(manifest, layout.MODEL_WEIGHTS, weights)
+            files[layout.MODEL_WEIGHTS] = weights
+        if text is not None:
+            files |= {layout.MODEL_TEXT: text[0], layout.MODEL_TOKENIZER: text[1]}
+        self._publish(card, files)
+
+    def publish_served(self, card: ModelCard) -> None:
+        """Put the card alone of a backbone into the repository that an inference server has elsewhere.
+
+        Raises:
+            Conflict: another version has another shape.
+        """
+        self._check_shape(layout.name_and_version(card.model)[0], card)
+        self._publish(card, {})
+
+    def _publish(self, card: ModelCard, files: Mapping[str, Path]) -> None:
+        manifest = Manifest(self._store, layout.model(card.model))
+        for name, file in files.items():
+            self._add(manifest, name, file)
         manifest.save()
         self._store.write_json(_card_path(card.model), card.to_json())
 

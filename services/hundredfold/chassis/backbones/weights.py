@@ -1,10 +1,12 @@
 """The weights of a network's features as safetensors: tensors and names, nothing that could run."""
 
+import pickle
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from hundredfold.chassis.backbones.recipe import Network, Recipe
 
@@ -28,18 +30,52 @@ def load_features(recipe: Recipe, path: Path) -> Network:
     return network
 
 
-def original(recipe: Recipe, weights: Path | None = None) -> Network:
+def original(recipe: Recipe, weights: Path | None = None, *, random: bool = False) -> Network:
     """The recipe's network with the weights that it comes with, or others.
 
     Args:
         recipe: of the network.
-        weights: a state dict of PyTorch to take instead of the one that the recipe finds.
+        weights: a state dict to take instead of the one that the recipe finds (`read_weights`).
+        random: take random weights where there are none, as a trial of the machinery.
 
     Raises:
         RuntimeError: there are none, or not of this network.
     """
-    if weights is None:
-        if recipe.weights is None:
-            raise RuntimeError(f"{recipe.name} comes without weights: give --weights FILE")
+    if weights is None and recipe.weights is not None:
         weights = recipe.weights()
-    return recipe.build(torch.load(weights, map_location="cpu", weights_only=True))
+    if weights is None and not random:
+        raise RuntimeError(
+            f"{recipe.name} comes without weights: give a file of them, NAME:FILE, or ask for --random-weights"
+        )
+    return recipe.build(None if weights is None else read_weights(weights))
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """A state dict from safetensors (`.safetensors`), or from a file of `torch.save`, of which no code is run.
+
+    Training programs wrap it as `state_dict` or `model`, and those for several processors put `module.`
+    before each name; both are taken off.
+
+    Raises:
+        RuntimeError: the file holds no state dict.
+        OSError: it can't be read.
+    """
+    if path.suffix == ".safetensors":
+        return _loaded(path)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, ValueError) as error:
+        raise RuntimeError(f"{path.name} holds no weights, or more than that: {error}") from error
+    for wrapping in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(wrapping), dict):
+            state = state[wrapping]
+    if not isinstance(state, dict) or not all(map(torch.is_tensor, state.values())):
+        raise RuntimeError(f"{path.name} holds no state dict")
+    return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}
+
+
+def _loaded(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise RuntimeError(f"{path.name} holds no weights: {error}") from error

@@ -335,8 +335,14 @@ MODEL_FILE = "model.onnx"
 MODEL_WEIGHTS = "features.safetensors"
 """The state dict of the network up to its pooled features, to go on training from; not every version has it."""
 
+MODEL_TEXT = "text.onnx"
+"""The half of a dual encoder that embeds texts: "tokens" int64 [n, length] to "embedding" float32 [n, d]; few models have it."""
+
+MODEL_TOKENIZER = "tokenizer.json"
+"""Makes the tokens: a file of the library `tokenizers`; beside every `text.onnx`."""
+
 MODEL_CARD = "model.json"
-"""What the model is: {"model", "kind", "dimensions", "input_pixels", "source", "licence", "recipe", "tuned": null or {"parent", "collection", "labels_seq", "labels", "seconds"}, ..}."""
+"""What the model is: {"model", "kind", "dimensions", "input_pixels", "source", "licence", "recipe", "tuned": null or {"parent", "collection", "labels_seq", "labels", "seconds"}, "preprocessing": null or {"mean", "deviation", "channels"}, "text": null or {"length", "pad"}, ..}."""
 
 
 def finetune() -> str:

@@ -85,3 +85,4 @@ class Model:
     input_pixels: int
     source: str
     ready: bool
+    texts: bool = False

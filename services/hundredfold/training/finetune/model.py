@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from hundredfold.chassis.backbones import recipes
 from hundredfold.chassis.backbones.cards import ModelCard
 from hundredfold.chassis.backbones.recipe import Network, Recipe
-from hundredfold.chassis.backbones.recipes import RECIPES
 from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.backbones.weights import load_features, original
 from hundredfold.chassis.errors import Conflict
@@ -19,7 +19,7 @@ def network_of(repository: ModelRepository, card: ModelCard) -> tuple[Recipe, Ne
     Raises:
         Conflict: NO_WEIGHTS, the repository has them no more, and no package has them.
     """
-    recipe = RECIPES.get(card.recipe)
+    recipe = recipes.find(card.recipe)
     weights = repository.weights(card.model)
     if recipe is None or (weights is None and recipe.weights is None):
         raise Conflict(

@@ -28,7 +28,7 @@ from hundredfold.api.common.v1 import tensor_pb2 as hundredfold_dot_api_dot_comm
 from hundredfold.api.runs.v1 import runs_pb2 as hundredfold_dot_api_dot_runs_dot_v1_dot_runs__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,hundredfold/api/embedding/v1/embedding.proto\x12\x1chundredfold.api.embedding.v1\x1a&hundredfold/api/common/v1/access.proto\x1a%hundredfold/api/common/v1/image.proto\x1a&hundredfold/api/common/v1/tensor.proto\x1a\"hundredfold/api/runs/v1/runs.proto\"_\n\x05Model\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\ndimensions\x18\x02 \x01(\x05\x12\x14\n\x0cinput_pixels\x18\x03 \x01(\x05\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\r\n\x05ready\x18\x05 \x01(\x08\"3\n\x12\x45mbedImagesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06images\x18\x02 \x03(\x0c\"\x91\x01\n\x13\x45mbedImagesResponse\x12\x32\n\x07vectors\x18\x01 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x37\n\x08statuses\x18\x02 \x03(\x0b\x32%.hundredfold.api.common.v1.ItemStatus\x12\r\n\x05model\x18\x03 \x01(\t\"\x9a\x01\n\x16\x45mbedCollectionRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x12\n\nduplicates\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x35\n\nfirst_rows\x18\x05 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\"D\n\x17\x45mbedCollectionResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"b\n\x12ListModelsResponse\x12\x33\n\x06models\x18\x01 \x03(\x0b\x32#.hundredfold.api.embedding.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x94\x03\n\x10\x45mbeddingService\x12~\n\x0b\x45mbedImages\x12\x30.hundredfold.api.embedding.v1.EmbedImagesRequest\x1a\x31.hundredfold.api.embedding.v1.EmbedImagesResponse\"\x06\xa2\xbb\x18\x02\x08\x01(\x01\x30\x01\x12\x86\x01\n\x0f\x45mbedCollection\x12\x34.hundredfold.api.embedding.v1.EmbedCollectionRequest\x1a\x35.hundredfold.api.embedding.v1.EmbedCollectionResponse\"\x06\xa2\xbb\x18\x02\x08\x04\x12w\n\nListModels\x12/.hundredfold.api.embedding.v1.ListModelsRequest\x1a\x30.hundredfold.api.embedding.v1.ListModelsResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,hundredfold/api/embedding/v1/embedding.proto\x12\x1chundredfold.api.embedding.v1\x1a&hundredfold/api/common/v1/access.proto\x1a%hundredfold/api/common/v1/image.proto\x1a&hundredfold/api/common/v1/tensor.proto\x1a\"hundredfold/api/runs/v1/runs.proto\"n\n\x05Model\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\ndimensions\x18\x02 \x01(\x05\x12\x14\n\x0cinput_pixels\x18\x03 \x01(\x05\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\r\n\x05ready\x18\x05 \x01(\x08\x12\r\n\x05texts\x18\x06 \x01(\x08\"3\n\x12\x45mbedImagesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06images\x18\x02 \x03(\x0c\"\x91\x01\n\x13\x45mbedImagesResponse\x12\x32\n\x07vectors\x18\x01 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\x37\n\x08statuses\x18\x02 \x03(\x0b\x32%.hundredfold.api.common.v1.ItemStatus\x12\r\n\x05model\x18\x03 \x01(\t\"\x9a\x01\n\x16\x45mbedCollectionRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x12\n\nduplicates\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x35\n\nfirst_rows\x18\x05 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\"D\n\x17\x45mbedCollectionResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\"\xe2\x01\n\x14ImportVectorsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05space\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x0b\n\x03ids\x18\x04 \x01(\t\x12\x38\n\x05match\x18\x05 \x01(\x0e\x32).hundredfold.api.embedding.v1.VectorMatch\x12\x15\n\rvector_column\x18\x06 \x01(\t\x12\x11\n\tid_column\x18\x07 \x01(\t\x12\x12\n\nduplicates\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\"B\n\x15ImportVectorsResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x1c.hundredfold.api.runs.v1.Run\"0\n\x10\x45mbedTextRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\"V\n\x11\x45mbedTextResponse\x12\x32\n\x07vectors\x18\x01 \x01(\x0b\x32!.hundredfold.api.common.v1.Tensor\x12\r\n\x05model\x18\x02 \x01(\t\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"b\n\x12ListModelsResponse\x12\x33\n\x06models\x18\x01 \x03(\x0b\x32#.hundredfold.api.embedding.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*m\n\x0bVectorMatch\x12\x1c\n\x18VECTOR_MATCH_UNSPECIFIED\x10\x00\x12\x14\n\x10VECTOR_MATCH_ROW\x10\x01\x12\x14\n\x10VECTOR_MATCH_KEY\x10\x02\x12\x14\n\x10VECTOR_MATCH_URI\x10\x03\x32\x8d\x05\n\x10\x45mbeddingService\x12~\n\x0b\x45mbedImages\x12\x30.hundredfold.api.embedding.v1.EmbedImagesRequest\x1a\x31.hundredfold.api.embedding.v1.EmbedImagesResponse\"\x06\xa2\xbb\x18\x02\x08\x01(\x01\x30\x01\x12\x86\x01\n\x0f\x45mbedCollection\x12\x34.hundredfold.api.embedding.v1.EmbedCollectionRequest\x1a\x35.hundredfold.api.embedding.v1.EmbedCollectionResponse\"\x06\xa2\xbb\x18\x02\x08\x04\x12\x80\x01\n\rImportVectors\x12\x32.hundredfold.api.embedding.v1.ImportVectorsRequest\x1a\x33.hundredfold.api.embedding.v1.ImportVectorsResponse\"\x06\xa2\xbb\x18\x02\x08\x04\x12t\n\tEmbedText\x12..hundredfold.api.embedding.v1.EmbedTextRequest\x1a/.hundredfold.api.embedding.v1.EmbedTextResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x12w\n\nListModels\x12/.hundredfold.api.embedding.v1.ListModelsRequest\x1a\x30.hundredfold.api.embedding.v1.ListModelsResponse\"\x06\xa2\xbb\x18\x02\x08\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,22 +39,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EMBEDDINGSERVICE'].methods_by_name['EmbedImages']._serialized_options = b'\242\273\030\002\010\001'
   _globals['_EMBEDDINGSERVICE'].methods_by_name['EmbedCollection']._loaded_options = None
   _globals['_EMBEDDINGSERVICE'].methods_by_name['EmbedCollection']._serialized_options = b'\242\273\030\002\010\004'
+  _globals['_EMBEDDINGSERVICE'].methods_by_name['ImportVectors']._loaded_options = None
+  _globals['_EMBEDDINGSERVICE'].methods_by_name['ImportVectors']._serialized_options = b'\242\273\030\002\010\004'
+  _globals['_EMBEDDINGSERVICE'].methods_by_name['EmbedText']._loaded_options = None
+  _globals['_EMBEDDINGSERVICE'].methods_by_name['EmbedText']._serialized_options = b'\242\273\030\002\010\001'
   _globals['_EMBEDDINGSERVICE'].methods_by_name['ListModels']._loaded_options = None
   _globals['_EMBEDDINGSERVICE'].methods_by_name['ListModels']._serialized_options = b'\242\273\030\002\010\001'
+  _globals['_VECTORMATCH']._serialized_start=1368
+  _globals['_VECTORMATCH']._serialized_end=1477
   _globals['_MODEL']._serialized_start=233
-  _globals['_MODEL']._serialized_end=328
-  _globals['_EMBEDIMAGESREQUEST']._serialized_start=330
-  _globals['_EMBEDIMAGESREQUEST']._serialized_end=381
-  _globals['_EMBEDIMAGESRESPONSE']._serialized_start=384
-  _globals['_EMBEDIMAGESRESPONSE']._serialized_end=529
-  _globals['_EMBEDCOLLECTIONREQUEST']._serialized_start=532
-  _globals['_EMBEDCOLLECTIONREQUEST']._serialized_end=686
-  _globals['_EMBEDCOLLECTIONRESPONSE']._serialized_start=688
-  _globals['_EMBEDCOLLECTIONRESPONSE']._serialized_end=756
-  _globals['_LISTMODELSREQUEST']._serialized_start=758
-  _globals['_LISTMODELSREQUEST']._serialized_end=816
-  _globals['_LISTMODELSRESPONSE']._serialized_start=818
-  _globals['_LISTMODELSRESPONSE']._serialized_end=916
-  _globals['_EMBEDDINGSERVICE']._serialized_start=919
-  _globals['_EMBEDDINGSERVICE']._serialized_end=1323
+  _globals['_MODEL']._serialized_end=343
+  _globals['_EMBEDIMAGESREQUEST']._serialized_start=345
+  _globals['_EMBEDIMAGESREQUEST']._serialized_end=396
+  _globals['_EMBEDIMAGESRESPONSE']._serialized_start=399
+  _globals['_EMBEDIMAGESRESPONSE']._serialized_end=544
+  _globals['_EMBEDCOLLECTIONREQUEST']._serialized_start=547
+  _globals['_EMBEDCOLLECTIONREQUEST']._serialized_end=701
+  _globals['_EMBEDCOLLECTIONRESPONSE']._serialized_start=703
+  _globals['_EMBEDCOLLECTIONRESPONSE']._serialized_end=771
+  _globals['_IMPORTVECTORSREQUEST']._serialized_start=774
+  _globals['_IMPORTVECTORSREQUEST']._serialized_end=1000
+  _globals['_IMPORTVECTORSRESPONSE']._serialized_start=1002
+  _globals['_IMPORTVECTORSRESPONSE']._serialized_end=1068
+  _globals['_EMBEDTEXTREQUEST']._serialized_start=1070
+  _globals['_EMBEDTEXTREQUEST']._serialized_end=1118
+  _globals['_EMBEDTEXTRESPONSE']._serialized_start=1120
+  _globals['_EMBEDTEXTRESPONSE']._serialized_end=1206
+  _globals['_LISTMODELSREQUEST']._serialized_start=1208
+  _globals['_LISTMODELSREQUEST']._serialized_end=1266
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1268
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1366
+  _globals['_EMBEDDINGSERVICE']._serialized_start=1480
+  _globals['_EMBEDDINGSERVICE']._serialized_end=2133
 # @@protoc_insertion_point(module_scope)

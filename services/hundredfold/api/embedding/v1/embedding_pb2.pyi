@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from hundredfold.api.common.v1 import image_pb2 as _image_pb2
 from hundredfold.api.common.v1 import tensor_pb2 as _tensor_pb2
 from hundredfold.api.runs.v1 import runs_pb2 as _runs_pb2
@@ -21,6 +22,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _VectorMatch:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VectorMatchEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VectorMatch.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VECTOR_MATCH_UNSPECIFIED: _VectorMatch.ValueType  # 0
+    """Parquet: the first of the columns `row`, `key`, `uri` that is there. With neither column nor ids vector i is that of row i."""
+    VECTOR_MATCH_ROW: _VectorMatch.ValueType  # 1
+    """The rows of images."""
+    VECTOR_MATCH_KEY: _VectorMatch.ValueType  # 2
+    """The keys of images; images of the same key get the same vector."""
+    VECTOR_MATCH_URI: _VectorMatch.ValueType  # 3
+    """The URIs of images."""
+
+class VectorMatch(_VectorMatch, metaclass=_VectorMatchEnumTypeWrapper):
+    """What the ids of vectors from elsewhere name."""
+
+VECTOR_MATCH_UNSPECIFIED: VectorMatch.ValueType  # 0
+"""Parquet: the first of the columns `row`, `key`, `uri` that is there. With neither column nor ids vector i is that of row i."""
+VECTOR_MATCH_ROW: VectorMatch.ValueType  # 1
+"""The rows of images."""
+VECTOR_MATCH_KEY: VectorMatch.ValueType  # 2
+"""The keys of images; images of the same key get the same vector."""
+VECTOR_MATCH_URI: VectorMatch.ValueType  # 3
+"""The URIs of images."""
+Global___VectorMatch: _TypeAlias = VectorMatch  # noqa: Y015
+
 @_typing.final
 class Model(_message.Message):
     """A backbone in the model repository."""
@@ -32,6 +61,7 @@ class Model(_message.Message):
     INPUT_PIXELS_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     READY_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """`name@version`, such as `efficientnet-lite0@1`."""
     dimensions: _builtins.int
@@ -42,6 +72,8 @@ class Model(_message.Message):
     """Where it came from, and its licence."""
     ready: _builtins.bool
     """Whether the backend serves it now."""
+    texts: _builtins.bool
+    """Whether it embeds texts too: EmbedText."""
     def __init__(
         self,
         *,
@@ -50,10 +82,11 @@ class Model(_message.Message):
         input_pixels: _builtins.int = ...,
         source: _builtins.str = ...,
         ready: _builtins.bool = ...,
+        texts: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "input_pixels", b"input_pixels", "model", b"model", "ready", b"ready", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "input_pixels", b"input_pixels", "model", b"model", "ready", b"ready", "source", b"source", "texts", b"texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -184,6 +217,140 @@ class EmbedCollectionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EmbedCollectionResponse: _TypeAlias = EmbedCollectionResponse  # noqa: Y015
+
+@_typing.final
+class ImportVectorsRequest(_message.Message):
+    """Takes vectors from elsewhere as a space of their own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
+    MATCH_FIELD_NUMBER: _builtins.int
+    VECTOR_COLUMN_FIELD_NUMBER: _builtins.int
+    ID_COLUMN_FIELD_NUMBER: _builtins.int
+    DUPLICATES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    space: _builtins.str
+    """`name@version`, that of no backbone here. What made the vectors is to have a version of its own: they are never mixed."""
+    source: _builtins.str
+    """`.npy` float16, float32 or float64 [m, d] in C order, or `.parquet` with a column of lists of numbers; a path or fsspec URI within the service's allowed sources. At most 200,000,000 vectors of 2 to 8192 dimensions."""
+    ids: _builtins.str
+    """Of `.npy`: another `.npy` [m] of integers (rows) or texts (keys or URIs). Empty = vector i is that of row i."""
+    match: Global___VectorMatch.ValueType
+    """What the ids name; to be said where `.npy` ids are texts."""
+    vector_column: _builtins.str
+    """Of Parquet; empty = `vector` or `embedding`."""
+    id_column: _builtins.str
+    """Of Parquet; empty = `row`, `key` or `uri`, as `match` says."""
+    duplicates: _builtins.str
+    """A FindDuplicates run: only its representatives get a vector; empty = every image that can be read."""
+    request_id: _builtins.str
+    """A UUID; the same again returns the same run."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        space: _builtins.str = ...,
+        source: _builtins.str = ...,
+        ids: _builtins.str = ...,
+        match: Global___VectorMatch.ValueType = ...,
+        vector_column: _builtins.str = ...,
+        id_column: _builtins.str = ...,
+        duplicates: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "duplicates", b"duplicates", "id_column", b"id_column", "ids", b"ids", "match", b"match", "request_id", b"request_id", "source", b"source", "space", b"space", "vector_column", b"vector_column"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportVectorsRequest: _TypeAlias = ImportVectorsRequest  # noqa: Y015
+
+@_typing.final
+class ImportVectorsResponse(_message.Message):
+    """The run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> _runs_pb2.Run:
+        """Its result: {"space": "name@version", "vectors": n, "dimensions": d, "failed": n, "unknown": n, "repeated": n, "without": n, "problems": [..]}; `failed` counts vectors that are not finite or have no length, `unknown` those of no image that is to have one, `repeated` those of an image that has one already, `without` the images that got none; `problems` are the first 20 in words."""
+
+    def __init__(
+        self,
+        *,
+        run: _runs_pb2.Run | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportVectorsResponse: _TypeAlias = ImportVectorsResponse  # noqa: Y015
+
+@_typing.final
+class EmbedTextRequest(_message.Message):
+    """Texts to embed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """`name@version`; empty = the default."""
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """1 to 256 texts of at most 2,000 characters each; of a longer one than the model reads the end is cut off."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "texts", b"texts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmbedTextRequest: _TypeAlias = EmbedTextRequest  # noqa: Y015
+
+@_typing.final
+class EmbedTextResponse(_message.Message):
+    """Their vectors."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VECTORS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The model that was used, `name@version`."""
+    @_builtins.property
+    def vectors(self) -> _tensor_pb2.Tensor:
+        """float32 [n, d], length 1, in the space of the model's images."""
+
+    def __init__(
+        self,
+        *,
+        vectors: _tensor_pb2.Tensor | None = ...,
+        model: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["vectors", b"vectors"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "vectors", b"vectors"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmbedTextResponse: _TypeAlias = EmbedTextResponse  # noqa: Y015
 
 @_typing.final
 class ListModelsRequest(_message.Message):

@@ -45,6 +45,16 @@ class EmbeddingServiceStub:
                 request_serializer=hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.EmbedCollectionRequest.SerializeToString,
                 response_deserializer=hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.EmbedCollectionResponse.FromString,
                 _registered_method=True)
+        self.ImportVectors = channel.unary_unary(
+                '/hundredfold.api.embedding.v1.EmbeddingService/ImportVectors',
+                request_serializer=hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.ImportVectorsRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.ImportVectorsResponse.FromString,
+                _registered_method=True)
+        self.EmbedText = channel.unary_unary(
+                '/hundredfold.api.embedding.v1.EmbeddingService/EmbedText',
+                request_serializer=hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.EmbedTextRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.EmbedTextResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/hundredfold.api.embedding.v1.EmbeddingService/ListModels',
                 request_serializer=hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.ListModelsRequest.SerializeToString,
@@ -70,6 +80,20 @@ class EmbeddingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ImportVectors(self, request, context):
+        """Starts a run that takes vectors from a file as a space, scaled to length 1; from then on it is one like any other, but that new images get no vector by EmbedCollection. Idempotent: the same file again continues, or takes in what the collection has grown by. NOT_FOUND for the collection, the file or the FindDuplicates run; PERMISSION_DENIED outside of the allowed sources; INVALID_ARGUMENT for a file that is no such array or is cut off, or of another dimension than the space has; ALREADY_EXISTS where the space has other vectors or is that of a backbone; ABORTED while another import is at work on the collection. A vector that is not finite, or of no image, is counted and left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EmbedText(self, request, context):
+        """Embeds texts with the half of a dual encoder that is for them, so that images are found by words (the index's Search). Idempotent. NOT_FOUND for a model that is not there; INVALID_ARGUMENT for too many texts, or too long or empty ones; FAILED_PRECONDITION (NO_TEXT) for a model without that half, naming those that have it, or (NO_TOKENIZERS) where the tokenizers are not installed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModels(self, request, context):
         """Lists the backbones. Idempotent.
         """
@@ -89,6 +113,16 @@ def add_EmbeddingServiceServicer_to_server(servicer, server):
                     servicer.EmbedCollection,
                     request_deserializer=hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.EmbedCollectionRequest.FromString,
                     response_serializer=hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.EmbedCollectionResponse.SerializeToString,
+            ),
+            'ImportVectors': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportVectors,
+                    request_deserializer=hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.ImportVectorsRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.ImportVectorsResponse.SerializeToString,
+            ),
+            'EmbedText': grpc.unary_unary_rpc_method_handler(
+                    servicer.EmbedText,
+                    request_deserializer=hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.EmbedTextRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.EmbedTextResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -151,6 +185,60 @@ class EmbeddingService:
             '/hundredfold.api.embedding.v1.EmbeddingService/EmbedCollection',
             hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.EmbedCollectionRequest.SerializeToString,
             hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.EmbedCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportVectors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.embedding.v1.EmbeddingService/ImportVectors',
+            hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.ImportVectorsRequest.SerializeToString,
+            hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.ImportVectorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EmbedText(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hundredfold.api.embedding.v1.EmbeddingService/EmbedText',
+            hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.EmbedTextRequest.SerializeToString,
+            hundredfold_dot_api_dot_embedding_dot_v1_dot_embedding__pb2.EmbedTextResponse.FromString,
             options,
             channel_credentials,
             insecure,

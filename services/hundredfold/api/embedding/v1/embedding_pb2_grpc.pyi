@@ -37,6 +37,10 @@ class EmbeddingServiceStub:
     """Embeds images as they come, always in float32; answers keep the order of the requests. A bad image gets a status. NOT_FOUND for a model that is not there, UNAVAILABLE while the inference server is away."""
     EmbedCollection: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.EmbedCollectionRequest, _embedding_pb2.EmbedCollectionResponse]
     """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND for the collection or the FindDuplicates run; ABORTED while a run with other parameters is at work on the collection. A space stays in the precision that it was begun in: the run fails, naming both, where the service embeds in another, and where bf16 is insisted on and gives other vectors than float32."""
+    ImportVectors: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.ImportVectorsRequest, _embedding_pb2.ImportVectorsResponse]
+    """Starts a run that takes vectors from a file as a space, scaled to length 1; from then on it is one like any other, but that new images get no vector by EmbedCollection. Idempotent: the same file again continues, or takes in what the collection has grown by. NOT_FOUND for the collection, the file or the FindDuplicates run; PERMISSION_DENIED outside of the allowed sources; INVALID_ARGUMENT for a file that is no such array or is cut off, or of another dimension than the space has; ALREADY_EXISTS where the space has other vectors or is that of a backbone; ABORTED while another import is at work on the collection. A vector that is not finite, or of no image, is counted and left out."""
+    EmbedText: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.EmbedTextRequest, _embedding_pb2.EmbedTextResponse]
+    """Embeds texts with the half of a dual encoder that is for them, so that images are found by words (the index's Search). Idempotent. NOT_FOUND for a model that is not there; INVALID_ARGUMENT for too many texts, or too long or empty ones; FAILED_PRECONDITION (NO_TEXT) for a model without that half, naming those that have it, or (NO_TOKENIZERS) where the tokenizers are not installed."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.ListModelsRequest, _embedding_pb2.ListModelsResponse]
     """Lists the backbones. Idempotent."""
 
@@ -49,6 +53,10 @@ class EmbeddingServiceAsyncStub(EmbeddingServiceStub):
     """Embeds images as they come, always in float32; answers keep the order of the requests. A bad image gets a status. NOT_FOUND for a model that is not there, UNAVAILABLE while the inference server is away."""
     EmbedCollection: _aio.UnaryUnaryMultiCallable[_embedding_pb2.EmbedCollectionRequest, _embedding_pb2.EmbedCollectionResponse]  # type: ignore[assignment]
     """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND for the collection or the FindDuplicates run; ABORTED while a run with other parameters is at work on the collection. A space stays in the precision that it was begun in: the run fails, naming both, where the service embeds in another, and where bf16 is insisted on and gives other vectors than float32."""
+    ImportVectors: _aio.UnaryUnaryMultiCallable[_embedding_pb2.ImportVectorsRequest, _embedding_pb2.ImportVectorsResponse]  # type: ignore[assignment]
+    """Starts a run that takes vectors from a file as a space, scaled to length 1; from then on it is one like any other, but that new images get no vector by EmbedCollection. Idempotent: the same file again continues, or takes in what the collection has grown by. NOT_FOUND for the collection, the file or the FindDuplicates run; PERMISSION_DENIED outside of the allowed sources; INVALID_ARGUMENT for a file that is no such array or is cut off, or of another dimension than the space has; ALREADY_EXISTS where the space has other vectors or is that of a backbone; ABORTED while another import is at work on the collection. A vector that is not finite, or of no image, is counted and left out."""
+    EmbedText: _aio.UnaryUnaryMultiCallable[_embedding_pb2.EmbedTextRequest, _embedding_pb2.EmbedTextResponse]  # type: ignore[assignment]
+    """Embeds texts with the half of a dual encoder that is for them, so that images are found by words (the index's Search). Idempotent. NOT_FOUND for a model that is not there; INVALID_ARGUMENT for too many texts, or too long or empty ones; FAILED_PRECONDITION (NO_TEXT) for a model without that half, naming those that have it, or (NO_TOKENIZERS) where the tokenizers are not installed."""
     ListModels: _aio.UnaryUnaryMultiCallable[_embedding_pb2.ListModelsRequest, _embedding_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the backbones. Idempotent."""
 
@@ -70,6 +78,22 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_embedding_pb2.EmbedCollectionResponse, _abc.Awaitable[_embedding_pb2.EmbedCollectionResponse]]:
         """Starts a run that embeds what is not embedded yet. Idempotent: the same call again continues. NOT_FOUND for the collection or the FindDuplicates run; ABORTED while a run with other parameters is at work on the collection. A space stays in the precision that it was begun in: the run fails, naming both, where the service embeds in another, and where bf16 is insisted on and gives other vectors than float32."""
+
+    @_abc_1.abstractmethod
+    def ImportVectors(
+        self,
+        request: _embedding_pb2.ImportVectorsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_embedding_pb2.ImportVectorsResponse, _abc.Awaitable[_embedding_pb2.ImportVectorsResponse]]:
+        """Starts a run that takes vectors from a file as a space, scaled to length 1; from then on it is one like any other, but that new images get no vector by EmbedCollection. Idempotent: the same file again continues, or takes in what the collection has grown by. NOT_FOUND for the collection, the file or the FindDuplicates run; PERMISSION_DENIED outside of the allowed sources; INVALID_ARGUMENT for a file that is no such array or is cut off, or of another dimension than the space has; ALREADY_EXISTS where the space has other vectors or is that of a backbone; ABORTED while another import is at work on the collection. A vector that is not finite, or of no image, is counted and left out."""
+
+    @_abc_1.abstractmethod
+    def EmbedText(
+        self,
+        request: _embedding_pb2.EmbedTextRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_embedding_pb2.EmbedTextResponse, _abc.Awaitable[_embedding_pb2.EmbedTextResponse]]:
+        """Embeds texts with the half of a dual encoder that is for them, so that images are found by words (the index's Search). Idempotent. NOT_FOUND for a model that is not there; INVALID_ARGUMENT for too many texts, or too long or empty ones; FAILED_PRECONDITION (NO_TEXT) for a model without that half, naming those that have it, or (NO_TOKENIZERS) where the tokenizers are not installed."""
 
     @_abc_1.abstractmethod
     def ListModels(
