@@ -141,8 +141,10 @@ def server(
 class TestTriton(BackendSuite):
     @pytest.fixture(scope="class")
     @classmethod
-    def backend(cls, server: TritonServer) -> Iterator[Backend]:
-        backend = TritonBackend(server.url, deadline_seconds=30)
+    def backend(cls, server: TritonServer, store: ArtifactStore) -> Iterator[Backend]:
+        backend = TritonBackend(
+            server.url, deadline_seconds=30, reference=OnnxBackend(ModelRepository(store))
+        )
         yield backend
         backend.close()
 

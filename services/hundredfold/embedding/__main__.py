@@ -35,7 +35,13 @@ def make_backend(config: EmbeddingConfig, repository: ModelRepository) -> Backen
     if config.backend == "onnx":
         return OnnxBackend(repository, config.threads)
     if config.backend == "triton":
-        return TritonBackend(config.triton_url, config.triton_deadline_seconds)
+        return TritonBackend(
+            config.triton_url,
+            config.triton_deadline_seconds,
+            config.triton_patience_seconds,
+            shared_memory=config.triton_shared_memory,
+            reference=OnnxBackend(repository),
+        )
     raise InvalidArgument(f"backend {config.backend!r} is not onnx or triton", field="backend")
 
 
@@ -46,13 +52,16 @@ def main() -> int:
     store = ArtifactStore(config.store)
     repository = ModelRepository(store)
     models = Models(repository, config.store, config.model)
-    embedder = Embedder(make_backend(config, repository), config.threads or cores())
+    backend = make_backend(config, repository)
+    embedder = Embedder(backend, config.threads or cores())
     job = EmbedCollection(
         store, models, Sources(config.sources), embedder, keep_tuned=config.keep_tuned
     )
     runs = Runs(store, _SERVICE, {KIND: job})
     servicer = EmbeddingServicer(store, models, embedder, runs)
     server = build_server(config, _SERVICE, [embedding_mount(servicer), runs_mount(runs)])
+    if isinstance(backend, TritonBackend):
+        server.metrics.registry.register(backend)
     threading.Thread(target=_provide, args=(models,), name="provide", daemon=True).start()
     runs.resume()
 
