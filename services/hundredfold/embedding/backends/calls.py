@@ -49,9 +49,10 @@ class Calls:
         patient = math.isinf(seconds)
         ends_at = time.monotonic() + (self._patience if patient else min(seconds, self._deadline))
         attempts = 0
+        error: InferenceServerException | None = None
         while True:
             if wait := self.breaker.admit():
-                error = _open(wait)
+                error = error or _open(wait)
                 again = patient
             else:
                 try:
