@@ -23,6 +23,7 @@ class House:
     """Embeds the collection `birds` of the store `root/store`."""
 
     def __init__(self, root: Path, backend: Backend, card: ModelCard) -> None:
+        root.mkdir(exist_ok=True)
         self.root = root
         self.card = card
         self.store = ArtifactStore(str(root / "store"))
