@@ -41,9 +41,9 @@ class TritonPythonModel:
         folder = Path(args["model_repository"]) / args["model_version"]
         on_gpu = args["model_instance_kind"] == "GPU"
         self.piece = config["max_batch_size"] if on_gpu else _PIECE
-        instances = sum(group["count"] for group in config["instance_group"])
+        # Of several instances each may have all the work, so each may take all the cores.
         cores = 1 if on_gpu else len(os.sched_getaffinity(0))
-        self.pool = ThreadPoolExecutor(max(1, cores // instances))
+        self.pool = ThreadPoolExecutor(cores)
         self.session = _session(folder, on_gpu)
 
     def execute(self, requests: list) -> list:
