@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 from tritonclient import grpc as triton
@@ -28,6 +29,8 @@ from hundredfold.embedding.backends.triton import TritonBackend
 from tests.contract.embedding_fixtures import COLOUR, publish_colour
 from tests.contract.triton_house import House
 from tests.contract.triton_server import TritonServer, Unsupported, triton_server
+
+_MANIFEST = Path(__file__).parents[2] / "deploy/k8s/components/triton/triton.yaml"
 
 IMAGES = np.random.default_rng(0).integers(1, 256, (5, 32, 32, 3), dtype=np.uint8)
 
@@ -110,6 +113,20 @@ def test_a_run_goes_on_over_a_restart_of_the_server_and_ends_equal(
         seen = metrics(backend)
         assert seen["circuit.closed"] == seen["shared_memory"] == 1
         assert seen["calls_total.UNAVAILABLE"] > 0
+
+
+def test_the_probe_of_the_manifest_tells_whether_it_is_ready(server: TritonServer) -> None:
+    (manifest,) = [
+        each
+        for each in yaml.safe_load_all(_MANIFEST.read_text("utf-8"))
+        if each["kind"] == "Deployment"
+    ]
+    (triton,) = manifest["spec"]["template"]["spec"]["containers"]
+    _, *arguments = triton["readinessProbe"]["exec"]["command"]
+    for address, expected in ((server.http, 0), ("127.0.0.1:1", 1)):
+        told = [each.replace("127.0.0.1:8000", address) for each in arguments]
+        asked = subprocess.run([sys.executable, *told], capture_output=True, check=False)
+        assert asked.returncode == expected
 
 
 def test_a_caller_with_a_deadline_is_told_of_the_open_circuit_at_once(

@@ -29,7 +29,7 @@ class Unsupported(Exception):
 
 
 class TritonServer:
-    """A server: its process and the address of its gRPC, which stays the same when it is started again.
+    """A server: its process and the addresses of its gRPC and HTTP, which stay when it is started again.
 
     Args:
         repository: the `models` folder of a store.
@@ -57,6 +57,7 @@ class TritonServer:
             *arguments,
         ]
         self.url = f"127.0.0.1:{ports[0]}"
+        self.http = f"127.0.0.1:{ports[1]}"
         self.process = self._spawn()
 
     def start(self) -> None:
