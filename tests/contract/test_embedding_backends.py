@@ -163,6 +163,15 @@ class TestTriton(BackendSuite):
             backend.embed(later, np.zeros((1, 224, 224, 3), np.uint8), seconds=10)
 
 
+class TestTritonOverItsConnection(BackendSuite):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def backend(cls, server: TritonServer) -> Iterator[Backend]:
+        backend = TritonBackend(server.url, deadline_seconds=30, shared_memory=False)
+        yield backend
+        backend.close()
+
+
 @pytest.fixture(scope="module")
 def explicit_server(
     store: ArtifactStore, tmp_path_factory: pytest.TempPathFactory

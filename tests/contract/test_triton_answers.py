@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from hundredfold.chassis.backbones.cards import ModelCard
 from hundredfold.chassis.backbones.repository import ModelRepository
@@ -14,8 +16,7 @@ from hundredfold.chassis.errors import Conflict, Unavailable
 from hundredfold.chassis.runs import State
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.backends.onnx import OnnxBackend
-from hundredfold.embedding.backends.regions import FOLDER, PREFIX
-from hundredfold.embedding.backends.triton import TritonBackend
+from hundredfold.embedding.backends.triton import ONLY_SERVED, TritonBackend
 from tests.contract.embedding_fixtures import COLOUR, publish_colour
 from tests.contract.triton_house import House
 from tests.contract.triton_models import MISBEHAVIOUR, write_misbehaving
@@ -90,7 +91,6 @@ def test_what_a_late_answer_writes_is_never_taken_for_another(server: TritonServ
         vectors = backend.embed(card_of("good"), IMAGES, seconds=30)
         np.testing.assert_allclose(vectors, IMAGES.mean(axis=(1, 2)), rtol=1e-5)
     backend.close()
-    assert not list(FOLDER.glob(f"{PREFIX}*"))
 
 
 @pytest.mark.parametrize("how", [*WRONG, "raising"])
@@ -130,3 +130,22 @@ def test_a_model_of_the_name_but_not_of_the_repository_is_refused_by_its_golden_
     assert "golden" in run.error
     assert house.rows() == []
     house.close()
+
+
+class Fileless(OnnxBackend):
+    """A reference whose repository has the card alone."""
+
+    def embed(
+        self, card: ModelCard, images: NDArray[np.uint8], *, seconds: float
+    ) -> NDArray[np.float32]:
+        raise Conflict(f"{card.model} is served elsewhere", reason=ONLY_SERVED)
+
+
+def test_a_model_that_only_the_server_has_is_checked_by_the_shape_of_its_answers(
+    server: TritonServer, tmp_path: Path
+) -> None:
+    reference = Fileless(ModelRepository(ArtifactStore(str(tmp_path))))
+    with closing(TritonBackend(server.url, 30, reference=reference)) as backend:
+        assert backend.embed(card_of("good"), IMAGES, seconds=30).shape == (5, 3)
+        with pytest.raises(Conflict, match="wide@1"):
+            backend.embed(card_of("wide"), IMAGES, seconds=30)

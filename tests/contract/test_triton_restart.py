@@ -148,9 +148,10 @@ def test_images_go_through_shared_memory_and_nothing_is_left(server: TritonServe
     backend = TritonBackend(server.url, 30)
     backend.embed(COLOUR, IMAGES, seconds=30)
     assert metrics(backend)["shared_memory"] == 1
-    assert len(left(server)) == 1
+    (region,) = left(server)
+    assert (FOLDER / region).exists()
     backend.close()
-    assert (left(server), list(FOLDER.glob(f"{PREFIX}*"))) == ([], [])
+    assert (left(server), (FOLDER / region).exists()) == ([], False)
 
 
 def left(server: TritonServer) -> list[str]:
@@ -191,12 +192,14 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_what_a_killed_client_left_is_cleaned_up_by_the_next(server: TritonServer) -> None:
     killed = subprocess.run([sys.executable, "-c", _KILLS_ITSELF, server.url], check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert len(left(server)) == len(list(FOLDER.glob(f"{PREFIX}*"))) == 1
-    backend = TritonBackend(server.url, 30)
-    backend.embed(COLOUR, IMAGES, seconds=30)
-    assert len(left(server)) == len(list(FOLDER.glob(f"{PREFIX}*"))) == 1
-    backend.close()
-    assert left(server) == list(FOLDER.glob(f"{PREFIX}*")) == []
+    (abandoned,) = left(server)
+    assert (FOLDER / abandoned).exists()
+    with closing(TritonBackend(server.url, 30)) as backend:
+        backend.embed(COLOUR, IMAGES, seconds=30)
+        (region,) = left(server)
+        assert region != abandoned
+        assert not (FOLDER / abandoned).exists()
+    assert (left(server), (FOLDER / region).exists()) == ([], False)
 
 
 def test_a_living_client_s_memory_is_left_alone(server: TritonServer) -> None:

@@ -68,6 +68,10 @@ def test_all_versions_of_a_fine_tuned_backbone_share_a_config_whatever_their_cla
     assert [each.name for each in parsed(TUNED).output] == ["embedding"]
 
 
+def test_a_backbone_without_classes_has_no_logits() -> None:
+    assert [each.name for each in parsed(replace(CARD, classes=0)).output] == ["embedding"]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

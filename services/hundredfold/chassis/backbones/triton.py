@@ -57,7 +57,7 @@ def triton_config(card: ModelCard, serving: Serving | None = None) -> str:
     name, _ = name_and_version(card.model)
     pixels = card.input_pixels
     outputs = [f'{{ name: "{EMBEDDING}" data_type: TYPE_FP32 dims: [ {card.dimensions} ] }}']
-    if card.tuned is None:
+    if card.tuned is None and card.classes:
         outputs += [f'{{ name: "{LOGITS}" data_type: TYPE_FP32 dims: [ {card.classes} ] }}']
     lines = ",\n  ".join(outputs)
     return f"""\

@@ -1,5 +1,6 @@
 """A Triton inference server over gRPC, which serves the same model repository."""
 
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -24,6 +25,11 @@ from hundredfold.embedding.backends.calls import Calls, code, is_away, is_unknow
 from hundredfold.embedding.backends.golden import check_golden, golden_images, golden_vectors
 from hundredfold.embedding.backends.regions import is_local
 from hundredfold.embedding.backends.transport import Transport
+
+_log = logging.getLogger(__name__)
+
+ONLY_SERVED = "ONLY_SERVED"
+"""Why a reference has no vectors: the repository knows the model, but a server elsewhere has its file."""
 
 _READY_SECONDS = 2.0
 _LOAD_SECONDS = 60.0
@@ -106,7 +112,7 @@ class TritonBackend:
         """Load a model if need be and compare it with its golden vectors, whatever was found before.
 
         Returns:
-            The least cosine; 1 without a reference.
+            The least cosine; 1 where there is nothing to compare with.
 
         Raises:
             ServiceError: as `embed`.
@@ -160,12 +166,24 @@ class TritonBackend:
 
     def _compare(self, card: ModelCard, limit: float) -> float:
         got = self._infer(card, golden_images(card.input_pixels), limit)
+        expected = self._expected(card)
+        return 1.0 if expected is None else check_golden(card, expected, got)
+
+    def _expected(self, card: ModelCard) -> NDArray[np.float32] | None:
+        """The golden vectors; None where there is nothing to make them with."""
         if self._reference is None:
-            return 1.0
+            return None
         if card.model not in self._golden:
-            self._golden[card.model] = golden_vectors(self._reference, card)
-            self._reference.close()  # its session is not needed again
-        return check_golden(card, self._golden[card.model], got)
+            try:
+                self._golden[card.model] = golden_vectors(self._reference, card)
+            except Conflict as error:
+                if error.reason != ONLY_SERVED:
+                    raise
+                _log.warning("%s has no model file to compare its vectors with", card.model)
+                return None
+            finally:
+                self._reference.close()  # its session is not needed again
+        return self._golden[card.model]
 
     def _infer(
         self, card: ModelCard, images: NDArray[np.uint8], limit: float
