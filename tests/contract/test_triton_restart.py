@@ -1,5 +1,6 @@
 """A real Triton server that is killed and started again, and clients of it that are killed."""
 
+import logging
 import math
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from hundredfold.chassis.testing import wait_for
 from hundredfold.embedding.backends.breaker import Breaker
 from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.backends.regions import FOLDER, PREFIX, NoSharedMemory, Regions
+from hundredfold.embedding.backends.transport import Transport
 from hundredfold.embedding.backends.triton import TritonBackend
 from tests.contract.embedding_fixtures import COLOUR, publish_colour
 from tests.contract.triton_house import House
@@ -169,6 +171,20 @@ def test_shared_memory_can_be_switched_off(server: TritonServer) -> None:
     backend.close()
 
 
+def test_images_go_over_the_connection_to_a_server_that_can_t_see_the_memory(
+    server: TritonServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = triton.InferenceServerClient(server.url)
+    with closing(client), closing(Transport(client, tmp_path)) as transport:
+        with caplog.at_level(logging.INFO):
+            vectors = [transport.infer(COLOUR, IMAGES, 30) for _ in range(2)]
+        np.testing.assert_array_equal(*vectors)
+        assert not transport.shared
+    (line,) = caplog.messages
+    assert "over its connection: Unable to open shared memory region" in line
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_region_that_has_no_room_is_no_shared_memory(server: TritonServer) -> None:
     client = triton.InferenceServerClient(server.url)
     regions = Regions(client)
@@ -182,6 +198,7 @@ _KILLS_ITSELF = """
 import os, signal, sys
 import numpy as np
 from hundredfold.chassis.backbones.cards import ModelCard
+from hundredfold.embedding.backends.transport import Transport
 from hundredfold.embedding.backends.triton import TritonBackend
 backend = TritonBackend(sys.argv[1], 30)
 backend.embed(ModelCard("colour@1", 3, 32, 3, "", ""), np.ones((5, 32, 32, 3), np.uint8), seconds=30)

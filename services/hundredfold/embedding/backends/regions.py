@@ -33,15 +33,22 @@ class NoSharedMemory(Exception):
 class Region:
     """A piece of shared memory, locked as long as its process lives.
 
+    Args:
+        size: in bytes.
+        folder: where shared memory is.
+
+    Raises:
+        OSError: there is no room for it.
+
     Attributes:
         name: its name at the server, and in the file system.
         memory: its bytes.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, folder: Path = FOLDER) -> None:
         self.name = PREFIX + secrets.token_hex(12)
-        self._path = FOLDER / self.name
-        draft = FOLDER / f".{self.name}"
+        self._path = folder / self.name
+        draft = folder / f".{self.name}"
         self._file = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         # Locked before it has its name: nobody can take it for one whose process is dead.
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -70,14 +77,16 @@ class Regions:
 
     Args:
         client: of the server.
+        folder: where shared memory is.
 
     Raises:
         NoSharedMemory: the server has none of it.
         InferenceServerException: it is away.
     """
 
-    def __init__(self, client: triton.InferenceServerClient) -> None:
+    def __init__(self, client: triton.InferenceServerClient, folder: Path = FOLDER) -> None:
         self._client = client
+        self._folder = folder
         self._lock = threading.Lock()
         self._free: list[Region] = []
         self._retired: deque[tuple[float, Region]] = deque()
@@ -137,9 +146,9 @@ class Regions:
 
     def _make(self, size: int) -> Region:
         try:
-            region = Region(-(-size // mmap.PAGESIZE) * mmap.PAGESIZE)
+            region = Region(-(-size // mmap.PAGESIZE) * mmap.PAGESIZE, self._folder)
         except OSError as error:
-            raise NoSharedMemory(f"no room in {FOLDER}: {error.strerror}") from error
+            raise NoSharedMemory(f"no room in {self._folder}: {error.strerror}") from error
         try:
             self._client.register_system_shared_memory(
                 region.name, f"/{region.name}", len(region.memory), client_timeout=_SECONDS
@@ -162,10 +171,12 @@ class Regions:
 
     def _sweep(self) -> None:
         """Clean up behind processes that were killed: their files, and what the server maps of them."""
-        for path in _abandoned():
+        for path in _abandoned(self._folder):
             path.unlink(missing_ok=True)
         known = self._client.get_system_shared_memory_status(client_timeout=_SECONDS).regions
-        gone = [name for name in known if name.startswith(PREFIX) and not (FOLDER / name).exists()]
+        gone = [
+            name for name in known if name.startswith(PREFIX) and not (self._folder / name).exists()
+        ]
         for name in gone:
             self._unregister(name)
 
@@ -181,8 +192,8 @@ def is_local(url: str) -> bool:
         return host == "localhost"
 
 
-def _abandoned() -> Iterator[Path]:
-    for path in FOLDER.glob(f"{PREFIX}*"):
+def _abandoned(folder: Path) -> Iterator[Path]:
+    for path in folder.glob(f"{PREFIX}*"):
         try:
             file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except OSError:  # gone meanwhile, or of another user

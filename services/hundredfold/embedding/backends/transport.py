@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +25,15 @@ class Transport:
 
     Args:
         client: of the server.
-        shared: try shared memory; `shared` tells whether it is still in use.
+        folder: where shared memory is; None = do without.
+
+    Attributes:
+        shared: whether images go through shared memory, as far as is known.
     """
 
-    def __init__(self, client: triton.InferenceServerClient, shared: bool) -> None:
-        self.shared = shared
+    def __init__(self, client: triton.InferenceServerClient, folder: Path | None) -> None:
+        self.shared = folder is not None
+        self._folder = folder
         self._client = client
         self._regions: Regions | None = None
         self._lock = threading.Lock()
@@ -58,10 +63,10 @@ class Transport:
                 self._regions = None
 
     def _open(self) -> Regions:
-        if not self.shared:
+        if not self.shared or self._folder is None:
             raise NoSharedMemory("the server is elsewhere, or shared memory is switched off")
         with self._lock:
-            self._regions = self._regions or Regions(self._client)
+            self._regions = self._regions or Regions(self._client, self._folder)
             return self._regions
 
     def _through(

@@ -23,7 +23,7 @@ from hundredfold.embedding.backends.base import Backend
 from hundredfold.embedding.backends.breaker import Breaker, Circuit
 from hundredfold.embedding.backends.calls import Calls, code, is_away, is_unknown
 from hundredfold.embedding.backends.golden import check_golden, golden_images, golden_vectors
-from hundredfold.embedding.backends.regions import is_local
+from hundredfold.embedding.backends.regions import FOLDER, is_local
 from hundredfold.embedding.backends.transport import Transport
 
 _log = logging.getLogger(__name__)
@@ -83,7 +83,8 @@ class TritonBackend:
         self._url = url
         self._client = triton.InferenceServerClient(url, channel_args=_OPTIONS)
         self._calls = Calls(deadline_seconds, patience_seconds, breaker)
-        self._transport = Transport(self._client, shared_memory and is_local(url))
+        shared = shared_memory and is_local(url)
+        self._transport = Transport(self._client, FOLDER if shared else None)
         self._reference = reference
         self._golden: dict[str, NDArray[np.float32]] = {}
         self._checked: set[str] = set()
