@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hundredfold.chassis.backbones.cards import ModelCard
 from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.errors import Conflict, NotFound, ServiceError, Unavailable
+from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.backends.base import Backend
 from hundredfold.embedding.backends.onnx import OnnxBackend
@@ -161,6 +162,8 @@ class TestOpenVino(BackendSuite):
         with pytest.raises(Conflict, match="broken@1"):
             backend.embed(broken, np.zeros((1, 32, 32, 3), np.uint8), seconds=10)
         repository.remove("broken@1")
+        # Triton does not start with a model that has a config and no version.
+        assert "broken" not in store.list(layout.models())
 
 
 def test_bf16_is_near_float32_and_does_not_depend_on_calls(
@@ -199,8 +202,10 @@ def server(
 class TestTriton(BackendSuite):
     @pytest.fixture(scope="class")
     @classmethod
-    def backend(cls, server: TritonServer) -> Iterator[Backend]:
-        backend = TritonBackend(server.url, deadline_seconds=30)
+    def backend(cls, server: TritonServer, store: ArtifactStore) -> Iterator[Backend]:
+        backend = TritonBackend(
+            server.url, deadline_seconds=30, reference=OnnxBackend(ModelRepository(store))
+        )
         yield backend
         backend.close()
 
@@ -217,6 +222,15 @@ class TestTriton(BackendSuite):
         later = ModelCard("efficientnet-lite0@2", 1280, 224, 1000, "", "")
         with pytest.raises(Unavailable, match="efficientnet-lite0@2"):
             backend.embed(later, np.zeros((1, 224, 224, 3), np.uint8), seconds=10)
+
+
+class TestTritonOverItsConnection(BackendSuite):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def backend(cls, server: TritonServer) -> Iterator[Backend]:
+        backend = TritonBackend(server.url, deadline_seconds=30, shared_memory=False)
+        yield backend
+        backend.close()
 
 
 @pytest.fixture(scope="module")

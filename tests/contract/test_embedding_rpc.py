@@ -137,7 +137,7 @@ def test_a_run_is_accepted_before_the_default_model_is_made(tmp_path: Path) -> N
 
 def test_an_inference_server_that_is_away_is_unavailable(tmp_path: Path) -> None:
     publish_colour(ArtifactStore(str(tmp_path / "store")), tmp_path)
-    with service(tmp_path, TritonBackend("127.0.0.1:1")) as away:
+    with service(tmp_path, TritonBackend("127.0.0.1:1", patience_seconds=1)) as away:
         with pytest.raises(Unavailable, match="Triton"):
             away.embed([RED])
         put_collection(away.store, "birds", write_images(tmp_path, {"a.png": RED}))

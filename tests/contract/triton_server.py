@@ -18,6 +18,7 @@ from tritonclient import grpc as triton
 from tritonclient.utils import InferenceServerException
 
 from hundredfold.chassis.testing import free_ports, wait_for
+from hundredfold.embedding.backends.regions import FOLDER
 
 _ROOT = Path(__file__).parents[2]
 _READY_SECONDS = 90
@@ -27,22 +28,8 @@ class Unsupported(Exception):
     """There is no such server here; the message says why."""
 
 
-@dataclass(frozen=True)
 class TritonServer:
-    """A running server: its process and the address of its gRPC."""
-
-    process: "subprocess.Popen[bytes]"
-    url: str
-
-    def kill(self) -> None:
-        """End it as a crash would, and its model processes with it."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-
-@contextmanager
-def triton_server(repository: Path, folder: Path, *arguments: str) -> Iterator[TritonServer]:
-    """A server of a model repository, ready when the block begins.
+    """A server: its process and the addresses of its gRPC and HTTP, which stay when it is started again.
 
     Args:
         repository: the `models` folder of a store.
@@ -52,36 +39,86 @@ def triton_server(repository: Path, folder: Path, *arguments: str) -> Iterator[T
     Raises:
         Unsupported: the wheel is not installed, or not made for this machine.
     """
-    environment = _Environment.find()
-    backends = _backends(environment, folder)
-    ports = free_ports(3)
-    with (folder / "triton.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                environment.triton / "bin" / "tritonserver",
-                f"--model-repository={repository}",
-                f"--backend-directory={backends}",
-                "--grpc-address=127.0.0.1",
-                "--http-address=127.0.0.1",
-                "--metrics-address=127.0.0.1",
-                *(f"--{name}-port={port}" for name, port in zip(_PORTS, ports, strict=True)),
-                *arguments,
-            ],
-            env=environment.variables(),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    server = TritonServer(process, f"127.0.0.1:{ports[0]}")
+
+    def __init__(self, repository: Path, folder: Path, *arguments: str) -> None:
+        environment = _Environment.find()
+        ports = free_ports(3)
+        # What a killed server leaves in /dev/shm is known by this.
+        self._prefix = f"{folder.name}-{ports[0]}-"
+        self._variables = environment.variables()
+        self._log = folder / "triton.log"
+        self._command = [
+            environment.triton / "bin" / "tritonserver",
+            f"--model-repository={repository}",
+            f"--backend-directory={_backends(environment, folder)}",
+            *(f"--backend-config={each},shm-region-prefix-name={self._prefix}" for each in _PYTHON),
+            *(f"--{name}-address=127.0.0.1" for name in _PORTS),
+            *(f"--{name}-port={port}" for name, port in zip(_PORTS, ports, strict=True)),
+            *arguments,
+        ]
+        self.url = f"127.0.0.1:{ports[0]}"
+        self.http = f"127.0.0.1:{ports[1]}"
+        self.process = self._spawn()
+
+    def start(self) -> None:
+        """Start it again."""
+        self.process = self._spawn()
+
+    def wait_until_ready(self) -> None:
+        """Return once it answers; a RuntimeError when it has ended."""
+        _wait_until_ready(self, self._log)
+
+    def processor(self) -> float:
+        """CPU seconds of it and its model processes so far, as Linux counts them."""
+        stats = (fields(path) for path in Path("/proc").glob("[0-9]*/stat"))
+        mine = [each for each in stats if each[2:3] == [str(self.process.pid)]]
+        return sum(int(each[11]) + int(each[12]) for each in mine) / os.sysconf("SC_CLK_TCK")
+
+    def kill(self) -> None:
+        """End it as a crash would, and its model processes with it."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def close(self) -> None:
+        """End it and clean up behind it."""
+        if self.process.poll() is None:
+            self.kill()
+        for left in FOLDER.glob(f"*{self._prefix}*"):
+            left.unlink(missing_ok=True)
+
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                self._command,
+                env=self._variables,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+
+def fields(path: Path) -> list[str]:
+    """What Linux tells of a process, behind its name: state, parent, group and so on."""
     try:
-        _wait_until_ready(server, folder / "triton.log")
+        return path.read_text().rpartition(")")[2].split()
+    except OSError:  # it has ended meanwhile
+        return []
+
+
+@contextmanager
+def triton_server(repository: Path, folder: Path, *arguments: str) -> Iterator[TritonServer]:
+    """A server, ready when the block begins; arguments and errors as of `TritonServer`."""
+    server = TritonServer(repository, folder, *arguments)
+    try:
+        server.wait_until_ready()
         yield server
     finally:
-        if process.poll() is None:
-            server.kill()
+        server.close()
 
 
 _PORTS = ("grpc", "http", "metrics")
+_PYTHON = ("python", "onnxruntime")
+"""Backends that are written in Python."""
 
 
 @dataclass(frozen=True)

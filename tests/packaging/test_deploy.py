@@ -15,6 +15,8 @@ BASE = DEPLOY / "k8s" / "base"
 WORKLOADS = (*SERVICES, "ui")
 KUBERNETES = "1.31"
 
+SHARED = {"name": "shm", "mountPath": "/dev/shm"}  # noqa: S108  no file of ours
+
 Manifest = dict[str, Any]
 
 
@@ -86,6 +88,46 @@ def test_compose_builds_and_hardens_every_workload(name: str) -> None:
     if name != "ui":
         assert service["build"]["args"]["SERVICE"] == name
         assert "ports" not in service
+
+
+def triton_pods() -> dict[str, Manifest]:
+    """The pod of Triton alone, and what Triton beside the embedding service adds to its pod."""
+    components = DEPLOY / "k8s" / "components"
+    (alone,) = [
+        each
+        for each in manifests(components / "triton" / "triton.yaml")
+        if each["kind"] == "Deployment"
+    ]
+    (component,) = manifests(components / "triton-beside" / "kustomization.yaml")
+    beside = yaml.safe_load(component["patches"][1]["patch"])
+    return {
+        "triton": alone["spec"]["template"]["spec"],
+        "beside": beside["spec"]["template"]["spec"],
+    }
+
+
+@pytest.mark.parametrize("name", ["triton", "beside"])
+def test_triton_has_a_gpu_memory_to_share_and_a_probe_that_nobody_else_reaches(name: str) -> None:
+    pod = triton_pods()[name]
+    (triton,) = [each for each in pod["containers"] if each["name"] == "triton"]
+    assert triton["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert pod["nodeSelector"] == {"nvidia.com/gpu.present": "true"}
+    assert "--http-address=127.0.0.1" in triton["args"]
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert "http://127.0.0.1:8000/v2/health/ready" in triton[probe]["exec"]["command"][-1]
+    (shared,) = [each["emptyDir"] for each in pod["volumes"] if each["name"] == "shm"]
+    assert shared["medium"] == "Memory"
+    assert SHARED in triton["volumeMounts"]
+    assert triton["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def test_triton_beside_the_embedding_service_shares_its_memory_and_with_nobody_else() -> None:
+    embedding, triton = triton_pods()["beside"]["containers"]
+    assert embedding["volumeMounts"] == [SHARED]
+    assert "--grpc-address=127.0.0.1" in triton["args"]
+    # One user for both: a region is its owner's alone.
+    assert "securityContext" not in triton_pods()["beside"]
+    assert "runAsUser" not in triton["securityContext"]
 
 
 def test_the_dockerfile_runs_as_nobody_in_particular() -> None:

@@ -37,7 +37,13 @@ def make_backend(config: EmbeddingConfig, repository: ModelRepository) -> Backen
         InvalidArgument: there is none of that name.
     """
     if config.backend == "triton":
-        return TritonBackend(config.triton_url, config.triton_deadline_seconds)
+        return TritonBackend(
+            config.triton_url,
+            config.triton_deadline_seconds,
+            config.triton_patience_seconds,
+            shared_memory=config.triton_shared_memory,
+            reference=OnnxBackend(repository),
+        )
     if _is_openvino(config):
         return _openvino(config, repository, FLOAT32)
     if config.backend in {"auto", "onnx"}:
@@ -105,7 +111,8 @@ def main() -> int:
     store = ArtifactStore(config.store)
     repository = ModelRepository(store)
     models = Models(repository, config.store, config.model)
-    embedder = Embedder(make_backend(config, repository), config.threads or cores())
+    backend = make_backend(config, repository)
+    embedder = Embedder(backend, config.threads or cores())
     precisions = make_precisions(config, repository, embedder)
     sources = Sources(config.sources)
     job = EmbedCollection(store, models, sources, precisions, keep_tuned=config.keep_tuned)
@@ -113,6 +120,8 @@ def main() -> int:
     runs = Runs(store, _SERVICE, {KIND: job, IMPORT: imports})
     servicer = EmbeddingServicer(store, models, embedder, runs, imports)
     server = build_server(config, _SERVICE, [embedding_mount(servicer), runs_mount(runs)])
+    if isinstance(backend, TritonBackend):
+        server.metrics.registry.register(backend)
     threading.Thread(target=_provide, args=(models,), name="provide", daemon=True).start()
     runs.resume()
 

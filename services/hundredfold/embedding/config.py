@@ -20,6 +20,8 @@ class EmbeddingConfig(ServerConfig):
             has it), `float32` or `bf16`; a space stays in that which it was begun in.
         triton_url: host and port of the Triton server's gRPC.
         triton_deadline_seconds: how long one call to it may take.
+        triton_patience_seconds: how long a run waits for it while it is away; other callers do not.
+        triton_shared_memory: send images through shared memory where the server is on this machine.
         threads: decoding threads, and in this process also calls of the model at once; 0 = one a core.
         keep_tuned: how many of the newest backbones that were fine-tuned on a collection stay with their
             spaces, beside those that its loop or a head refers to; at least 1.
@@ -31,5 +33,7 @@ class EmbeddingConfig(ServerConfig):
     precision: str = "auto"
     triton_url: str = "127.0.0.1:8001"
     triton_deadline_seconds: float = 10.0
+    triton_patience_seconds: float = 120.0
+    triton_shared_memory: bool = True
     threads: int = 0
     keep_tuned: int = KEEP_TUNED

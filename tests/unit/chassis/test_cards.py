@@ -1,9 +1,8 @@
 import json
-from dataclasses import replace
 
 import pytest
 
-from hundredfold.chassis.backbones.cards import ModelCard, Tuned, triton_config, tuned_name
+from hundredfold.chassis.backbones.cards import ModelCard, Tuned, tuned_name
 from hundredfold.chassis.storage.layout import check_model
 
 LITE0 = "efficientnet-lite0"
@@ -31,12 +30,6 @@ def test_an_older_card_names_its_recipe_by_its_name() -> None:
     assert ModelCard.from_json(value) == CARD
 
 
-def test_all_versions_of_a_fine_tuned_backbone_share_a_config_whatever_their_classes() -> None:
-    later = replace(TUNED, model=f"{LITE0}-birds@3", classes=14)
-    assert triton_config(later) == triton_config(TUNED)
-    assert "logits" not in triton_config(TUNED)
-
-
 def test_names_of_fine_tuned_backbones_fit_the_repository_and_differ() -> None:
     assert tuned_name(LITE0, "birds") == "efficientnet-lite0-birds"
     assert tuned_name(LITE0, "birds", 160) == "efficientnet-lite0-birds-160px"
@@ -56,13 +49,3 @@ def test_a_card_without_its_length_is_refused() -> None:
     del value["dimensions"]
     with pytest.raises(KeyError):
         ModelCard.from_json(value)
-
-
-def test_triton_is_told_pixels_as_bytes_and_every_version() -> None:
-    config = triton_config(CARD)
-    assert 'name: "efficientnet-lite0"' in config
-    assert 'name: "image" data_type: TYPE_UINT8 dims: [ 224, 224, 3 ]' in config
-    assert 'name: "embedding" data_type: TYPE_FP32 dims: [ 1280 ]' in config
-    assert 'name: "logits" data_type: TYPE_FP32 dims: [ 1000 ]' in config
-    assert "version_policy { all { } }" in config
-    assert "dynamic_batching" in config

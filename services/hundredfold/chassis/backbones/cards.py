@@ -1,4 +1,4 @@
-"""Backbones: what a card says of one, and how an inference server is told of it."""
+"""Backbones: what a card says of one."""
 
 import hashlib
 from collections.abc import Mapping
@@ -17,10 +17,6 @@ TOKENS = "tokens"
 
 LARGEST_BATCH = 64
 """Images in one call of a backbone; the inference server refuses more."""
-
-_QUEUE_DELAY_MICROSECONDS = 2000
-"""How long the inference server waits to put requests of several callers into one batch."""
-
 
 _MOST_NAME = 120
 _DIGEST = 12
@@ -167,28 +163,3 @@ def tuned_name(recipe: str, collection: str, pixels: int = 0) -> str:
         name = f"{name[: _MOST_NAME - _DIGEST - 1]}-{digest}"
     check_model(f"{name}@1")
     return name
-
-
-def triton_config(card: ModelCard) -> str:
-    """The `config.pbtxt` of a backbone: every version is served, requests are batched together.
-
-    No device is named: the server takes its GPUs if it has any, else the processor. Of what was
-    fine-tuned no logits are served: their number grows with the schema, and all versions share this.
-    """
-    name, _ = name_and_version(card.model)
-    pixels = card.input_pixels
-    outputs = [f'{{ name: "{EMBEDDING}" data_type: TYPE_FP32 dims: [ {card.dimensions} ] }}']
-    if card.tuned is None and card.classes:
-        outputs += [f'{{ name: "{LOGITS}" data_type: TYPE_FP32 dims: [ {card.classes} ] }}']
-    lines = ",\n  ".join(outputs)
-    return f"""\
-name: "{name}"
-backend: "onnxruntime"
-max_batch_size: {LARGEST_BATCH}
-input [ {{ name: "{INPUT}" data_type: TYPE_UINT8 dims: [ {pixels}, {pixels}, 3 ] }} ]
-output [
-  {lines}
-]
-dynamic_batching {{ max_queue_delay_microseconds: {_QUEUE_DELAY_MICROSECONDS} }}
-version_policy {{ all {{ }} }}
-"""

@@ -4,7 +4,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from hundredfold.chassis.backbones.cards import KIND, ModelCard, triton_config, tuned_name
+from hundredfold.chassis.backbones.cards import KIND, ModelCard, tuned_name
+from hundredfold.chassis.backbones.triton import Serving, triton_config
 from hundredfold.chassis.errors import Conflict, InvalidArgument, NotFound
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
@@ -141,11 +142,28 @@ class ModelRepository:
         manifest.save()
         self._store.write_json(_card_path(card.model), card.to_json())
 
+    def configure(self, name: str, serving: Serving) -> None:
+        """Write the `config.pbtxt` of a name anew, for other instances or another queue.
+
+        Raises:
+            NotFound: there is no backbone of that name.
+        """
+        versions = self._versions(layout.name_and_version(f"{name}@1")[0])
+        if not versions:
+            raise NotFound(f"there is no model {name}", field="model")
+        config = triton_config(self.card(versions[0]), serving)
+        self._store.write_bytes(layout.model_config(name), config.encode())
+
     def remove(self, model: str) -> None:
         """Take a version out of the repository; no error when it is not there."""
         # Without its card it is not there, whatever a kill leaves of it.
         self._store.delete(_card_path(model))
         self._store.delete(layout.model(model))
+        name, _ = layout.name_and_version(model)
+        folder = f"{layout.models()}/{name}"
+        if not any(each.isdecimal() for each in self._store.list(folder)):
+            # A server that finds a config without a version does not start.
+            self._store.delete(folder)
 
     def _add(self, manifest: Manifest, name: str, file: Path) -> None:
         with file.open("rb") as source, self._store.writer(f"{manifest.folder}/{name}") as out:

@@ -1,23 +1,44 @@
 """A Triton inference server over gRPC, which serves the same model repository."""
 
-from collections.abc import Sequence
+import logging
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    Metric,
+    StateSetMetricFamily,
+)
 from tritonclient import grpc as triton
 from tritonclient.utils import InferenceServerException
 
-from hundredfold.chassis.backbones.cards import EMBEDDING, INPUT, ModelCard
+from hundredfold.chassis.backbones.cards import ModelCard
 from hundredfold.chassis.errors import Conflict, Unavailable
 from hundredfold.chassis.storage.layout import name_and_version
+from hundredfold.embedding.backends.base import Backend
+from hundredfold.embedding.backends.breaker import Breaker, Circuit
+from hundredfold.embedding.backends.calls import Calls, code, is_away, is_unknown
+from hundredfold.embedding.backends.golden import check_golden, golden_images, golden_vectors
+from hundredfold.embedding.backends.regions import FOLDER, is_local
+from hundredfold.embedding.backends.transport import Transport
+
+_log = logging.getLogger(__name__)
+
+ONLY_SERVED = "ONLY_SERVED"
+"""Why a reference has no vectors: the repository knows the model, but a server elsewhere has its file."""
 
 _READY_SECONDS = 2.0
 _LOAD_SECONDS = 60.0
+_MOST_ANSWER = 16 << 20
 
 _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
+    # Vectors are small: a larger answer is refused, not read into memory.
+    ("grpc.max_receive_message_length", _MOST_ANSWER),
     # An address that stands for several servers: each gets its share.
     ("grpc.lb_policy_name", "round_robin"),
     # A server that was started again is found within seconds, not minutes.
@@ -33,33 +54,72 @@ class TritonBackend:
     """Sends pixels to a Triton server and gets vectors back.
 
     Pixels go as uint8, which is a quarter of float32's bytes, in batches of 16: larger messages were
-    slower. Four calls at once keep the server at work while others are on the wire.
+    slower. Four calls at once keep the server at work while others are on the wire. With a server on
+    this machine they go through shared memory.
 
     Args:
         url: host and port of the server's gRPC.
         deadline_seconds: how long one call may take.
+        patience_seconds: how long a run waits for a server that is away.
+        shared_memory: use it where it can be used.
+        reference: gives the golden vectors that a model is compared with before it is used, and again
+            after the server was away; None = models are not compared.
+        breaker: when to stop asking; None = the default one.
     """
 
     batch = 16
     in_flight = 4
 
-    def __init__(self, url: str, deadline_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        deadline_seconds: float = 10.0,
+        patience_seconds: float = 120.0,
+        *,
+        shared_memory: bool = True,
+        reference: Backend | None = None,
+        breaker: Breaker | None = None,
+    ) -> None:
         self._url = url
-        self._deadline = deadline_seconds
         self._client = triton.InferenceServerClient(url, channel_args=_OPTIONS)
+        self._calls = Calls(deadline_seconds, patience_seconds, breaker)
+        shared = shared_memory and is_local(url)
+        self._transport = Transport(self._client, FOLDER if shared else None)
+        self._reference = reference
+        self._golden: dict[str, NDArray[np.float32]] = {}
+        self._checked: set[str] = set()
+        self._checking = threading.Lock()
 
     def embed(
         self, card: ModelCard, images: NDArray[np.uint8], *, seconds: float
     ) -> NDArray[np.float32]:
-        """See `Backend.embed`; a model that the server knows but has not loaded is loaded first."""
-        limit = max(0.001, min(seconds, self._deadline))
-        try:
+        """See `Backend.embed`; a model that the server knows but has not loaded is loaded first.
+
+        Raises:
+            Conflict: WRONG_ANSWER or GOLDEN_VECTORS_DIFFER: what the server gives is not of this model.
+            Unavailable: also, with `circuit` in its metadata, while nobody may call.
+        """
+
+        def act(limit: float) -> NDArray[np.float32]:
+            self._check(card, limit)
             return self._infer(card, images, limit)
+
+        try:
+            return self._calls.make(act, seconds)
         except InferenceServerException as error:
-            if not self._load(card, error, min(seconds, _LOAD_SECONDS)):
-                raise self._told(card, error) from error
+            raise self._told(card, error) from error
+
+    def check(self, card: ModelCard) -> float:
+        """Load a model if need be and compare it with its golden vectors, whatever was found before.
+
+        Returns:
+            The least cosine; 1 where there is nothing to compare with.
+
+        Raises:
+            ServiceError: as `embed`.
+        """
         try:
-            return self._infer(card, images, limit)
+            return self._calls.make(lambda limit: self._compare(card, limit), _LOAD_SECONDS)
         except InferenceServerException as error:
             raise self._told(card, error) from error
 
@@ -72,49 +132,92 @@ class TritonBackend:
         served = {f"{each.name}@{each.version}" for each in index.models if each.state == "READY"}
         return served & {card.model for card in cards}
 
+    def collect(self) -> Iterator[Metric]:
+        """Metrics, for a Prometheus registry."""
+        circuit = self._calls.breaker.state
+        states = {state.value: state == circuit for state in Circuit}
+        yield StateSetMetricFamily(
+            "hundredfold_triton_circuit", "Whether the Triton server is called.", states
+        )
+        yield GaugeMetricFamily(
+            "hundredfold_triton_shared_memory",
+            "1 while pixels go through shared memory.",
+            value=float(self._transport.shared),
+        )
+        calls = CounterMetricFamily(
+            "hundredfold_triton_calls", "Attempts at calls of the Triton server.", labels=["code"]
+        )
+        for name, ended in self._calls.ended().items():
+            calls.add_metric([name], ended)
+        yield calls
+
     def close(self) -> None:
-        """Close the connection."""
+        """Let go of shared memory and close the connection; who waits for the server is told."""
+        self._calls.close()
+        self._transport.close()
         self._client.close()
 
-    def _infer(
-        self, card: ModelCard, images: NDArray[np.uint8], seconds: float
-    ) -> NDArray[np.float32]:
-        name, version = name_and_version(card.model)
-        tensor = triton.InferInput(INPUT, list(images.shape), "UINT8")
-        tensor.set_data_from_numpy(np.ascontiguousarray(images))
-        answer = self._client.infer(
-            name,
-            [tensor],
-            model_version=str(version),
-            outputs=[triton.InferRequestedOutput(EMBEDDING)],
-            client_timeout=seconds,
-        )
-        return np.asarray(answer.as_numpy(EMBEDDING), np.float32)
+    def _check(self, card: ModelCard, limit: float) -> None:
+        if self._reference is None or card.model in self._checked:
+            return
+        with self._checking:
+            if card.model not in self._checked:
+                self._compare(card, limit)
+                self._checked.add(card.model)
 
-    def _load(self, card: ModelCard, error: InferenceServerException, seconds: float) -> bool:
-        """Ask a server in explicit mode for a model that it does not serve; False when in vain."""
-        if not _unknown(error):
-            return False
+    def _compare(self, card: ModelCard, limit: float) -> float:
+        got = self._infer(card, golden_images(card.input_pixels), limit)
+        expected = self._expected(card)
+        return 1.0 if expected is None else check_golden(card, expected, got)
+
+    def _expected(self, card: ModelCard) -> NDArray[np.float32] | None:
+        """The golden vectors; None where there is nothing to make them with."""
+        if self._reference is None:
+            return None
+        if card.model not in self._golden:
+            try:
+                self._golden[card.model] = golden_vectors(self._reference, card)
+            except Conflict as error:
+                if error.reason != ONLY_SERVED:
+                    raise
+                _log.warning("%s has no model file to compare its vectors with", card.model)
+                return None
+            finally:
+                self._reference.close()  # its session is not needed again
+        return self._golden[card.model]
+
+    def _infer(
+        self, card: ModelCard, images: NDArray[np.uint8], limit: float
+    ) -> NDArray[np.float32]:
         try:
-            name, _ = name_and_version(card.model)
-            self._client.load_model(name, client_timeout=seconds)
-        except InferenceServerException:
+            try:
+                return self._transport.infer(card, images, limit)
+            except InferenceServerException as error:
+                if not (is_unknown(error) and self._load(card)):
+                    raise
+            return self._transport.infer(card, images, limit)
+        except InferenceServerException as error:
+            if is_away(error):
+                # Whatever comes back may serve something else.
+                self._checked.clear()
+            raise
+
+    def _load(self, card: ModelCard) -> bool:
+        """Ask a server in explicit mode for a model that it does not serve; False when in vain."""
+        name, _ = name_and_version(card.model)
+        try:
+            self._client.load_model(name, client_timeout=_LOAD_SECONDS)
+        except InferenceServerException as error:
+            if is_away(error) and "not allowed" not in str(error.message()):
+                raise
             return False
         return True
 
     def _told(self, card: ModelCard, error: InferenceServerException) -> Unavailable | Conflict:
-        if _code(error) == "INVALID_ARGUMENT":
+        if code(error) == "INVALID_ARGUMENT":
             return Conflict(f"Triton's {card.model} is not of the repository: {error.message()}")
         return Unavailable(
             f"the Triton server at {self._url} gave no vectors of {card.model}: {error.message()}",
             reason="INFERENCE_SERVER_AWAY",
+            metadata={"circuit": self._calls.breaker.state.value},
         )
-
-
-def _code(error: InferenceServerException) -> str:
-    return str(error.status() or "").removeprefix("StatusCode.")
-
-
-def _unknown(error: InferenceServerException) -> bool:
-    """Whether the server answered that it has no such model, or not that version, at hand."""
-    return _code(error) in ("NOT_FOUND", "UNAVAILABLE") and "model" in str(error.message())
