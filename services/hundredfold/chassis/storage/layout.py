@@ -203,7 +203,7 @@ def all_vectors(collection_: str) -> str:
 
 
 def vectors(collection_: str, space: str) -> str:
-    """The folder of a space."""
+    """The folder of a space; its manifest has {"model", "dimensions"}, that of vectors from elsewhere also {"imported": digest of their file}."""
     return f"{all_vectors(collection_)}/{check_model(space, 'space')}"
 
 
