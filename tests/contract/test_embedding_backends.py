@@ -1,6 +1,9 @@
 """One contract suite for all backends; a new one inherits it by adding a class below."""
 
 import math
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -164,6 +167,35 @@ class TestOpenVino(BackendSuite):
         repository.remove("broken@1")
         # Triton does not start with a model that has a config and no version.
         assert "broken" not in store.list(layout.models())
+
+
+_TWO_AT_ONCE = """
+import sys, threading
+import numpy as np
+from hundredfold.chassis.backbones.repository import ModelRepository
+from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.embedding.backends.openvino import OpenVinoBackend
+
+repository = ModelRepository(ArtifactStore(sys.argv[1]))
+backend, card = OpenVinoBackend(repository, threads=2), repository.card("colour@1")
+both = threading.Barrier(2)
+
+def embed():
+    both.wait()
+    for _ in range(100):
+        backend.embed(card, np.ones((4, 32, 32, 3), np.uint8), seconds=10)
+
+threads = [threading.Thread(target=embed) for _ in range(2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_the_first_two_calls_of_a_process_may_be_at_once(store: ArtifactStore) -> None:
+    pytest.importorskip("openvino")
+    command = [sys.executable, "-c", _TWO_AT_ONCE, store.root]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    assert subprocess.run(command, env=environment, timeout=120, check=False).returncode == 0
 
 
 def test_bf16_is_near_float32_and_does_not_depend_on_calls(

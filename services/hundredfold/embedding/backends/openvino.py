@@ -21,6 +21,9 @@ from hundredfold.embedding.backends.onnx import cores
 _DEVICE = "CPU"
 _HINTS = {"float32": "f32", "bf16": "bf16"}
 
+# The first call fills a table within OpenVINO, and two threads that do so at once lock up (2026.4). Every request asks it.
+openvino.Type.u8.to_dtype()
+
 
 def has_bf16() -> bool:
     """Whether this processor multiplies bf16 itself; elsewhere it is no faster than float32."""
