@@ -25,8 +25,8 @@ from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.index.domain import device, factory, nearest
 from hundredfold.index.domain.parts import VectorParts, normalised
+from hundredfold.index.indexes import Indexes
 from hundredfold.index.spaces import Spaces
-from hundredfold.index.store import IndexStore
 from tests.benchmarks.vectors import peers as peers_script
 from tests.benchmarks.vectors.made import Maker, maker
 from tests.benchmarks.vectors.searched import COLLECTION, LIMIT, SPACE
@@ -101,7 +101,7 @@ def _build(store: ArtifactStore, memory: int, say: Callable[[str], None]) -> dic
     wall, cpu = time.perf_counter(), time.process_time()
     built = nearest.build(source.vectors, plan)
     seconds = time.perf_counter() - wall, time.process_time() - cpu
-    IndexStore(store).save_index(COLLECTION, SPACE, built, source)
+    Indexes(store).save(COLLECTION, SPACE, built, source)
     entries = Manifest.load(store, layout.index(COLLECTION, SPACE)).entries
     file = entries[layout.INDEX_FILE].bytes
     return {

@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from hundredfold.chassis.errors import NotFound
 from hundredfold.chassis.newest import Newest
-from hundredfold.index.indexes import OpenIndex
+from hundredfold.index.engine import OpenIndex
 from hundredfold.index.lineage import parsed
-from hundredfold.index.spaces import again
 from hundredfold.index.store import IndexStore
 
 Mask = NDArray[np.bool_]
@@ -69,17 +68,16 @@ class Filters:
 
     def _standing(self, collection: str, space: str, opened: OpenIndex) -> Mask | None:
         """What was not removed."""
-        indexes = self._kept.indexes
-        version = indexes.removed_version(collection, space)
+        removed = self._kept.removed
+        version = removed.version(collection, space)
         if not version:
             return None
 
         def make() -> Mask:
-            rows, _ = again(lambda: indexes.removed(collection, space))
-            return ~_among(opened.rows, rows)
+            return ~_among(opened.rows, removed.rows(collection, space))
 
         key = (collection, space, "standing")
-        return self._masks.get(key, (opened.sha256, version), make)
+        return self._masks.get(key, (opened.version, version), make)
 
     def _representatives(self, collection: str, space: str, opened: OpenIndex) -> Mask | None:
         run = self._kept.copies_run(collection)
@@ -94,7 +92,7 @@ class Filters:
             return chosen
 
         key = (collection, space, "representatives")
-        return self._masks.get(key, (opened.sha256, run), make)
+        return self._masks.get(key, (opened.version, run), make)
 
     def _members(self, collection: str, cluster: str) -> NDArray[np.int64]:
         run, number = parsed(cluster)

@@ -131,22 +131,23 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         self._spaces.require_space(request.collection, request.space)
         told = self._store.indexes.told(request.collection, request.space)
         return index_pb2.GetIndexResponse(
-            kind=told.meta["kind"],
-            codes=told.meta.get("codes", ""),
-            factory=told.meta.get("factory", ""),
-            vectors=told.meta["count"],
-            dimensions=told.meta["dimensions"],
-            lists=told.meta["lists"],
-            probes=told.meta["probes"],
-            depth=told.meta.get("depth", 0),
-            recall=told.meta["recall"],
-            held_out=told.meta.get("held_out", 0),
-            memory_bytes=told.meta.get("memory", 0),
+            kind=told.facts["kind"],
+            codes=told.facts.get("codes", ""),
+            factory=told.facts.get("factory", ""),
+            vectors=told.facts["count"],
+            dimensions=told.facts["dimensions"],
+            lists=told.facts["lists"],
+            probes=told.facts["probes"],
+            depth=told.facts.get("depth", 0),
+            recall=told.facts["recall"],
+            held_out=told.facts.get("held_out", 0),
+            memory_bytes=told.facts.get("memory", 0),
             file_bytes=told.bytes,
             current=told.current,
-            removed=told.removed,
+            removed=len(self._store.removed.rows(request.collection, request.space)),
             signed=told.signed,
-            damaged=told.meta.get("damaged", ()),
+            damaged=told.facts.get("damaged", ()),
+            engine=told.engine,
         )
 
     def RemoveRows(
@@ -154,7 +155,7 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
     ) -> index_pb2.RemoveRowsResponse:
         """Take images out of what is found."""
         rows = self._removed(request)
-        left = self._store.indexes.remove(request.collection, request.space, rows)
+        left = self._store.removed.remove(request.collection, request.space, rows)
         return index_pb2.RemoveRowsResponse(removed=left)
 
     def RestoreRows(
@@ -162,7 +163,7 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
     ) -> index_pb2.RestoreRowsResponse:
         """Put images back that were removed."""
         rows = self._removed(request)
-        left = self._store.indexes.restore(request.collection, request.space, rows)
+        left = self._store.removed.restore(request.collection, request.space, rows)
         return index_pb2.RestoreRowsResponse(removed=left)
 
     def Cluster(

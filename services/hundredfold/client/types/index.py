@@ -57,6 +57,7 @@ class Index:
     removed: int
     signed: bool
     damaged: tuple[str, ...]
+    engine: str
 
 
 @dataclass(frozen=True)

@@ -430,12 +430,13 @@ class GetIndexResponse(_message.Message):
     REMOVED_FIELD_NUMBER: _builtins.int
     SIGNED_FIELD_NUMBER: _builtins.int
     DAMAGED_FIELD_NUMBER: _builtins.int
+    ENGINE_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """"flat", which is exact, or "ivf"."""
+    """"flat", which is exact, "ivf", or, in Milvus, also "hnsw"."""
     codes: _builtins.str
     """What it holds of each vector: "flat", "sq8", "rabitq", "pq64" or "pq32"."""
     factory: _builtins.str
-    """As faiss names it."""
+    """As faiss names it; in Milvus its kind and parameters."""
     vectors: _builtins.int
     """Vectors in it."""
     dimensions: _builtins.int
@@ -443,23 +444,25 @@ class GetIndexResponse(_message.Message):
     lists: _builtins.int
     """Inverted lists; 0 when it is flat."""
     probes: _builtins.int
-    """How many of them a search looks into."""
+    """How many of them a search looks into; of "hnsw", how many candidates it keeps."""
     depth: _builtins.int
-    """Candidates for each of the ten nearest whose exact similarity is compared."""
+    """Candidates for each of the ten nearest whose exact similarity is compared; 0 in Milvus."""
     recall: _builtins.float
     """Share of the true ten nearest that searches for held-out vectors found when it was built; 1 when it is flat."""
     held_out: _builtins.int
     """How many were held out; 0 when it is flat."""
     memory_bytes: _builtins.int
-    """Bytes of memory it was planned with; the vectors, which are mapped, are not counted."""
+    """Bytes of memory it was planned with; the vectors, which are mapped, are not counted. 0 in Milvus."""
     file_bytes: _builtins.int
-    """Bytes of its file."""
+    """Bytes of its file; 0 in Milvus."""
     current: _builtins.bool
     """Whether it was made of the vectors that are there now; else call BuildIndex."""
     removed: _builtins.int
     """Rows that were removed."""
     signed: _builtins.bool
     """Whether its manifest is signed."""
+    engine: _builtins.str
+    """Who keeps it: "local", which is the store, or "milvus"."""
     @_builtins.property
     def damaged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Files that were damaged when it was built; what was in them is not in it."""
@@ -483,10 +486,11 @@ class GetIndexResponse(_message.Message):
         removed: _builtins.int = ...,
         signed: _builtins.bool = ...,
         damaged: _abc.Iterable[_builtins.str] | None = ...,
+        engine: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codes", b"codes", "current", b"current", "damaged", b"damaged", "depth", b"depth", "dimensions", b"dimensions", "factory", b"factory", "file_bytes", b"file_bytes", "held_out", b"held_out", "kind", b"kind", "lists", b"lists", "memory_bytes", b"memory_bytes", "probes", b"probes", "recall", b"recall", "removed", b"removed", "signed", b"signed", "vectors", b"vectors"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codes", b"codes", "current", b"current", "damaged", b"damaged", "depth", b"depth", "dimensions", b"dimensions", "engine", b"engine", "factory", b"factory", "file_bytes", b"file_bytes", "held_out", b"held_out", "kind", b"kind", "lists", b"lists", "memory_bytes", b"memory_bytes", "probes", b"probes", "recall", b"recall", "removed", b"removed", "signed", b"signed", "vectors", b"vectors"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
