@@ -3,6 +3,8 @@
 import itertools
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from hundredfold.chassis.errors import Conflict, InvalidArgument, NotFound
@@ -69,6 +71,31 @@ def expected(chosen, limit=5):
     cosines = VECTORS[:7].astype(np.float32) @ VECTORS.T.astype(np.float32)
     cosines[:, ~np.isin(ROWS, chosen)] = -np.inf
     return ROWS[np.argsort(-cosines, axis=1, kind="stable")[:, :limit]]
+
+
+TESTS = np.arange(COUNT) % 4 == 0
+CATS = np.arange(COUNT) % 10 < 3
+
+
+def write_images(store):
+    """Every fourth image that has a vector is of the test split, three of ten are cats; of others nothing is known."""
+    manifest = Manifest(store, layout.images(COLLECTION))
+    for part in np.unique(ROWS // layout.PART_ROWS):
+        of_part = part == ROWS // layout.PART_ROWS
+        places = ROWS[of_part] - part * layout.PART_ROWS
+        count = int(places[-1]) + 1
+        tags, labels = [None] * count, [None] * count
+        for place, test, cat in zip(places, TESTS[of_part], CATS[of_part], strict=True):
+            tags[place] = ["red", "test" if test else "train"]
+            labels[place] = "cat" if cat else "bird"
+        table = pa.table(
+            {"tags": pa.array(tags, pa.list_(pa.string())), "label": pa.array(labels, pa.string())}
+        )
+        name = layout.images_part(int(part))
+        with store.writer(f"{manifest.folder}/{name}") as out:
+            pq.write_table(table, out)
+        manifest.add(name, out.artifact, rows=count, ok=count)
+    manifest.save()
 
 
 def write_duplicates(store, run, representative):
@@ -168,6 +195,39 @@ class IndexContract:
         told = {"cluster": f"{run}/3"}
         found, _ = indexed.search(VECTORS[:1], limit=COUNT, filter=told)
         assert set(found[0]) - {-1} == set(members)
+
+    @pytest.mark.parametrize(
+        ("told", "chosen"),
+        [
+            ({"tags": ["test"]}, TESTS),
+            ({"tags": ["test", "train"]}, np.ones(COUNT, np.bool_)),
+            ({"tags": ["none has it"]}, np.zeros(COUNT, np.bool_)),
+            ({"source_labels": ["cat"]}, CATS),
+            ({"tags": ["test"], "source_labels": ["cat", "dog"]}, TESTS & CATS),
+        ],
+    )
+    def test_a_search_can_be_kept_to_a_split_and_to_labels_of_the_source(
+        self, indexed, told, chosen
+    ):
+        write_images(indexed.store)
+        found, _ = indexed.search(VECTORS[:3], limit=COUNT, filter=told)
+        assert all(set(rows) - {-1} == set(ROWS[chosen]) for rows in found)
+        near = within(indexed, -1, rows=ROWS[:1], filter=told)[0][0]
+        assert set(near) == set(ROWS[chosen]) - {ROWS[0]}
+
+    def test_images_that_come_are_in_their_split_at_once(self, indexed):
+        told = {"tags": ["test"]}
+        assert (indexed.search(VECTORS[:1], filter=told)[0] == -1).all()  # the catalog has none
+        write_images(indexed.store)
+        assert set(indexed.search(VECTORS[:1], filter=told)[0][0]) <= set(ROWS[TESTS])
+
+    @pytest.mark.parametrize("name", SEARCHES)
+    @pytest.mark.parametrize("words", [[""], ["x" * 1001], ["x"] * 101])
+    @pytest.mark.parametrize("field", ["tags", "source_labels"])
+    def test_words_of_a_filter_have_limits(self, indexed, name, words, field):
+        with pytest.raises(InvalidArgument) as error:
+            call(indexed, name, filter={field: words})
+        assert error.value.field == f"filter.{field}"
 
     @pytest.mark.parametrize("name", SEARCHES)
     def test_a_cluster_that_is_not_there_is_not_found(self, indexed, name):

@@ -9,6 +9,7 @@ pytest.importorskip("pymilvus")
 pytest.importorskip("milvus_lite")
 
 from milvus_lite.server_manager import server_manager_instance as embedded
+from pymilvus import MilvusClient
 
 from hundredfold.chassis.errors import Conflict, Unavailable
 from hundredfold.chassis.runs import State
@@ -161,6 +162,15 @@ def test_milvus_that_is_away_is_unavailable_and_named(tmp_path, name):
         assert run.state is State.FAILED
         assert "127.0.0.1:9" in str(run.error)
         assert served.call("RemoveRows", space=SPACE, rows=int64([1])).removed == 1
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_what_milvus_has_not_loaded_is_loaded_and_searched_by_who_tries_again(milvus, graph, name):
+    released = MilvusClient(milvus.address.uri)
+    released.release_collection(milvus.pointed(ALIAS))
+    assert not milvus.loaded(ALIAS)
+    call(graph, name)  # the channel tries again
+    assert milvus.loaded(ALIAS)
 
 
 def test_what_milvus_refuses_is_told_with_what_it_says(milvus, graph):

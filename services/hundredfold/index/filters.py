@@ -25,6 +25,8 @@ class Filter:
         mask: uint8 [b], only rows r whose bit r % 8 of byte r // 8 is 1.
         hide_copies: only representatives.
         cluster: only the images of `run/number`.
+        tags: only images that their source gives one of these.
+        source_labels: only images whose label, by their source, is one of these.
     """
 
     rows: NDArray[np.int64] | None = None
@@ -32,6 +34,8 @@ class Filter:
     mask: NDArray[np.uint8] | None = None
     hide_copies: bool = False
     cluster: str = ""
+    tags: tuple[str, ...] = ()
+    source_labels: tuple[str, ...] = ()
 
 
 class Filters:
@@ -57,6 +61,9 @@ class Filters:
             masks.append(self._representatives(collection, space, opened))
         if wanted.cluster:
             masks.append(_among(opened.rows, self._members(collection, wanted.cluster)))
+        for column, values in (("tags", wanted.tags), ("label", wanted.source_labels)):
+            if values:
+                masks.append(self._said(collection, space, opened, column, values))
         if wanted.rows is not None:
             masks.append(_among(opened.rows, wanted.rows))
         if wanted.without is not None:
@@ -93,6 +100,16 @@ class Filters:
 
         key = (collection, space, "representatives")
         return self._masks.get(key, (opened.version, run), make)
+
+    def _said(
+        self, collection: str, space: str, opened: OpenIndex, column: str, values: tuple[str, ...]
+    ) -> Mask:
+        images = self._kept.images
+        return self._masks.get(
+            (collection, space, column, values),
+            (opened.version, images.version(collection)),
+            lambda: images.said(collection, opened.rows, column, values),
+        )
 
     def _members(self, collection: str, cluster: str) -> NDArray[np.int64]:
         run, number = parsed(cluster)

@@ -1,6 +1,6 @@
 """The index service on gRPC: translate, call, translate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import grpc
@@ -34,6 +34,8 @@ MOST_WITHIN = 10_000
 MOST_WITHIN_IN_ALL = 500_000
 WITHIN_DEFAULT = 1000
 MOST_REMOVED = 100_000
+MOST_WORDS = 100
+LONGEST_WORD = 1000
 MAP_PIECE = 50_000
 MOST_PICKED = 10_000
 CLUSTERINGS_OPEN = 8
@@ -337,7 +339,16 @@ def _filter(asked: index_pb2.Filter) -> Filter:
         array("mask", np.uint8),
         asked.hide_copies,
         asked.cluster,
+        _words(asked.tags, "filter.tags"),
+        _words(asked.source_labels, "filter.source_labels"),
     )
+
+
+def _words(asked: Sequence[str], field: str) -> tuple[str, ...]:
+    check_between(len(asked), 0, MOST_WORDS, field)
+    if not all(0 < len(each) <= LONGEST_WORD for each in asked):
+        raise InvalidArgument(f"{field} must have 1 to {LONGEST_WORD} characters each", field=field)
+    return tuple(sorted(set(asked)))
 
 
 def _near(request: index_pb2.SearchWithinRequest) -> np.ndarray[Any, Any]:

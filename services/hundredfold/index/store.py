@@ -17,6 +17,7 @@ from hundredfold.index.domain.clustering import Clustering
 from hundredfold.index.domain.editing import Base
 from hundredfold.index.domain.matching import Named, Names
 from hundredfold.index.engine import IndexEngine
+from hundredfold.index.images import Images
 from hundredfold.index.indexes import Indexes
 from hundredfold.index.removed import Removed
 from hundredfold.index.spaces import Space
@@ -94,12 +95,14 @@ class IndexStore:
     Attributes:
         indexes: as told.
         removed: what no search finds.
+        images: what their source says of them.
     """
 
     def __init__(self, store: ArtifactStore, indexes: IndexEngine | None = None) -> None:
         self._store = store
         self.indexes: IndexEngine = indexes or Indexes(store)
         self.removed = Removed(store)
+        self.images = Images(store)
 
     def save_clusters(
         self,

@@ -27,8 +27,8 @@ _CONNECT_FAILED = 2
 _NOT_THERE = 100
 _LOADED = "Loaded"
 
-# It writes what it raises to stderr as well.
-logging.getLogger("pymilvus.decorators").setLevel(logging.CRITICAL)
+# It writes what it raises to stderr as well, with the stack.
+logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)
@@ -158,22 +158,33 @@ class Milvus:
     ) -> Found:
         """Find in a collection, or what an alias means; as `asking.Remote.nearest`."""
         chosen = "" if only is None else f"{ROW} in [{','.join(map(str, only.tolist()))}]"
-        answer = self._call(
-            "search",
-            name,
-            data=list(queries),
-            anns_field=VECTOR,
-            limit=limit,
-            filter=chosen,
-            output_fields=[ROW],
-            search_params={"metric_type": "COSINE", "params": parameters},
-        )
+        try:
+            answer = self._call(
+                "search",
+                name,
+                data=list(queries),
+                anns_field=VECTOR,
+                limit=limit,
+                filter=chosen,
+                output_fields=[ROW],
+                search_params={"metric_type": "COSINE", "params": parameters},
+            )
+        except Conflict:
+            self._load_again(name)
+            raise
         rows = np.full((len(queries), limit), -1, dtype=np.int64)
         cosines = np.zeros(rows.shape, dtype=np.float32)
         for each, hits in enumerate(answer):
             rows[each, : len(hits)] = hits.ids
             cosines[each, : len(hits)] = hits.distances
         return rows, cosines
+
+    def _load_again(self, name: str) -> None:
+        """Raise Unavailable if a collection is not loaded, as after a restart of Milvus, and have it loaded."""
+        if not self.loaded(name):
+            self.load(name)
+            where = self.address.told
+            raise Unavailable(f"Milvus at {where} is loading {name}", reason="MILVUS_LOADING")
 
     def close(self) -> None:
         """Let go of the connection."""

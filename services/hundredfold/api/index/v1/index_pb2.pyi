@@ -89,6 +89,8 @@ class Filter(_message.Message):
     MASK_FIELD_NUMBER: _builtins.int
     HIDE_COPIES_FIELD_NUMBER: _builtins.int
     CLUSTER_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    SOURCE_LABELS_FIELD_NUMBER: _builtins.int
     hide_copies: _builtins.bool
     """Not the copies that the newest FindDuplicates run found, only what represents them. Nothing is hidden while there is no such run."""
     cluster: _builtins.str
@@ -105,6 +107,14 @@ class Filter(_message.Message):
     def mask(self) -> _tensor_pb2.Tensor:
         """Only those whose bit is 1: uint8 [ceil(N / 8)], row r is bit r % 8 (of value 2^(r % 8)) of byte r / 8; rows past its end are left out. A message has room for 30 million rows; of more, name what is meant below."""
 
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only images that their source gave one of these tags, such as those of a split: at most 100, each of 1 to 1000 characters. None = all."""
+
+    @_builtins.property
+    def source_labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only images whose label, as their source told it, is one of these; as `tags`. What people have said since is in the ledger, which is ahead of everything in the store: ask the labels service and send `rows` or `mask`, which then is of the very labels the caller sees."""
+
     def __init__(
         self,
         *,
@@ -113,10 +123,12 @@ class Filter(_message.Message):
         mask: _tensor_pb2.Tensor | None = ...,
         hide_copies: _builtins.bool = ...,
         cluster: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        source_labels: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["mask", b"mask", "rows", b"rows", "without", b"without"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "hide_copies", b"hide_copies", "mask", b"mask", "rows", b"rows", "without", b"without"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "hide_copies", b"hide_copies", "mask", b"mask", "rows", b"rows", "source_labels", b"source_labels", "tags", b"tags", "without", b"without"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
