@@ -70,10 +70,18 @@ def measure(
         _truth(store, made, int(queries), root)
         searched = _child(root, "-m", "tests.benchmarks.vectors.searched", str(root / "store"))
         say(f"found {searched['recall']:.1%} of the truth")
+        memory = _memory(4 * built["rows"] * built["dimensions"], searched)
+        say(
+            "resident after the searches, of float32: {own:.1%} that the process needs, {all:.1%} with "
+            "the mapped pages, which can be given back".format(
+                own=memory["own_share_of_float32"], all=memory["resident_share_of_float32"]
+            )
+        )
         return {
             "vectors": made.what,
             **built,
             **searched,
+            **memory,
             "peers": _peers(store, root, peers, searched["recall"], say),
         }
 
@@ -118,6 +126,18 @@ def _build(store: ArtifactStore, memory: int, say: Callable[[str], None]) -> dic
         "file_bytes": file,
         "bytes_a_vector": round(file / rows, 1),
         "share_of_float32": round(plan.memory / float32, 4),
+    }
+
+
+def _memory(float32: int, searched: dict[str, Any]) -> dict[str, Any]:
+    """What is resident after the searches, without and with the pages mapped from the vectors and the index."""
+    own = searched["own_memory_bytes"]
+    resident = own + searched["mapped_and_resident_bytes"]
+    return {
+        "float32_bytes": float32,
+        "resident_bytes": resident,
+        "own_share_of_float32": round(own / float32, 4),
+        "resident_share_of_float32": round(resident / float32, 4),
     }
 
 
