@@ -1,5 +1,10 @@
 """Indexes in Milvus: the embedded milvus-lite, which pymilvus talks to over gRPC as to any other."""
 
+import signal
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -13,6 +18,7 @@ from pymilvus import MilvusClient
 
 from hundredfold.chassis.errors import Conflict, Unavailable
 from hundredfold.chassis.runs import State
+from hundredfold.chassis.testing import free_ports, wait_for
 from hundredfold.index.milvus.connection import Address, Milvus
 from hundredfold.index.milvus.indexes import MilvusIndexes
 from hundredfold.index.milvus.kinds import KINDS
@@ -162,6 +168,46 @@ def test_milvus_that_is_away_is_unavailable_and_named(tmp_path, name):
         assert run.state is State.FAILED
         assert "127.0.0.1:9" in str(run.error)
         assert served.call("RemoveRows", space=SPACE, rows=int64([1])).removed == 1
+
+
+def test_milvus_that_never_answers_is_unavailable_for_all_who_wait(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with served_by(Milvus(Address(address, seconds=0.2)), tmp_path) as served:
+
+            def ask(name):
+                with pytest.raises(Unavailable, match=address) as error:
+                    call(served, name)
+                return error.value.reason
+
+            with ThreadPoolExecutor(6) as callers:
+                assert set(callers.map(ask, 2 * SEARCHES)) == {"MILVUS_AWAY"}
+
+
+def test_milvus_that_falls_silent_is_unavailable_after_its_deadline(tmp_path):
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "milvus_lite", "server", "--data-dir", str(tmp_path / "data")]
+    server = subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.DEVNULL)
+    try:
+        milvus = Milvus(Address(f"http://127.0.0.1:{port}", seconds=2))
+        wait_for(lambda: answers(milvus), 60)
+        server.send_signal(signal.SIGSTOP)
+        with pytest.raises(Unavailable) as error:
+            milvus.names()
+        assert error.value.reason == "MILVUS_AWAY"
+        server.send_signal(signal.SIGCONT)
+        assert wait_for(lambda: answers(milvus), 60)
+        milvus.close()
+    finally:
+        server.kill()
+        server.wait()
+
+
+def answers(milvus):
+    try:
+        return milvus.names() == []
+    except Unavailable:
+        return False
 
 
 @pytest.mark.parametrize("name", SEARCHES)

@@ -9,6 +9,7 @@ from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.cli import output
 from hundredfold.cli.collections import json_option
 from hundredfold.client import Client
+from hundredfold.client.types import Filter
 
 _MOST_BYTES = 3 << 20
 _SIDE = 1024
@@ -23,13 +24,19 @@ _SIDE = 1024
     help="Find what looks like this image.",
 )
 @click.option("--limit", type=click.IntRange(1, 1000), default=12, show_default=True)
+@click.option(
+    "--tag",
+    "tags",
+    multiple=True,
+    help="Only images that their source gave this tag, such as a split; may be repeated.",
+)
 @json_option
-def search(name: str, image: Path, limit: int, as_json: bool) -> None:
+def search(name: str, image: Path, limit: int, tags: tuple[str, ...], as_json: bool) -> None:
     """Find the images of collection NAME that look like a given one."""
     with Client() as client:
         space = client.selection.get(name).space
         vector = client.embedding.embed([_sendable(image)], model=space)
-        found = client.index.search(name, space, vector, limit=limit)
+        found = client.index.search(name, space, vector, limit=limit, only=Filter(tags=tags))
         rows = found.rows[0][found.rows[0] >= 0]
         images = client.catalog.images_at(name, rows)
     results = [

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,8 @@ _UPKEEP = 30
 """Calls that write or look after a collection may take so many times as long as a search."""
 
 _CONNECT_FAILED = 2
-_NOT_THERE = 100
+_NOT_THERE = frozenset({100, 1600})
+"""Of a collection, and of an alias."""
 _LOADED = "Loaded"
 
 # It writes what it raises to stderr as well, with the stack.
@@ -65,6 +67,7 @@ class Milvus:
         self.address = address
         self._connecting = threading.Lock()
         self._connected: MilvusClient | None = None
+        self._failed: tuple[float, MilvusException | None] = 0.0, None
 
     def names(self) -> list[str]:
         """All collections of the database."""
@@ -201,13 +204,24 @@ class Milvus:
             return call(*arguments, timeout=seconds or self.address.seconds, **options)
 
     def _client(self) -> MilvusClient:
+        asked = time.monotonic()
         with self._connecting:
             if self._connected is None:
-                where = self.address
-                self._connected = MilvusClient(
-                    where.uri, token=where.token, db_name=where.database, timeout=where.seconds
-                )
+                failed_at, failure = self._failed
+                if failure and failed_at > asked:
+                    raise failure  # while this call waited its turn
+                self._connected = self._connect()
             return self._connected
+
+    def _connect(self) -> MilvusClient:
+        where = self.address
+        try:
+            return MilvusClient(
+                where.uri, token=where.token, db_name=where.database, timeout=where.seconds
+            )
+        except MilvusException as error:
+            self._failed = time.monotonic(), error
+            raise
 
     @contextmanager
     def _telling(self, what: str) -> Iterator[None]:
@@ -216,7 +230,7 @@ class Milvus:
         except grpc.RpcError as error:
             raise self._away(what, str(error)) from error
         except MilvusException as error:
-            if error.code == _NOT_THERE:
+            if error.code in _NOT_THERE:
                 raise _NotThere(
                     f"Milvus at {self.address.told} has no such thing: {error.message}"
                 ) from error
