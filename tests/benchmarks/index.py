@@ -25,8 +25,8 @@ from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.index.domain import device, factory, nearest
 from hundredfold.index.domain.parts import VectorParts, normalised
+from hundredfold.index.indexes import Indexes
 from hundredfold.index.spaces import Spaces
-from hundredfold.index.store import IndexStore
 from tests.benchmarks.vectors import peers as peers_script
 from tests.benchmarks.vectors.made import Maker, maker
 from tests.benchmarks.vectors.searched import COLLECTION, LIMIT, SPACE
@@ -70,10 +70,18 @@ def measure(
         _truth(store, made, int(queries), root)
         searched = _child(root, "-m", "tests.benchmarks.vectors.searched", str(root / "store"))
         say(f"found {searched['recall']:.1%} of the truth")
+        memory = _memory(4 * built["rows"] * built["dimensions"], searched)
+        say(
+            "resident after the searches, of float32: {own:.1%} that the process needs, {all:.1%} with "
+            "the mapped pages, which can be given back".format(
+                own=memory["own_share_of_float32"], all=memory["resident_share_of_float32"]
+            )
+        )
         return {
             "vectors": made.what,
             **built,
             **searched,
+            **memory,
             "peers": _peers(store, root, peers, searched["recall"], say),
         }
 
@@ -101,7 +109,7 @@ def _build(store: ArtifactStore, memory: int, say: Callable[[str], None]) -> dic
     wall, cpu = time.perf_counter(), time.process_time()
     built = nearest.build(source.vectors, plan)
     seconds = time.perf_counter() - wall, time.process_time() - cpu
-    IndexStore(store).save_index(COLLECTION, SPACE, built, source)
+    Indexes(store).save(COLLECTION, SPACE, built, source)
     entries = Manifest.load(store, layout.index(COLLECTION, SPACE)).entries
     file = entries[layout.INDEX_FILE].bytes
     return {
@@ -118,6 +126,18 @@ def _build(store: ArtifactStore, memory: int, say: Callable[[str], None]) -> dic
         "file_bytes": file,
         "bytes_a_vector": round(file / rows, 1),
         "share_of_float32": round(plan.memory / float32, 4),
+    }
+
+
+def _memory(float32: int, searched: dict[str, Any]) -> dict[str, Any]:
+    """What is resident after the searches, without and with the pages mapped from the vectors and the index."""
+    own = searched["own_memory_bytes"]
+    resident = own + searched["mapped_and_resident_bytes"]
+    return {
+        "float32_bytes": float32,
+        "resident_bytes": resident,
+        "own_share_of_float32": round(own / float32, 4),
+        "resident_share_of_float32": round(resident / float32, 4),
     }
 
 

@@ -19,6 +19,7 @@ from hundredfold.chassis.testing import wait_for
 from hundredfold.hashing import hash_job
 from hundredfold.hashing.domain.algorithms import DEFAULT
 from tests.contract.hashing_collections import encoded, photo, put_collection, write_image
+from tests.contract.test_training_spread import fit
 
 ray = pytest.importorskip("ray", reason="needs hundredfold[ray]")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
@@ -98,6 +99,13 @@ def test_hashes_made_on_a_cluster_are_those_made_here(on_cluster: Engine, tmp_pa
         runs.close()
         hashes.append([_hashes(store, name, each) for each in DEFAULT])
     np.testing.assert_array_equal(hashes[0], hashes[1])
+
+
+def test_what_a_head_says_on_a_cluster_is_what_it_says_here(
+    on_cluster: Engine, tmp_path: Path
+) -> None:
+    here = fit(tmp_path / "here")
+    assert fit(tmp_path / "there", lambda _: on_cluster) == here
 
 
 def _hashes(store: ArtifactStore, collection: str, algorithm: str) -> Any:

@@ -9,6 +9,7 @@ from hundredfold.client.index import IndexClient
 from hundredfold.client.types import Filter
 from hundredfold.index.domain import device
 from hundredfold.index.editing import Editor
+from hundredfold.index.indexes import Indexes
 from hundredfold.index.jobs import Jobs
 from hundredfold.index.searching import Searcher
 from hundredfold.index.servicer import IndexServicer, index_mount
@@ -35,7 +36,7 @@ def client(tmp_path):
     store = ArtifactStore(str(tmp_path))
     make_collection(store)
     write_space(store, blobs(6, 10), ROWS)
-    spaces, kept = Spaces(store), IndexStore(store, Signer(b"k" * 32))
+    spaces, kept = Spaces(store), IndexStore(store, Indexes(store, Signer(b"k" * 32)))
     runs = Runs(store, "index", Jobs(spaces, kept, threads=1, exact_below=1000).by_kind())
     searcher = Searcher(spaces, kept, threads=1, open_indexes=1)
     servicer = IndexServicer(spaces, kept, searcher, Editor(spaces, kept, threads=1), runs)
@@ -54,6 +55,7 @@ def test_a_client_reads_what_an_index_is(client):
     assert (index.recall, index.damaged) == (1.0, ())
     assert index.current
     assert index.signed
+    assert index.engine == "local"
 
 
 def test_a_client_filters_by_rows_mask_and_copies(client):

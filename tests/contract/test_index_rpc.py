@@ -25,6 +25,7 @@ from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.chassis.testing import serving, wait_for
 from hundredfold.index.domain import device
 from hundredfold.index.editing import Editor
+from hundredfold.index.indexes import Indexes
 from hundredfold.index.jobs import Jobs
 from hundredfold.index.searching import Searcher
 from hundredfold.index.servicer import IndexServicer, index_mount
@@ -91,10 +92,10 @@ def _found(response):
 
 
 @contextmanager
-def index_service(root, exact_below=200_000, job_of=lambda jobs: jobs):
+def index_service(root, exact_below=200_000, job_of=lambda jobs: jobs, indexes_of=Indexes):
     device.limit_process(1)
     store = ArtifactStore(str(root))
-    spaces, kept = Spaces(store), IndexStore(store)
+    spaces, kept = Spaces(store), IndexStore(store, indexes_of(store))
     jobs = Jobs(spaces, kept, threads=1, exact_below=exact_below).by_kind()
     searcher = Searcher(spaces, kept, threads=1, open_indexes=2)
     runs = Runs(store, "index", job_of(jobs))

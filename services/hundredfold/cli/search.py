@@ -11,6 +11,7 @@ from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.cli import output
 from hundredfold.cli.collections import json_option
 from hundredfold.client import Client
+from hundredfold.client.types import Filter
 
 _MOST_BYTES = 3 << 20
 _SIDE = 1024
@@ -26,9 +27,21 @@ _SIDE = 1024
 @click.option("--text", help="Find what these words describe, where a model embeds texts.")
 @click.option("--space", default="", help="name@version; else the one that its loop works in.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=12, show_default=True)
+@click.option(
+    "--tag",
+    "tags",
+    multiple=True,
+    help="Only images that their source gave this tag, such as a split; may be repeated.",
+)
 @json_option
 def search(
-    name: str, image: Path | None, text: str | None, space: str, limit: int, as_json: bool
+    name: str,
+    image: Path | None,
+    text: str | None,
+    space: str,
+    limit: int,
+    tags: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Find the images of collection NAME that look like a given one, or fit to words."""
     if (image is None) == (text is None):
@@ -36,7 +49,7 @@ def search(
     with Client() as client:
         space = space or client.selection.get(name).space
         vector = _vector(client, space, image, text)
-        found = client.index.search(name, space, vector, limit=limit)
+        found = client.index.search(name, space, vector, limit=limit, only=Filter(tags=tags))
         rows = found.rows[0][found.rows[0] >= 0]
         images = client.catalog.images_at(name, rows)
     results = [

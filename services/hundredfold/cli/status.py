@@ -169,9 +169,8 @@ def _index(index: Index) -> str:
         if index.kind == "flat"
         else f"finds {index.recall:.1%} of the true ten nearest (of {index.held_out:,} held-out images)"
     )
-    size = (
-        f"{index.vectors:,} images, {index.memory_bytes / 2**20:,.0f} MiB, {index.codes}; {found}"
-    )
+    where = "in Milvus" if index.engine == "milvus" else f"{index.memory_bytes / 2**20:,.0f} MiB"
+    size = f"{index.vectors:,} images, {where}, {index.codes}; {found}"
     size += "" if index.current else "; there are other vectors now"
     return size + (f"; without the damaged {', '.join(index.damaged)}" if index.damaged else "")
 

@@ -282,7 +282,12 @@ def _cluster(message: index_pb2.ClusterSummary) -> Cluster:
 def _filter(only: Filter | None) -> index_pb2.Filter | None:
     if only is None:
         return None
-    message = index_pb2.Filter(hide_copies=only.hide_copies, cluster=only.cluster)
+    message = index_pb2.Filter(
+        hide_copies=only.hide_copies,
+        cluster=only.cluster,
+        tags=only.tags,
+        source_labels=only.source_labels,
+    )
     if only.rows is not None:
         message.rows.CopyFrom(pack(np.asarray(only.rows, np.int64)))
     if only.without is not None:

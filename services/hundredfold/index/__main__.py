@@ -11,10 +11,10 @@ from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.index.config import IndexConfig
 from hundredfold.index.domain import device
 from hundredfold.index.editing import Editor
+from hundredfold.index.engines import engine_of
 from hundredfold.index.jobs import Jobs
 from hundredfold.index.searching import Searcher
 from hundredfold.index.servicer import IndexServicer, index_mount
-from hundredfold.index.signing import signer_of
 from hundredfold.index.spaces import Spaces
 from hundredfold.index.store import IndexStore
 
@@ -27,7 +27,7 @@ def main() -> int:
     config = from_env(IndexConfig, _SERVICE)
     device.limit_process(config.threads)
     store = ArtifactStore(config.store)
-    spaces, kept = Spaces(store), IndexStore(store, signer_of(config.signing_key))
+    spaces, kept = Spaces(store), IndexStore(store, engine_of(config, store))
     memory = config.memory_bytes or device.memory() // 4
     jobs = Jobs(spaces, kept, threads=config.threads, exact_below=config.exact_below, memory=memory)
     searcher = Searcher(spaces, kept, threads=config.threads, open_indexes=config.open_indexes)

@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from hundredfold.chassis.errors import NotFound
 from hundredfold.chassis.newest import Newest
-from hundredfold.index.indexes import OpenIndex
+from hundredfold.index.engine import OpenIndex
 from hundredfold.index.lineage import parsed
-from hundredfold.index.spaces import again
 from hundredfold.index.store import IndexStore
 
 Mask = NDArray[np.bool_]
@@ -26,6 +25,8 @@ class Filter:
         mask: uint8 [b], only rows r whose bit r % 8 of byte r // 8 is 1.
         hide_copies: only representatives.
         cluster: only the images of `run/number`.
+        tags: only images that their source gives one of these.
+        source_labels: only images whose label, by their source, is one of these.
     """
 
     rows: NDArray[np.int64] | None = None
@@ -33,6 +34,8 @@ class Filter:
     mask: NDArray[np.uint8] | None = None
     hide_copies: bool = False
     cluster: str = ""
+    tags: tuple[str, ...] = ()
+    source_labels: tuple[str, ...] = ()
 
 
 class Filters:
@@ -58,6 +61,9 @@ class Filters:
             masks.append(self._representatives(collection, space, opened))
         if wanted.cluster:
             masks.append(_among(opened.rows, self._members(collection, wanted.cluster)))
+        for column, values in (("tags", wanted.tags), ("label", wanted.source_labels)):
+            if values:
+                masks.append(self._said(collection, space, opened, column, values))
         if wanted.rows is not None:
             masks.append(_among(opened.rows, wanted.rows))
         if wanted.without is not None:
@@ -69,17 +75,16 @@ class Filters:
 
     def _standing(self, collection: str, space: str, opened: OpenIndex) -> Mask | None:
         """What was not removed."""
-        indexes = self._kept.indexes
-        version = indexes.removed_version(collection, space)
+        removed = self._kept.removed
+        version = removed.version(collection, space)
         if not version:
             return None
 
         def make() -> Mask:
-            rows, _ = again(lambda: indexes.removed(collection, space))
-            return ~_among(opened.rows, rows)
+            return ~_among(opened.rows, removed.rows(collection, space))
 
         key = (collection, space, "standing")
-        return self._masks.get(key, (opened.sha256, version), make)
+        return self._masks.get(key, (opened.version, version), make)
 
     def _representatives(self, collection: str, space: str, opened: OpenIndex) -> Mask | None:
         run = self._kept.copies_run(collection)
@@ -94,7 +99,17 @@ class Filters:
             return chosen
 
         key = (collection, space, "representatives")
-        return self._masks.get(key, (opened.sha256, run), make)
+        return self._masks.get(key, (opened.version, run), make)
+
+    def _said(
+        self, collection: str, space: str, opened: OpenIndex, column: str, values: tuple[str, ...]
+    ) -> Mask:
+        images = self._kept.images
+        return self._masks.get(
+            (collection, space, column, values),
+            (opened.version, images.version(collection)),
+            lambda: images.said(collection, opened.rows, column, values),
+        )
 
     def _members(self, collection: str, cluster: str) -> NDArray[np.int64]:
         run, number = parsed(cluster)

@@ -1,8 +1,7 @@
-"""The indexes in the store, and what was removed from them."""
+"""The indexes in the store, made by faiss."""
 
 import logging
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.chassis.errors import Aborted, Conflict
+from hundredfold.chassis.errors import Aborted, Conflict, ResourceExhausted
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.collections import require_collection
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore, damaged
-from hundredfold.index.domain import nearest
+from hundredfold.index.domain import factory, nearest
 from hundredfold.index.domain.factory import Plan
-from hundredfold.index.domain.finding import Exact, Finder, Refined
+from hundredfold.index.domain.finding import Exact, Refined
 from hundredfold.index.domain.nearest import Built
+from hundredfold.index.domain.progress import Progress
+from hundredfold.index.engine import OpenIndex, Told, Wish, no_index, outdated
 from hundredfold.index.signing import Signer
 from hundredfold.index.spaces import Space, Spaces, again
 
@@ -26,29 +27,6 @@ _log = logging.getLogger("hundredfold.index.indexes")
 
 _SIGNATURE = "signature"
 _USUAL_DEPTH = 10
-
-
-@dataclass(frozen=True)
-class OpenIndex:
-    """An index that can be searched.
-
-    Attributes:
-        index: the faiss index.
-        rows: int64 [m], ascending: the row of each vector in it.
-        dimensions: of a vector.
-        sha256: of the file it was read from.
-        finder: searches it.
-        here: bool [m], what of it can be searched; None = all.
-        damaged: the files because of which the rest can't.
-    """
-
-    index: Any
-    rows: NDArray[np.int64]
-    dimensions: int
-    sha256: str
-    finder: Finder
-    here: NDArray[np.bool_] | None = None
-    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,27 +50,8 @@ class OlderIndex:
         return nearest.load(self.path, mapped=False)
 
 
-@dataclass(frozen=True)
-class Told:
-    """What is known of an index.
-
-    Attributes:
-        meta: of its manifest.
-        bytes: of its file.
-        current: whether it was made of the vectors that are there now.
-        removed: rows that were removed.
-        signed: whether its manifest is.
-    """
-
-    meta: Mapping[str, Any]
-    bytes: int
-    current: bool
-    removed: int
-    signed: bool
-
-
 class Indexes:
-    """Keeps one index a space. Safe for threads.
+    """The `IndexEngine` of one machine: keeps one index a space. Safe for threads.
 
     Args:
         store: where they are.
@@ -103,7 +62,33 @@ class Indexes:
         self._store = store
         self._signer = signer
         self._spaces = Spaces(store)
-        self._removing = threading.Lock()
+
+    def build(
+        self, collection: str, space: str, source: Space, wish: Wish, progress: Progress
+    ) -> Mapping[str, Any]:
+        """As `IndexEngine.build`: of a kind that fits; an index that is there is added to if that does."""
+        plan = _plan(source, wish)
+        facts = self.facts(collection, space, source.version)
+        if facts is None or facts.get("codes", plan.kind) != plan.kind:
+            built = self._extended(collection, space, source, plan, progress)
+            built = built or nearest.build(source.vectors, plan, progress=progress)
+            self.save(collection, space, built, source)
+            facts = {"kind": built.kind}
+        return facts
+
+    def _extended(
+        self, collection: str, space: str, source: Space, plan: Plan, progress: Progress
+    ) -> Built | None:
+        """The index that is there with what is new, if that does."""
+        older = self.older(collection, space, source)
+        if older is None or not nearest.may_extend(
+            older.plan, older.trained, plan, len(source.rows), older.kept
+        ):
+            return None
+        index = older.load()
+        return nearest.extend(
+            index, older.plan, older.trained, source.vectors, older.kept, progress=progress
+        )
 
     def save(self, collection: str, space: str, built: Built, source: Space) -> None:
         """Replace the index of a space; it counts once its manifest is written, last."""
@@ -151,10 +136,10 @@ class Indexes:
         entry = manifest.check(self._store, layout.INDEX_FILE)
         manifest.check(self._store, layout.INDEX_ROWS)
         return Told(
+            "local",
             manifest.meta,
             entry.bytes,
             current=manifest.meta["vectors"] == self._spaces.version(collection, space),
-            removed=len(again(lambda: self.removed(collection, space))[0]),
             signed=_SIGNATURE in manifest.meta,
         )
 
@@ -171,42 +156,6 @@ class Indexes:
             Aborted: it is being replaced all the time.
         """
         return again(lambda: self._open(collection, space))
-
-    def removed(self, collection: str, space: str) -> tuple[NDArray[np.int64], str]:
-        """The rows that are removed, ascending, and what tells them from others later."""
-        manifest = Manifest.load(self._store, layout.index_removed(collection, space))
-        if not manifest.entries:
-            return np.empty(0, np.int64), ""
-        rows = manifest.read_array(self._store, layout.REMOVED_ROWS, deep=True)
-        return rows, manifest.version
-
-    def removed_version(self, collection: str, space: str) -> str:
-        """Changes whenever what is removed does."""
-        manifest = Manifest.load(self._store, layout.index_removed(collection, space))
-        return manifest.version if manifest.entries else ""
-
-    def remove(self, collection: str, space: str, rows: NDArray[np.int64]) -> int:
-        """Remove rows; how many are removed then."""
-        return self._change_removed(collection, space, lambda old: np.union1d(old, rows))
-
-    def restore(self, collection: str, space: str, rows: NDArray[np.int64]) -> int:
-        """Put rows back; how many are removed then."""
-        return self._change_removed(collection, space, lambda old: np.setdiff1d(old, rows))
-
-    def _change_removed(
-        self,
-        collection: str,
-        space: str,
-        change: Callable[[NDArray[np.int64]], NDArray[np.int64]],
-    ) -> int:
-        folder = layout.index_removed(collection, space)
-        with self._removing:
-            rows = change(again(lambda: self.removed(collection, space))[0])
-            manifest = Manifest(self._store, folder)
-            path = f"{folder}/{layout.REMOVED_ROWS}"
-            manifest.add(layout.REMOVED_ROWS, self._store.write_array(path, rows))
-            manifest.save()
-        return len(rows)
 
     def _drop_orphans(self, collection: str) -> None:
         """Delete the indexes of spaces that are there no more."""
@@ -234,7 +183,7 @@ class Indexes:
     def _check(self, manifest: Manifest, space: str) -> None:
         """Raise Conflict unless there is an index, signed if need be, of this space."""
         if not {layout.INDEX_FILE, layout.INDEX_ROWS} <= manifest.entries.keys():
-            raise Conflict(f"space {space} has no index; call BuildIndex", reason="NO_INDEX")
+            raise no_index(space)
         signature = manifest.meta.get(_SIGNATURE)
         if self._signer and not self._signer.holds(_signed(manifest), signature):
             raise Conflict(
@@ -244,7 +193,7 @@ class Indexes:
             )
         made_of = manifest.meta.get("space", space)
         if made_of != space:
-            raise _outdated(f"the index of {space} was made of vectors of {made_of}")
+            raise outdated(f"the index of {space} was made of vectors of {made_of}")
 
     def _open(self, collection: str, space: str) -> OpenIndex:
         manifest = self._manifest(collection, space)
@@ -259,11 +208,11 @@ class Indexes:
             raise Aborted(f"{path} is being replaced; try again")
         dimensions = int(manifest.meta["dimensions"])
         if manifest.meta["kind"] == "flat":
-            return OpenIndex(index, rows, dimensions, entry.sha256, Exact(index))
+            return OpenIndex(rows, dimensions, entry.sha256, Exact(index))
         source = self._spaces.whole(collection, space)
         if source.vectors.dimensions != dimensions:
             now = source.vectors.dimensions
-            raise _outdated(
+            raise outdated(
                 f"the index of {space} is of vectors of {dimensions} numbers, its vectors have {now}"
             )
         source.vectors.expect_random()
@@ -276,7 +225,19 @@ class Indexes:
             int(manifest.meta.get("depth", _USUAL_DEPTH)),
         )
         here = None if where is None or where.min() >= 0 else where >= 0
-        return OpenIndex(index, rows, dimensions, entry.sha256, finder, here, source.damaged)
+        return OpenIndex(rows, dimensions, entry.sha256, finder, here, source.damaged)
+
+
+def _plan(source: Space, wish: Wish) -> Plan:
+    rows, dimensions = len(source.rows), source.vectors.dimensions
+    try:
+        return factory.choose(rows, dimensions, wish.memory, exact_below=wish.exact_below)
+    except factory.TooLittleMemory as error:
+        raise ResourceExhausted(
+            f"an index of {rows} vectors of {dimensions} numbers takes {error.least} bytes "
+            f"at least, and may take {wish.memory}",
+            reason="INDEX_MEMORY",
+        ) from error
 
 
 def _facts(space: str, built: Built, source: Space) -> dict[str, Any]:
@@ -316,7 +277,3 @@ def _where(rows: NDArray[np.int64], now: NDArray[np.int64]) -> NDArray[np.int64]
         return None
     at = np.minimum(np.searchsorted(now, rows), len(now) - 1)
     return np.where(now[at] == rows, at, -1)
-
-
-def _outdated(why: str) -> Conflict:
-    return Conflict(f"{why}; call BuildIndex", reason="INDEX_OUTDATED")

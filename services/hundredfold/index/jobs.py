@@ -5,12 +5,10 @@ A run that was killed begins anew; one that would make what is there already end
 
 from collections.abc import Mapping
 
-from hundredfold.chassis.errors import ResourceExhausted
 from hundredfold.chassis.runs import JSON, Job, RunContext
-from hundredfold.index.domain import clustering, device, factory, nearest, plane
-from hundredfold.index.domain.factory import Plan
-from hundredfold.index.domain.nearest import Built
+from hundredfold.index.domain import clustering, device, plane
 from hundredfold.index.domain.progress import Progress
+from hundredfold.index.engine import Wish
 from hundredfold.index.reclustering import Reclustering
 from hundredfold.index.spaces import Space, Spaces
 from hundredfold.index.store import IndexStore
@@ -51,44 +49,11 @@ class Jobs:
         device.limit_thread(self._threads)
         source = self._spaces.whole(collection, name, deep=True)
         context.progress(0, len(source.rows), message=_beginning(source))
-        plan = self._plan(context, source)
-        facts = self._store.index_facts(collection, name, source.version)
-        if facts is None or facts.get("codes", plan.kind) != plan.kind:
-            built = self._extended(context, source, plan) or nearest.build(
-                source.vectors, plan, progress=_progress(context)
-            )
-            self._store.save_index(collection, name, built, source)
-            facts = {"kind": built.kind}
-        return {"vectors": len(source.rows), "kind": facts["kind"]}
-
-    def _plan(self, context: RunContext, source: Space) -> Plan:
         memory = int(context.run.parameters.get("memory", 0)) or self._memory
-        rows, dimensions = len(source.rows), source.vectors.dimensions
-        try:
-            return factory.choose(rows, dimensions, memory, exact_below=self._exact_below)
-        except factory.TooLittleMemory as error:
-            raise ResourceExhausted(
-                f"an index of {rows} vectors of {dimensions} numbers takes {error.least} bytes "
-                f"at least, and may take {memory}",
-                reason="INDEX_MEMORY",
-            ) from error
-
-    def _extended(self, context: RunContext, source: Space, plan: Plan) -> Built | None:
-        """The index that is there with what is new, if that does."""
-        run = context.run
-        older = self._store.indexes.older(run.collection, str(run.parameters["space"]), source)
-        if older is None or not nearest.may_extend(
-            older.plan, older.trained, plan, len(source.rows), older.kept
-        ):
-            return None
-        return nearest.extend(
-            older.load(),
-            older.plan,
-            older.trained,
-            source.vectors,
-            older.kept,
-            progress=_progress(context),
+        facts = self._store.indexes.build(
+            collection, name, source, Wish(self._exact_below, memory), _progress(context)
         )
+        return {"vectors": len(source.rows), "kind": facts["kind"]}
 
     def cluster(self, context: RunContext) -> Mapping[str, JSON]:
         """Cluster the space as in `parameters`, unless the latest clusters are the same."""

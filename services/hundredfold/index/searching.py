@@ -10,8 +10,8 @@ from hundredfold.chassis.errors import InvalidArgument
 from hundredfold.chassis.newest import Newest
 from hundredfold.index.domain import device, finding, nearest
 from hundredfold.index.domain.parts import normalised
+from hundredfold.index.engine import OpenIndex, outdated
 from hundredfold.index.filters import Filter, Filters, Mask
-from hundredfold.index.indexes import OpenIndex
 from hundredfold.index.spaces import Spaces
 from hundredfold.index.store import IndexStore
 
@@ -112,7 +112,7 @@ class Searcher:
             Conflict: there is no index, or it is damaged or not signed.
         """
         opened = self._open(collection, space)
-        queries = self._spaces.vectors_of(collection, space, rows)
+        queries = self._of_rows(opened, collection, space, rows)
         allowed = self._filters.mask(collection, space, opened, wanted)
         positions, cosines = self._nearest(opened, queries, limit + 1, allowed)
         found = nearest.without_self(_rows(opened, positions), cosines, rows)
@@ -148,7 +148,7 @@ class Searcher:
         queries = (
             _queries(opened, space, np.asarray(near, dtype=np.float32), model)
             if own is None
-            else self._spaces.vectors_of(collection, space, own)
+            else self._of_rows(opened, collection, space, own)
         )
         allowed = self._filters.mask(collection, space, opened, wanted)
         device.limit_thread(self._threads)
@@ -174,6 +174,18 @@ class Searcher:
             # What is damaged may be mended without a new index.
             self._tries[key] = int(time.monotonic() // RETRY_SECONDS)
         return opened
+
+    def _of_rows(
+        self, opened: OpenIndex, collection: str, space: str, rows: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """The vectors of rows; Conflict (INDEX_OUTDATED) if they are longer or shorter than those of the index."""
+        vectors = self._spaces.vectors_of(collection, space, rows)
+        now, then = vectors.shape[1], opened.dimensions
+        if now != then:
+            raise outdated(
+                f"the index of {space} is of vectors of {then} numbers, its vectors have {now}"
+            )
+        return vectors
 
     def _nearest(
         self,

@@ -1,6 +1,6 @@
 """The index service on gRPC: translate, call, translate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import grpc
@@ -34,6 +34,8 @@ MOST_WITHIN = 10_000
 MOST_WITHIN_IN_ALL = 500_000
 WITHIN_DEFAULT = 1000
 MOST_REMOVED = 100_000
+MOST_WORDS = 100
+LONGEST_WORD = 1000
 MAP_PIECE = 50_000
 MOST_PICKED = 10_000
 CLUSTERINGS_OPEN = 8
@@ -131,22 +133,23 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         self._spaces.require_space(request.collection, request.space)
         told = self._store.indexes.told(request.collection, request.space)
         return index_pb2.GetIndexResponse(
-            kind=told.meta["kind"],
-            codes=told.meta.get("codes", ""),
-            factory=told.meta.get("factory", ""),
-            vectors=told.meta["count"],
-            dimensions=told.meta["dimensions"],
-            lists=told.meta["lists"],
-            probes=told.meta["probes"],
-            depth=told.meta.get("depth", 0),
-            recall=told.meta["recall"],
-            held_out=told.meta.get("held_out", 0),
-            memory_bytes=told.meta.get("memory", 0),
+            kind=told.facts["kind"],
+            codes=told.facts.get("codes", ""),
+            factory=told.facts.get("factory", ""),
+            vectors=told.facts["count"],
+            dimensions=told.facts["dimensions"],
+            lists=told.facts["lists"],
+            probes=told.facts["probes"],
+            depth=told.facts.get("depth", 0),
+            recall=told.facts["recall"],
+            held_out=told.facts.get("held_out", 0),
+            memory_bytes=told.facts.get("memory", 0),
             file_bytes=told.bytes,
             current=told.current,
-            removed=told.removed,
+            removed=len(self._store.removed.rows(request.collection, request.space)),
             signed=told.signed,
-            damaged=told.meta.get("damaged", ()),
+            damaged=told.facts.get("damaged", ()),
+            engine=told.engine,
         )
 
     def RemoveRows(
@@ -154,7 +157,7 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
     ) -> index_pb2.RemoveRowsResponse:
         """Take images out of what is found."""
         rows = self._removed(request)
-        left = self._store.indexes.remove(request.collection, request.space, rows)
+        left = self._store.removed.remove(request.collection, request.space, rows)
         return index_pb2.RemoveRowsResponse(removed=left)
 
     def RestoreRows(
@@ -162,7 +165,7 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
     ) -> index_pb2.RestoreRowsResponse:
         """Put images back that were removed."""
         rows = self._removed(request)
-        left = self._store.indexes.restore(request.collection, request.space, rows)
+        left = self._store.removed.restore(request.collection, request.space, rows)
         return index_pb2.RestoreRowsResponse(removed=left)
 
     def Cluster(
@@ -336,7 +339,16 @@ def _filter(asked: index_pb2.Filter) -> Filter:
         array("mask", np.uint8),
         asked.hide_copies,
         asked.cluster,
+        _words(asked.tags, "filter.tags"),
+        _words(asked.source_labels, "filter.source_labels"),
     )
+
+
+def _words(asked: Sequence[str], field: str) -> tuple[str, ...]:
+    check_between(len(asked), 0, MOST_WORDS, field)
+    if not all(0 < len(each) <= LONGEST_WORD for each in asked):
+        raise InvalidArgument(f"{field} must have 1 to {LONGEST_WORD} characters each", field=field)
+    return tuple(sorted(set(asked)))
 
 
 def _near(request: index_pb2.SearchWithinRequest) -> np.ndarray[Any, Any]:

@@ -16,9 +16,10 @@ from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.index.domain.clustering import Clustering
 from hundredfold.index.domain.editing import Base
 from hundredfold.index.domain.matching import Named, Names
-from hundredfold.index.domain.nearest import Built
-from hundredfold.index.indexes import Indexes, OpenIndex
-from hundredfold.index.signing import Signer
+from hundredfold.index.engine import IndexEngine
+from hundredfold.index.images import Images
+from hundredfold.index.indexes import Indexes
+from hundredfold.index.removed import Removed
 from hundredfold.index.spaces import Space
 
 KEPT_RUNS = 5
@@ -89,24 +90,19 @@ class IndexStore:
 
     Args:
         store: all of it.
-        signer: of the manifests of indexes; None = they are not signed.
+        indexes: who keeps the indexes; None = the store itself, not signed.
+
+    Attributes:
+        indexes: as told.
+        removed: what no search finds.
+        images: what their source says of them.
     """
 
-    def __init__(self, store: ArtifactStore, signer: Signer | None = None) -> None:
+    def __init__(self, store: ArtifactStore, indexes: IndexEngine | None = None) -> None:
         self._store = store
-        self.indexes = Indexes(store, signer)
-
-    def save_index(self, collection: str, space: str, built: Built, source: Space) -> None:
-        """As `Indexes.save`."""
-        self.indexes.save(collection, space, built, source)
-
-    def index_facts(self, collection: str, space: str, version: str) -> Mapping[str, Any] | None:
-        """As `Indexes.facts`."""
-        return self.indexes.facts(collection, space, version)
-
-    def open_index(self, collection: str, space: str) -> OpenIndex:
-        """As `Indexes.open`."""
-        return self.indexes.open(collection, space)
+        self.indexes: IndexEngine = indexes or Indexes(store)
+        self.removed = Removed(store)
+        self.images = Images(store)
 
     def save_clusters(
         self,

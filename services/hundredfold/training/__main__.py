@@ -5,6 +5,7 @@ import sys
 
 from hundredfold.chassis.client import peer
 from hundredfold.chassis.config import from_env
+from hundredfold.chassis.engine import engine
 from hundredfold.chassis.entry import entry_point
 from hundredfold.chassis.runs import Runs
 from hundredfold.chassis.runs_servicer import runs_mount
@@ -20,6 +21,7 @@ from hundredfold.training.peers import Ledger
 from hundredfold.training.scratch import Scratch
 from hundredfold.training.servicer import TrainingServicer, training_mount
 from hundredfold.training.spaces import Spaces
+from hundredfold.training.spreading import Spread
 from hundredfold.training.store import HeadStore
 
 _SERVICE = "training"
@@ -42,7 +44,9 @@ def main() -> int:
     heads = HeadStore(store, config.keep_heads)
     channel = peer(config, "labels")
     ledger = Ledger(channel, config.ledger_seconds)
-    fitter = Fitter(store, spaces, heads, ledger)
+    elsewhere = None if config.engine == "local" else engine(config.engine)
+    spread = Spread(store, spaces.workers, elsewhere)
+    fitter = Fitter(store, spaces, heads, ledger, spread)
     judge = Judge(store, spaces, heads, ledger)
     job = FineTune(
         store,
@@ -60,6 +64,8 @@ def main() -> int:
     def stop() -> None:
         runs.close()
         channel.close()
+        if elsewhere:
+            elsewhere.close()
 
     return serve(server, on_stop=stop)
 

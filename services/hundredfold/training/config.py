@@ -16,6 +16,7 @@ class TrainingConfig(ServerConfig):
         scratch: folder for them, on a disk; empty = the system's for temporary files.
         scratch_megabytes: at most so many; what finds no room is projected anew each time.
         threads: that predict, each one part of a collection; 0 = as many as there are processors.
+        engine: where what heads say of many parts is made: `local`, by those threads, or `ray`, on the cluster at RAY_ADDRESS.
         ledger_seconds: how long to wait for the labels service.
         sources: folders and URI prefixes that images may be read from, to fine-tune backbones; none = nothing.
         finetune_folder: for images and checkpoints of a training, on a disk of this machine (up to 1 GB
@@ -32,6 +33,7 @@ class TrainingConfig(ServerConfig):
     scratch: str = ""
     scratch_megabytes: int = 16_384
     threads: int = 0
+    engine: str = "local"
     ledger_seconds: float = 30.0
     sources: tuple[str, ...] = ()
     finetune_folder: str = ""

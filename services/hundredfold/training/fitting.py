@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,7 +20,8 @@ from hundredfold.training.pair_fitting import Measured, PairFitter
 from hundredfold.training.peers import Labels, Ledger
 from hundredfold.training.predictions import PartPredictions
 from hundredfold.training.spaces import PartFeatures, Spaces
-from hundredfold.training.store import Card, HeadStore, WrittenPart
+from hundredfold.training.spreading import Spread
+from hundredfold.training.store import Card, HeadStore
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,23 @@ class Fitter:
         spaces: vectors.
         heads: what is kept.
         ledger: labels.
+        spread: writes what heads say; None = threads of this process do.
     """
 
     def __init__(
-        self, store: ArtifactStore, spaces: Spaces, heads: HeadStore, ledger: Ledger
+        self,
+        store: ArtifactStore,
+        spaces: Spaces,
+        heads: HeadStore,
+        ledger: Ledger,
+        spread: Spread | None = None,
     ) -> None:
         self._store = store
         self._spaces = spaces
         self._heads = heads
         self._ledger = ledger
-        self._pairs = PairFitter(spaces, heads)
+        self._spread = spread or Spread(store, spaces.workers)
+        self._pairs = PairFitter(heads, self._spread)
         self._labels: dict[str, tuple[str, Labels]] = {}
         self._busy: set[str] = set()
         self._lock = threading.Lock()
@@ -165,38 +173,34 @@ class Fitter:
         return self._heads.publish(card, *layer)
 
     def _predict(self, task: FitTask, model: str, learned: Learned) -> float:
-        """Write what a head says, parts beside one another; the mean error it expects of the rest."""
-
-        def predict(part: PartFeatures) -> tuple[WrittenPart, _Sure]:
-            predictions = _predictions(task, part, learned)
-            written = self._heads.write_predictions(task.collection, model, predictions)
-            return written, _sureness(task, part, predictions)
-
-        made = list(self._spaces.workers.map(predict, task.features.parts))
-        self._heads.list_predictions(task.collection, model, [written for written, _ in made])
-        count = sum(sure.images for _, sure in made)
-        return 1 - sum(sure.probability for _, sure in made) / count if count else 0.0
+        """Write what a head says; the mean error it expects of the rest."""
+        parts, sure = self._spread.write(task, model, _Says(learned, task.kin.parent_of))
+        self._heads.list_predictions(task.collection, model, parts)
+        count = sum(each.images for each in sure)
+        return 1 - sum(each.probability for each in sure) / count if count else 0.0
 
 
-def _predictions(task: FitTask, part: PartFeatures, learned: Learned) -> PartPredictions:
-    """What a head says of a part."""
-    labels = task.labels
-    at, negatives = places_in(part, labels.negative_rows)
-    may_at, limited = places_in(part, labels.possible_rows)
-    predicted = learning.predict_blocks(
-        learned,
-        part.blocks(),
-        len(part.rows),
-        at,
-        labels.negative_class_ids[negatives],
-        possible=(may_at, labels.possible_class_ids[limited]),
-        families=families.of(learned.class_ids, task.kin.parent_of),
-    )
-    return PartPredictions(part.part, part.rows, predicted)
+@dataclass(frozen=True)
+class _Says:
+    """A head, and the parents of its classes."""
 
+    learned: Learned
+    parent_of: Mapping[int, int]
 
-def _sureness(task: FitTask, part: PartFeatures, predictions: PartPredictions) -> _Sure:
-    """How sure a head is of the images of a part that have no label."""
-    labelled, _ = places_in(part, task.labels.rows)
-    rest = np.delete(predictions.predicted.probability, labelled)
-    return _Sure(len(rest), float(rest.sum(dtype=np.float64)))
+    def __call__(self, labels: Labels, part: PartFeatures) -> tuple[PartPredictions, _Sure]:
+        """What it says of a part, and how sure it is of the images that have no label."""
+        at, negatives = places_in(part, labels.negative_rows)
+        may_at, limited = places_in(part, labels.possible_rows)
+        predicted = learning.predict_blocks(
+            self.learned,
+            part.blocks(),
+            len(part.rows),
+            at,
+            labels.negative_class_ids[negatives],
+            possible=(may_at, labels.possible_class_ids[limited]),
+            families=families.of(self.learned.class_ids, self.parent_of),
+        )
+        labelled, _ = places_in(part, labels.rows)
+        rest = np.delete(predicted.probability, labelled)
+        sure = _Sure(len(rest), float(rest.sum(dtype=np.float64)))
+        return PartPredictions(part.part, part.rows, predicted), sure

@@ -12,13 +12,13 @@ from hundredfold.training.domain.pair_learning import (
     ClassMeasure,
     PairExamples,
     PairsLearned,
-    PairsPredicted,
 )
 from hundredfold.training.fit_task import FitTask, places_in
 from hundredfold.training.peers import Labels
 from hundredfold.training.predictions import PairPartPredictions
-from hundredfold.training.spaces import Features, PartFeatures, Spaces
-from hundredfold.training.store import Card, HeadStore, WrittenPart
+from hundredfold.training.spaces import Features, PartFeatures
+from hundredfold.training.spreading import Spread
+from hundredfold.training.store import Card, HeadStore
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class PairFitter:
     No images are kept from them to measure with: there is no random stream of pairs.
 
     Args:
-        spaces: vectors.
         heads: what is kept.
+        spread: writes what heads say.
     """
 
-    def __init__(self, spaces: Spaces, heads: HeadStore) -> None:
-        self._spaces = spaces
+    def __init__(self, heads: HeadStore, spread: Spread) -> None:
         self._heads = heads
+        self._spread = spread
 
     def fit(self, task: FitTask) -> Card:
         """Fit a head, write its predictions and put it to use; Conflict NO_LABELS without a yes."""
@@ -79,18 +79,38 @@ class PairFitter:
         return Measured(answers, learned.accuracy, learned.calibration_error, learned.classes)
 
     def _predict(self, task: FitTask, model: str, learned: PairsLearned) -> float:
-        """Write what a head says, parts beside one another; the share of the unknown pairs it expects to get wrong."""
+        """Write what a head says; the share of the unknown pairs it expects to get wrong."""
+        parts, told = self._spread.write(task, model, _SaysPairs(learned))
+        self._heads.list_predictions(task.collection, model, parts)
+        unknown = sum(each.unknown for each in told)
+        return sum(each.wrong for each in told) / unknown if unknown else 0.0
 
-        def predict(part: PartFeatures) -> tuple[WrittenPart, PairsPredicted]:
-            predicted = _predicted(task.labels, part, learned)
-            predictions = PairPartPredictions.of(part.part, part.rows, predicted)
-            return self._heads.write_predictions(task.collection, model, predictions), predicted
 
-        made = list(self._spaces.workers.map(predict, task.features.parts))
-        self._heads.list_predictions(task.collection, model, [written for written, _ in made])
-        unknown = sum(predicted.unknown for _, predicted in made)
-        wrong = sum(predicted.expected_wrong for _, predicted in made)
-        return wrong / unknown if unknown else 0.0
+@dataclass(frozen=True)
+class _Unknown:
+    """How many pairs of a part nobody said anything of, and how many of them are expected to be wrong."""
+
+    unknown: int
+    wrong: float
+
+
+@dataclass(frozen=True)
+class _SaysPairs:
+    """A head that says yes or no."""
+
+    learned: PairsLearned
+
+    def __call__(self, labels: Labels, part: PartFeatures) -> tuple[PairPartPredictions, _Unknown]:
+        """What it says of a part, and how much of that is unknown."""
+        yes_at, yes = places_in(part, labels.rows)
+        no_at, no = places_in(part, labels.negative_rows)
+        known = (
+            np.concatenate([yes_at, no_at]),
+            np.concatenate([labels.class_ids[yes], labels.negative_class_ids[no]]),
+        )
+        predicted = pair_learning.predict_blocks(self.learned, part.blocks(), known)
+        predictions = PairPartPredictions.of(part.part, part.rows, predicted)
+        return predictions, _Unknown(predicted.unknown, predicted.expected_wrong)
 
 
 def _learn(labels: Labels, features: Features) -> tuple[PairsLearned, int]:
@@ -111,13 +131,3 @@ def _learn(labels: Labels, features: Features) -> tuple[PairsLearned, int]:
     background = features.of(features.sample(REST))
     learned = pair_learning.learn(features.of(rows), examples, background)
     return learned, len(yes_rows) + len(no_rows)
-
-
-def _predicted(labels: Labels, part: PartFeatures, learned: PairsLearned) -> PairsPredicted:
-    yes_at, yes = places_in(part, labels.rows)
-    no_at, no = places_in(part, labels.negative_rows)
-    known = (
-        np.concatenate([yes_at, no_at]),
-        np.concatenate([labels.class_ids[yes], labels.negative_class_ids[no]]),
-    )
-    return pair_learning.predict_blocks(learned, part.blocks(), known)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hundredfold.api.common.v1 import page_pb2
 from hundredfold.api.labels.v1 import labels_pb2, labels_pb2_grpc
 from hundredfold.chassis.holdout import in_stream
+from hundredfold.chassis.storage import layout
 from hundredfold.chassis.tensors import unpack
 
 CERTIFIED = 127
@@ -75,6 +76,14 @@ class Labels:
     def without_negatives(self) -> "Labels":
         """The labels alone."""
         return self._kept(slice(None), slice(0), slice(0))
+
+    def of_part(self, part: int) -> "Labels":
+        """The labels of the images of a part."""
+
+        def inside(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+            return np.asarray(rows // layout.PART_ROWS == part, np.bool_)
+
+        return self._kept(inside(self.rows), inside(self.negative_rows), inside(self.possible_rows))
 
     def _kept(
         self, labels: Places, negatives: Places = slice(None), possible: Places = slice(None)

@@ -81,6 +81,19 @@ class WrittenPart:
     rows: int
 
 
+def write_predictions(
+    store: ArtifactStore,
+    collection: str,
+    model: str,
+    predictions: PartPredictions | PairPartPredictions,
+) -> WrittenPart:
+    """Write what a head says of one part. From anywhere; list the parts when all are there."""
+    name = layout.predictions_part(predictions.part)
+    path = f"{layout.predictions(collection, model)}/{name}"
+    artifact = store.write_bytes(path, written(predictions))
+    return WrittenPart(name, artifact, len(predictions.rows))
+
+
 class HeadStore:
     """Heads and predictions in the store. One writer a collection at a time.
 
@@ -123,15 +136,6 @@ class HeadStore:
         """The name of a head to come; a number is never used again while a later head is kept."""
         models = self._models(collection)
         return f"head-{collection}@{_version(models[0]) + 1 if models else 1}"
-
-    def write_predictions(
-        self, collection: str, model: str, predictions: PartPredictions | PairPartPredictions
-    ) -> WrittenPart:
-        """Write what a head says of one part. From any thread; list the parts when all are there."""
-        name = layout.predictions_part(predictions.part)
-        path = f"{layout.predictions(collection, model)}/{name}"
-        artifact = self._store.write_bytes(path, written(predictions))
-        return WrittenPart(name, artifact, len(predictions.rows))
 
     def list_predictions(self, collection: str, model: str, parts: list[WrittenPart]) -> None:
         """Make known all parts of what a head says."""

@@ -83,6 +83,22 @@ def read_parts(
     return _retried(lambda: _read_all(store, folder, known))
 
 
+def read_part(store: ArtifactStore, collection: str, space: str, part: int) -> PartVectors | None:
+    """One part of a space as it is now; None when there is none.
+
+    Raises:
+        Conflict: an artifact is damaged.
+        Aborted: it is being replaced all the time.
+    """
+
+    def read() -> PartVectors | None:
+        manifest = Manifest.load(store, layout.vectors(collection, space))
+        digest = _digests(manifest).get(part)
+        return _read(store, manifest, part, digest) if digest else None
+
+    return _retried(read)
+
+
 def _retried(read: Callable[[], T]) -> T:
     for _ in range(_TRIES - 1):
         try:

@@ -95,10 +95,12 @@ def test_an_index_tells_what_it_finds_and_what_is_wrong_with_it() -> None:
         removed=0,
         signed=False,
         damaged=(),
+        engine="local",
     )
     found = "finds 97.1% of the true ten nearest (of 128 held-out images)"
     assert _index(index) == f"1,000,000 images, 41 MiB, rabitq; {found}"
     assert _index(replace(index, kind="flat", codes="flat")).endswith("flat; exact")
+    assert "images, in Milvus, rabitq" in _index(replace(index, engine="milvus"))
     worse = replace(index, current=False, damaged=("part-00003.npy",))
     assert _index(worse).endswith(
         "; there are other vectors now; without the damaged part-00003.npy"

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hundredfold.index.domain import device, factory, finding, nearest
+from hundredfold.index.domain import device, factory, finding, nearest, tuning
 from hundredfold.index.domain.finding import Exact, Refined
 from hundredfold.index.domain.parts import VectorParts, normalised
 
@@ -98,7 +98,7 @@ def test_codes_with_vectors_to_decide_find_nearly_all_neighbours(kind):
     plan = next(each for each in factory._coded(MANY, vectors.dimensions) if each.kind == kind)
     built = nearest.build(vectors, plan)
     assert built.recall >= 0.9
-    assert built.queries == nearest.JUDGES // 2
+    assert built.queries == tuning.JUDGES // 2
     queries = normalised(grouped(100, vectors.dimensions, seed=5))
     stored = vectors.stored(np.arange(MANY))
     allowed = np.arange(MANY) % 3 > 0

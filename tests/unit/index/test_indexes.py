@@ -10,6 +10,7 @@ from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.index.domain import device, nearest
 from hundredfold.index.domain.parts import normalised
 from hundredfold.index.indexes import Indexes
+from hundredfold.index.removed import Removed
 from hundredfold.index.signing import Signer, signer_of
 from hundredfold.index.spaces import Spaces
 from tests.contract.index_spaces import (
@@ -144,8 +145,8 @@ def test_an_index_is_built_without_a_damaged_part_and_not_current(store):
     flip(store, path)
     indexes = save(store)
     told = indexes.told(COLLECTION, SPACE)
-    assert told.meta["damaged"] == [path]
-    assert told.meta["count"] == COUNT // 2
+    assert told.facts["damaged"] == [path]
+    assert told.facts["count"] == COUNT // 2
     assert not told.current
     store.write_bytes(path, whole)
     mended = Spaces(store).whole(COLLECTION, SPACE)
@@ -233,22 +234,22 @@ def test_an_older_index_knows_how_many_of_its_vectors_stayed(store):
 
 
 def test_rows_are_removed_and_restored(store):
-    indexes = Indexes(store)
-    assert indexes.removed_version(COLLECTION, SPACE) == ""
-    assert indexes.remove(COLLECTION, SPACE, np.array([7, 1, 7])) == 2
-    before = indexes.removed_version(COLLECTION, SPACE)
-    assert indexes.remove(COLLECTION, SPACE, np.array([4])) == 3
-    assert indexes.removed_version(COLLECTION, SPACE) != before
-    assert indexes.restore(COLLECTION, SPACE, np.array([1, 2])) == 2
-    assert indexes.removed(COLLECTION, SPACE)[0].tolist() == [4, 7]
-    assert Indexes(store).restore(COLLECTION, SPACE, np.array([4, 7])) == 0
+    removed = Removed(store)
+    assert removed.version(COLLECTION, SPACE) == ""
+    assert removed.remove(COLLECTION, SPACE, np.array([7, 1, 7])) == 2
+    before = removed.version(COLLECTION, SPACE)
+    assert removed.remove(COLLECTION, SPACE, np.array([4])) == 3
+    assert removed.version(COLLECTION, SPACE) != before
+    assert removed.restore(COLLECTION, SPACE, np.array([1, 2])) == 2
+    assert removed.rows(COLLECTION, SPACE).tolist() == [4, 7]
+    assert Removed(store).restore(COLLECTION, SPACE, np.array([4, 7])) == 0
 
 
 def test_damage_to_what_was_removed_is_named(store):
-    indexes = Indexes(store)
-    indexes.remove(COLLECTION, SPACE, np.arange(9))
+    removed = Removed(store)
+    removed.remove(COLLECTION, SPACE, np.arange(9))
     path = f"{layout.index_removed(COLLECTION, SPACE)}/{layout.REMOVED_ROWS}"
     flip(store, path, at=-1)
     with pytest.raises(Conflict) as error:
-        indexes.removed(COLLECTION, SPACE)
+        removed.rows(COLLECTION, SPACE)
     assert path in str(error.value)

@@ -42,7 +42,7 @@ def source(store):
 
 def save_index(kept, source, exact_below=1000):
     built = nearest.build(source.vectors, exact_below=exact_below)
-    kept.save_index(COLLECTION, SPACE, built, source)
+    kept.indexes.save(COLLECTION, SPACE, built, source)
 
 
 def save_clusters(kept, source, run, **asked):
@@ -113,17 +113,17 @@ def test_what_is_replaced_all_the_time_is_aborted():
 @pytest.mark.parametrize(("exact_below", "kind"), [(1000, "flat"), (10, "ivf")])
 def test_a_saved_index_is_opened_with_its_rows(kept, source, exact_below, kind):
     save_index(kept, source, exact_below)
-    opened = kept.open_index(COLLECTION, SPACE)
+    opened = kept.indexes.open(COLLECTION, SPACE)
     assert np.array_equal(opened.rows, source.rows)
     assert opened.dimensions == 16
-    assert kept.index_facts(COLLECTION, SPACE, source.version)["kind"] == kind
+    assert kept.indexes.facts(COLLECTION, SPACE, source.version)["kind"] == kind
 
 
 def test_the_facts_of_an_index_are_those_of_the_asked_version_only(kept, source):
-    assert kept.index_facts(COLLECTION, SPACE, source.version) is None
+    assert kept.indexes.facts(COLLECTION, SPACE, source.version) is None
     save_index(kept, source)
-    assert kept.index_facts(COLLECTION, SPACE, "other") is None
-    assert kept.index_facts(COLLECTION, SPACE, source.version)["count"] == COUNT
+    assert kept.indexes.facts(COLLECTION, SPACE, "other") is None
+    assert kept.indexes.facts(COLLECTION, SPACE, source.version)["count"] == COUNT
 
 
 @pytest.mark.parametrize("name", [layout.INDEX_FILE, layout.INDEX_ROWS, "manifest.json"])
@@ -132,9 +132,9 @@ def test_a_changed_byte_anywhere_makes_an_index_refused(store, kept, source, nam
     data = bytearray(store.read_bytes(f"{FOLDER}/{name}"))
     data[-20] ^= 1
     store.write_bytes(f"{FOLDER}/{name}", bytes(data))
-    assert kept.index_facts(COLLECTION, SPACE, source.version) is None
+    assert kept.indexes.facts(COLLECTION, SPACE, source.version) is None
     with pytest.raises(Conflict) as error:
-        kept.open_index(COLLECTION, SPACE)
+        kept.indexes.open(COLLECTION, SPACE)
     assert error.value.reason == "ARTIFACT_DAMAGED"
 
 
@@ -147,7 +147,7 @@ def test_an_index_file_that_faiss_can_not_read_is_refused(store, kept, source):
     )
     manifest.save()
     with pytest.raises(Conflict) as error:
-        kept.open_index(COLLECTION, SPACE)
+        kept.indexes.open(COLLECTION, SPACE)
     assert error.value.reason == "ARTIFACT_DAMAGED"
 
 
@@ -159,7 +159,7 @@ def test_an_index_of_other_rows_is_not_opened(store, kept, source):
     )
     manifest.save()
     with pytest.raises(Aborted):
-        kept.open_index(COLLECTION, SPACE)
+        kept.indexes.open(COLLECTION, SPACE)
 
 
 # --- clusterings and maps -------------------------------------------------------------------------
@@ -219,5 +219,5 @@ def test_the_index_of_a_space_that_is_gone_goes_with_the_next_that_is_built(stor
     other = Spaces(store).read(COLLECTION, "other@1")
     store.delete(layout.vectors(COLLECTION, SPACE))
     built = nearest.build(other.vectors, exact_below=1000)
-    kept.save_index(COLLECTION, "other@1", built, other)
+    kept.indexes.save(COLLECTION, "other@1", built, other)
     assert store.list(layout.indexes(COLLECTION)) == ["other@1"]

@@ -286,6 +286,16 @@ INDEX_ROWS = "rows.npy"
 """int64 [m], ascending: the row of each vector of the index."""
 
 
+def index_milvus(collection_: str, space: str) -> str:
+    """The folder of what is known of the builds of the index of a space that are in Milvus, a subfolder each."""
+    return f"{collection(collection_)}/index-milvus/{check_model(space, 'space')}"
+
+
+def index_milvus_build(collection_: str, space: str, mark: str) -> str:
+    """The folder of one of them: INDEX_ROWS once it is finished, and in the manifest {"filled": rows that were put}."""
+    return f"{index_milvus(collection_, space)}/{check_run(mark, 'mark')}"
+
+
 def index_removed(collection_: str, space: str) -> str:
     """The folder of what was removed from the index of a space, whichever index that is."""
     return f"{collection(collection_)}/index-removed/{check_model(space, 'space')}"

@@ -28,6 +28,8 @@ class Filter:
         mask: bool [N], by row; rows past its end are left out.
         hide_copies: only representatives.
         cluster: only the images of `run/number`.
+        tags: only images that their source gave one of these, such as those of a split.
+        source_labels: only images whose label, by their source, is one of these.
     """
 
     rows: Rows | None = None
@@ -35,6 +37,8 @@ class Filter:
     mask: NDArray[np.bool_] | None = None
     hide_copies: bool = False
     cluster: str = ""
+    tags: tuple[str, ...] = ()
+    source_labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Index:
     removed: int
     signed: bool
     damaged: tuple[str, ...]
+    engine: str
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,15 @@ from hundredfold.index.domain.factory import EXACT_BELOW, TRAINING_PER_LIST, Pla
 from hundredfold.index.domain.finding import Found, Refined, without_self
 from hundredfold.index.domain.parts import BLOCK, VectorParts
 from hundredfold.index.domain.progress import Progress, silent
-from hundredfold.index.domain.tuning import chosen, recall_of, true_neighbours
+from hundredfold.index.domain.tuning import (
+    chosen,
+    halves,
+    judges_of,
+    recall_of,
+    true_neighbours,
+)
 
 __all__ = ["EXACT_BELOW", "Built", "build", "dump", "extend", "load", "search", "without_self"]
-
-JUDGES = 256
-"""Vectors of the collection whose true neighbours are known: half of them choose, half measure."""
 
 AXES_SAMPLE = 50_000
 GROWTH = 2
@@ -87,7 +90,7 @@ def build(
         index = faiss.IndexFlatIP(vectors.dimensions)
         _add(index, vectors, 0, progress)
         return Built(index, "flat", 0, 0, 1.0, 1, 0, plan, len(vectors))
-    judges = _judges(vectors, seed)
+    judges = judges_of(vectors, seed)
     index = _trained(vectors, plan, judges, seed)
     return _measured(index, vectors, plan, judges, kept=0, trained=len(vectors), progress=progress)
 
@@ -121,7 +124,7 @@ def extend(
         index,
         vectors,
         plan,
-        _judges(vectors, seed),
+        judges_of(vectors, seed),
         kept=kept,
         trained=trained,
         progress=progress,
@@ -214,13 +217,6 @@ def _train(index: Any, vectors: VectorParts, sample: NDArray[np.int64]) -> None:
     index.is_trained = True
 
 
-def _judges(vectors: VectorParts, seed: int) -> NDArray[np.int64]:
-    drawn = np.random.default_rng(seed).choice(
-        len(vectors), size=min(JUDGES, len(vectors)), replace=False
-    )
-    return np.sort(drawn)
-
-
 def _sample(n: int, size: int, judges: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """Positions to train on: not the judges, unless there is nobody else."""
     drawn = np.random.default_rng([1, seed]).choice(
@@ -245,17 +241,13 @@ def _measured(
     n = len(vectors)
     _add(index, vectors, kept, lambda done, total: progress(done // 2, total))
     truth = true_neighbours(vectors, judges, lambda done, total: progress((n + done) // 2, total))
-    choosing, held_out = _halves(len(judges))
+    choosing, held_out = halves(len(judges))
     finder = chosen(Refined(index, vectors), judges[choosing], truth[choosing])
-    recall = recall_of(finder, judges[held_out], truth[held_out])
+    recall = recall_of(finder, vectors.take(judges[held_out]), judges[held_out], truth[held_out])
     faiss.extract_index_ivf(index).nprobe = finder.probes
     count = len(judges[held_out])
     lists = int(faiss.extract_index_ivf(index).nlist)
     return Built(index, "ivf", lists, finder.probes, recall, finder.depth, count, plan, trained)
-
-
-def _halves(count: int) -> tuple[slice, slice]:
-    return (slice(0, None, 2), slice(1, None, 2)) if count > 1 else (slice(None), slice(None))
 
 
 def _add(index: Any, vectors: VectorParts, kept: int, progress: Progress) -> None:

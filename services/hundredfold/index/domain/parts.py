@@ -42,10 +42,12 @@ class VectorParts:
             if mapped is not None:
                 mapped.madvise(mmap.MADV_RANDOM)
 
-    def blocks(self, size: int = BLOCK) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Yield (position of the first, normalised float32 [<= size, d]) in order of position."""
+    def blocks(
+        self, size: int = BLOCK, *, begin: int = 0
+    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield (position of the first, normalised float32 [<= size, d]) from `begin` on, in order of position."""
         for start, part in zip(self._starts, self.parts, strict=False):
-            for offset in range(0, len(part), size):
+            for offset in range(max(0, begin - int(start)), len(part), size):
                 yield int(start) + offset, normalised(part[offset : offset + size])
             _let_go(part)
 

@@ -6,7 +6,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from hundredfold.index.domain.finding import Refined, without_self
+from hundredfold.index.domain.finding import Finder, Refined, without_self
 from hundredfold.index.domain.parts import VectorParts
 from hundredfold.index.domain.progress import Progress
 
@@ -25,6 +25,23 @@ CANDIDATES = (2, 3, 5, 10, 30)
 
 LEAST_GAIN = 0.004
 """What twice as many lists must find more to be worth it."""
+
+
+JUDGES = 256
+"""Vectors of the collection whose true neighbours are known: half of them choose, half measure."""
+
+
+def judges_of(vectors: VectorParts, seed: int) -> NDArray[np.int64]:
+    """The positions of vectors that choose and measure: int64 [q], ascending."""
+    drawn = np.random.default_rng(seed).choice(
+        len(vectors), size=min(JUDGES, len(vectors)), replace=False
+    )
+    return np.sort(drawn)
+
+
+def halves(count: int) -> tuple[slice, slice]:
+    """Those of the judges that choose how to search, and those that measure what that finds."""
+    return (slice(0, None, 2), slice(1, None, 2)) if count > 1 else (slice(None), slice(None))
 
 
 def true_neighbours(
@@ -68,9 +85,10 @@ def _level(
 ) -> list[tuple[float, Refined]]:
     """What more and more candidates find, until RECALL."""
     level: list[tuple[float, Refined]] = []
+    queries = finder.vectors.take(judges)
     for depth in CANDIDATES:
         each = replace(finder, depth=depth)
-        level.append((recall_of(each, judges, truth), each))
+        level.append((recall_of(each, queries, judges, truth), each))
         if level[-1][0] >= RECALL:
             break
     return level
@@ -83,9 +101,14 @@ def _cost(finder: Refined) -> float:
     return float(codes * lists.d / 16 + finder.depth * DEPTH * finder.vectors.dimensions * 4)
 
 
-def recall_of(finder: Refined, judges: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
-    """The share of the truth, int64 [q, DEPTH], that a finder finds for the vectors of positions int64 [q]."""
-    found, _ = without_self(*finder.find(finder.vectors.take(judges), DEPTH + 1), judges)
+def recall_of(
+    finder: Finder,
+    queries: NDArray[np.float32],
+    judges: NDArray[np.int64],
+    truth: NDArray[np.int64],
+) -> float:
+    """The share of the truth, int64 [q, DEPTH], that a finder finds for the vectors, [q, d], of positions int64 [q]."""
+    found, _ = without_self(*finder.find(queries, DEPTH + 1), judges)
     return _recall(found, truth)
 
 

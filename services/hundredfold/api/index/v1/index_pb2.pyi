@@ -89,6 +89,8 @@ class Filter(_message.Message):
     MASK_FIELD_NUMBER: _builtins.int
     HIDE_COPIES_FIELD_NUMBER: _builtins.int
     CLUSTER_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    SOURCE_LABELS_FIELD_NUMBER: _builtins.int
     hide_copies: _builtins.bool
     """Not the copies that the newest FindDuplicates run found, only what represents them. Nothing is hidden while there is no such run."""
     cluster: _builtins.str
@@ -105,6 +107,14 @@ class Filter(_message.Message):
     def mask(self) -> _tensor_pb2.Tensor:
         """Only those whose bit is 1: uint8 [ceil(N / 8)], row r is bit r % 8 (of value 2^(r % 8)) of byte r / 8; rows past its end are left out. A message has room for 30 million rows; of more, name what is meant below."""
 
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only images that their source gave one of these tags, such as those of a split: at most 100, each of 1 to 1000 characters. None = all."""
+
+    @_builtins.property
+    def source_labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only images whose label, as their source told it, is one of these; as `tags`. What people have said since is in the ledger, which is ahead of everything in the store: ask the labels service and send `rows` or `mask`, which then is of the very labels the caller sees."""
+
     def __init__(
         self,
         *,
@@ -113,10 +123,12 @@ class Filter(_message.Message):
         mask: _tensor_pb2.Tensor | None = ...,
         hide_copies: _builtins.bool = ...,
         cluster: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        source_labels: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["mask", b"mask", "rows", b"rows", "without", b"without"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "hide_copies", b"hide_copies", "mask", b"mask", "rows", b"rows", "without", b"without"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "hide_copies", b"hide_copies", "mask", b"mask", "rows", b"rows", "source_labels", b"source_labels", "tags", b"tags", "without", b"without"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -430,12 +442,13 @@ class GetIndexResponse(_message.Message):
     REMOVED_FIELD_NUMBER: _builtins.int
     SIGNED_FIELD_NUMBER: _builtins.int
     DAMAGED_FIELD_NUMBER: _builtins.int
+    ENGINE_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """"flat", which is exact, or "ivf"."""
+    """"flat", which is exact, "ivf", or, in Milvus, also "hnsw"."""
     codes: _builtins.str
     """What it holds of each vector: "flat", "sq8", "rabitq", "pq64" or "pq32"."""
     factory: _builtins.str
-    """As faiss names it."""
+    """As faiss names it; in Milvus its kind and parameters."""
     vectors: _builtins.int
     """Vectors in it."""
     dimensions: _builtins.int
@@ -443,23 +456,25 @@ class GetIndexResponse(_message.Message):
     lists: _builtins.int
     """Inverted lists; 0 when it is flat."""
     probes: _builtins.int
-    """How many of them a search looks into."""
+    """How many of them a search looks into; of "hnsw", how many candidates it keeps."""
     depth: _builtins.int
-    """Candidates for each of the ten nearest whose exact similarity is compared."""
+    """Candidates for each of the ten nearest whose exact similarity is compared; 0 in Milvus."""
     recall: _builtins.float
     """Share of the true ten nearest that searches for held-out vectors found when it was built; 1 when it is flat."""
     held_out: _builtins.int
     """How many were held out; 0 when it is flat."""
     memory_bytes: _builtins.int
-    """Bytes of memory it was planned with; the vectors, which are mapped, are not counted."""
+    """Bytes of memory it was planned with; the vectors, which are mapped, are not counted. 0 in Milvus."""
     file_bytes: _builtins.int
-    """Bytes of its file."""
+    """Bytes of its file; 0 in Milvus."""
     current: _builtins.bool
     """Whether it was made of the vectors that are there now; else call BuildIndex."""
     removed: _builtins.int
     """Rows that were removed."""
     signed: _builtins.bool
     """Whether its manifest is signed."""
+    engine: _builtins.str
+    """Who keeps it: "local", which is the store, or "milvus"."""
     @_builtins.property
     def damaged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Files that were damaged when it was built; what was in them is not in it."""
@@ -483,10 +498,11 @@ class GetIndexResponse(_message.Message):
         removed: _builtins.int = ...,
         signed: _builtins.bool = ...,
         damaged: _abc.Iterable[_builtins.str] | None = ...,
+        engine: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codes", b"codes", "current", b"current", "damaged", b"damaged", "depth", b"depth", "dimensions", b"dimensions", "factory", b"factory", "file_bytes", b"file_bytes", "held_out", b"held_out", "kind", b"kind", "lists", b"lists", "memory_bytes", b"memory_bytes", "probes", b"probes", "recall", b"recall", "removed", b"removed", "signed", b"signed", "vectors", b"vectors"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codes", b"codes", "current", b"current", "damaged", b"damaged", "depth", b"depth", "dimensions", b"dimensions", "engine", b"engine", "factory", b"factory", "file_bytes", b"file_bytes", "held_out", b"held_out", "kind", b"kind", "lists", b"lists", "memory_bytes", b"memory_bytes", "probes", b"probes", "recall", b"recall", "removed", b"removed", "signed", b"signed", "vectors", b"vectors"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -122,21 +122,21 @@ class IndexServiceServicer:
     """
 
     def BuildIndex(self, request, context):
-        """Starts a run that builds the index of a space: exact below 200,000 vectors if that fits into the memory, else inverted lists of codes that do, with the vectors themselves deciding among what these propose. New vectors are added to the index that is there, unless it was outgrown; a damaged part of the vectors is left out and told by GetIndex. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection. The run fails with RESOURCE_EXHAUSTED (INDEX_MEMORY) when no index fits into the memory.
+        """Starts a run that builds the index of a space: exact below 200,000 vectors if that fits into the memory, else inverted lists of codes that do, with the vectors themselves deciding among what these propose. New vectors are added to the index that is there, unless it was outgrown; a damaged part of the vectors is left out and told by GetIndex. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection. The run fails with RESOURCE_EXHAUSTED (INDEX_MEMORY) when no index fits into the memory. Where the service keeps indexes in Milvus, memory is not looked at, new vectors make a new Milvus collection, and searches go to the old one until all of it is there; the run fails with UNAVAILABLE (MILVUS_AWAY) when Milvus does not answer, and the next goes on where it was.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetIndex(self, request, context):
-        """Tells what the index of a space is, and how much of the truth it finds. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when there is no index (NO_INDEX), or it is damaged (ARTIFACT_DAMAGED) or not signed with the service's key (INDEX_NOT_SIGNED).
+        """Tells what the index of a space is, and how much of the truth it finds. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when there is no index (NO_INDEX), or it is damaged (ARTIFACT_DAMAGED) or not signed with the service's key (INDEX_NOT_SIGNED); UNAVAILABLE (MILVUS_AWAY) when it is in Milvus and that does not answer, FAILED_PRECONDITION (MILVUS_REFUSED) when Milvus refuses.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Search(self, request, context):
-        """Finds the images nearest to vectors. Idempotent. NOT_FOUND, for a space with the spaces that there are, also for a cluster of the filter; FAILED_PRECONDITION when there is no index or it is not to be trusted, as with GetIndex, or the space has vectors of another length than the index now (INDEX_OUTDATED); INVALID_ARGUMENT for vectors of another length or model.
+        """Finds the images nearest to vectors. Idempotent. NOT_FOUND, for a space with the spaces that there are, also for a cluster of the filter; FAILED_PRECONDITION when there is no index or it is not to be trusted, as with GetIndex, or the space has vectors of another length than the index now (INDEX_OUTDATED); UNAVAILABLE as with GetIndex; INVALID_ARGUMENT for vectors of another length or model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,0 +1,1 @@
+"""Indexes in Milvus, for collections that one machine can't hold."""
