@@ -65,24 +65,6 @@ def call(served, name, **fields):
 
 
 SEARCHES = ["Search", "Neighbours", "SearchWithin"]
-OF_A_SPACE = [*SEARCHES, "GetIndex", "RemoveRows", "RestoreRows"]
-
-
-@pytest.mark.parametrize("name", OF_A_SPACE)
-def test_a_space_that_is_not_there_is_not_found_with_those_that_are(indexed, name):
-    write_space(indexed.store, VECTORS, ROWS, space="other@7")
-    with pytest.raises(NotFound) as error:
-        call(indexed, name, space="toy@9")
-    assert "toy@9" in str(error.value)
-    assert "other@7, toy@1" in str(error.value)
-    assert error.value.metadata["spaces"] == "other@7, toy@1"
-
-
-@pytest.mark.parametrize("name", OF_A_SPACE)
-def test_a_collection_that_is_not_there_is_not_found(indexed, name):
-    with pytest.raises(NotFound) as error:
-        call(indexed, name, collection="other")
-    assert error.value.field == "collection"
 
 
 @pytest.mark.parametrize("name", [*SEARCHES, "GetIndex"])

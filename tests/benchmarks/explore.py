@@ -1,4 +1,4 @@
-"""The map of Explore at 200,000 images in headless Chromium: `hundredfold bench map`.
+"""The map of Explore at 200,000 images in headless Chromium: `hundredfold bench explore`.
 
 The component, its routes and the services are the real ones; the points, clusters and thumbnails are made up. Told:
 how long frames take at rest and while the map is moved and zoomed, and how long it takes from the end of a lasso until every
@@ -28,6 +28,8 @@ from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.index.domain.clustering import summarise
 from hundredfold.index.domain.parts import VectorParts
+from hundredfold.index.domain.plane import Landmarks, Plane
+from hundredfold.index.domain.reduction import Reduction
 from hundredfold.index.spaces import Space
 from hundredfold.index.store import IndexStore
 from tests.contract.embedding_fixtures import photo, put_collection
@@ -184,7 +186,9 @@ def _write(store: ArtifactStore, points: int) -> None:
     plane = np.clip(middle[kind] + random.normal(size=(points, 2)) * 0.08, -1, 1)
     source = Space(VectorParts([np.ones((points, 1), np.float16)]), rows, "made up")
     kept = IndexStore(store)
-    kept.save_map(COLLECTION, "map-1", plane.astype(np.float32), source, {})
+    axes = Reduction(np.zeros(1, np.float32), np.ones((1, 1), np.float32))
+    laid = Plane(plane.astype(np.float32), Landmarks(axes, *np.zeros((2, 1, 2), np.float32)))
+    kept.maps.save(COLLECTION, "map-1", laid, source, {})
     clusters = summarise(kind.astype(np.int32), np.zeros(points, np.float32), np.ones((KINDS, 1)))
     kept.save_clusters(COLLECTION, "clusters-1", clusters, source, {"space": "made-up@1"})
     _write_thumbs(store, points)
