@@ -117,10 +117,10 @@ export class Acts {
     return this.#during(say("explore.separating"), () => this.model.separate());
   }
 
-  unlabelled() {
-    return this.#during(say("explore.looking_unlabelled"), async () => {
+  gaps() {
+    return this.#during(say("explore.looking_gaps"), async () => {
       const share = await this.model.unlabelled();
-      this.tell(say("explore.unlabelled_told", { share: percent(share) }), null);
+      this.tell(say("explore.gaps_told", { share: percent(share) }), null);
     });
   }
 
