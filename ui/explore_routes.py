@@ -50,6 +50,7 @@ def explore_routes() -> list[BaseRoute]:
         get(f"{at}/map/run", map_run),
         post(f"{at}/map/run", lay_out, least=Role.REVIEWER),
         post(f"{at}/map/separate", separate, least=Role.VIEWER),
+        get(f"{at}/map/unlabelled", unlabelled),
         get(f"{at}/neighbours", neighbours),
         post(f"{at}/search", search, least=Role.VIEWER),
         get(f"{at}/clusters", clusters),
@@ -198,8 +199,21 @@ def _run(run: Run | None) -> Answer:
 def separate(collection: str, body: Body) -> Answer:
     """The view that best separates two picked groups: rows and points as base64 of the packed arrays."""
     groups = [_picked(body[name], name) for name in ("a", "b")]
-    found = client().index.separate(collection, space_of(collection), *groups)
-    data = packed({"points": len(found.rows)}, found.rows, found.points)
+    return _packed_view(client().index.separate(collection, space_of(collection), *groups))
+
+
+def unlabelled(request: Request) -> Answer:
+    """The view in which images without a label differ most, as `separate`, and the share its axes have of that."""
+    collection = request.path_params["collection"]
+    labels = client().labels.labels(collection)
+    found = client().index.unlabelled(
+        collection, space_of(collection), labels.rows, labels.class_ids
+    )
+    return {**_packed_view(found.view), "shares": list(found.shares)}
+
+
+def _packed_view(view: Map) -> dict[str, Any]:
+    data = packed({"points": len(view.rows)}, view.rows, view.points)
     return {"packed": base64.b64encode(data).decode()}
 
 

@@ -30,6 +30,7 @@ from hundredfold.index.spaces import Spaces
 from tests.benchmarks.vectors import peers as peers_script
 from tests.benchmarks.vectors.made import Maker, maker
 from tests.benchmarks.vectors.searched import COLLECTION, LIMIT, SPACE
+from tests.benchmarks.vectors.stored import write_made
 
 _ROOT = Path(__file__).parents[2]
 _INSTALL_SECONDS = 300
@@ -64,7 +65,7 @@ def measure(
     with tempfile.TemporaryDirectory(dir=temporary or None) as scratch:
         root = Path(scratch)
         store = ArtifactStore(str(root / "store"))
-        _write(store, made, int(rows))
+        write_made(store, COLLECTION, SPACE, made, int(rows))
         say(f"{int(rows):,} vectors are in the store: {made.what}")
         built = _build(store, int(memory), say)
         _truth(store, made, int(queries), root)
@@ -84,20 +85,6 @@ def measure(
             **memory,
             "peers": _peers(store, root, peers, searched["recall"], say),
         }
-
-
-def _write(store: ArtifactStore, made: Maker, rows: int) -> None:
-    store.write_json(layout.collection_record(COLLECTION), {"collection": COLLECTION})
-    manifest = Manifest(store, layout.vectors(COLLECTION, SPACE))
-    for begin in range(0, rows, layout.PART_ROWS):
-        part, count = begin // layout.PART_ROWS, min(layout.PART_ROWS, rows - begin)
-        vectors = np.concatenate(list(made.draw(count, 2 + part)))
-        for name, array in (
-            (layout.vectors_part(part), vectors),
-            (layout.vectors_rows(part), np.arange(begin, begin + count)),
-        ):
-            manifest.add(name, store.write_array(f"{manifest.folder}/{name}", array))
-    manifest.save()
 
 
 def _build(store: ArtifactStore, memory: int, say: Callable[[str], None]) -> dict[str, Any]:

@@ -1,214 +1,147 @@
-"""The map of Explore at 200,000 images in headless Chromium: `hundredfold bench map`.
+"""The map of a space beside umap-learn: `hundredfold bench map`.
 
-The component, its routes and the services are the real ones; the points, clusters and thumbnails are made up. Told:
-how long frames take at rest and while the map is moved and zoomed, and how long it takes from the end of a lasso until every
-image in sight of the gallery is painted (the aim is 300 ms). Chromium draws without a graphics card here.
+Lays out vectors as a Project run does and as umap-learn does, the same rows on both sides, each in a process of its own. Told: seconds,
+memory, and how true the maps are. With a folder of features of real images those are laid out too, set by set.
 """
 
-import io
+import json
 import os
-import shutil
+import subprocess
+import sys
 import tempfile
-import time
+import venv
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
-from playwright.sync_api import Page, sync_playwright
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import HTMLResponse
-from starlette.routing import Route
 
 from hundredfold.chassis.storage import layout
-from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.index.domain.clustering import summarise
 from hundredfold.index.domain.parts import VectorParts
-from hundredfold.index.spaces import Space
-from hundredfold.index.store import IndexStore
-from tests.contract.embedding_fixtures import photo, put_collection
-from tests.unit.ui.explore_house import explore_services
-from tests.unit.ui.house import COLLECTION, Browser, client_of, served
-from ui.components.explore import __file__ as component
-from ui.explore_routes import EXPLORE_MODULES
-from ui.routes import routes
+from hundredfold.index.maps import Maps
+from hundredfold.index.spaces import Spaces
+from tests.benchmarks.mapping import peer as peer_script
+from tests.benchmarks.mapping.judged import judged
+from tests.benchmarks.mapping.ours import SPACE
+from tests.benchmarks.vectors.made import maker
+from tests.benchmarks.vectors.stored import write_made, write_parts
 
-KINDS = 60
-PICTURES = 24
-SIDE = 96
-FRAMES = 120
-LASSOS = 20
-WINDOW = {"width": 1600, "height": 900}
-_ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic"]
-
-_PAGE = """<!doctype html><meta charset="utf-8"><style>body {{ margin: 0; font-family: sans-serif }} {css}</style>
-<body><div class="hfx" tabindex="-1"></div>
-<script type="module">
-import {{ mount }} from "{modules}/main.js";
-mount({{ parentElement: document.body, data: {{ collection: "{collection}", annotator: "bench", role: 4 }} }});
-</script>"""
-
-# Acts at every frame, and tells the milliseconds from each frame to the next.
-_FRAMES = """([kind, frames]) => new Promise((done) => {
-  const canvas = document.querySelector(".points");
-  const box = canvas.getBoundingClientRect();
-  const act = {
-    rest: () => {},
-    move: (at) => canvas.dispatchEvent(new KeyboardEvent("keydown", { key: at % 40 < 20 ? "ArrowRight" : "ArrowLeft", bubbles: true })),
-    zoom: (at) => canvas.dispatchEvent(new WheelEvent("wheel", { deltaY: at % 40 < 20 ? -60 : 60, clientX: box.x + box.width / 2, clientY: box.y + box.height / 2, cancelable: true })),
-  }[kind];
-  const taken = [];
-  let before = 0;
-  const frame = (now) => {
-    if (before) taken.push(now - before);
-    before = now;
-    if (taken.length === frames) { done(taken); return; }
-    act(taken.length);
-    requestAnimationFrame(frame);
-  };
-  requestAnimationFrame(frame);
-})"""
-
-# From the end of the next lasso until every tile in sight has its picture: milliseconds, and how many were picked.
-_LISTEN = """() => {
-  window.lassoed = new Promise((done) => {
-    document.querySelector(".points").addEventListener("pointerup", () => {
-      const begun = performance.now();
-      const look = () => {
-        const gallery = document.querySelector(".gallery").getBoundingClientRect();
-        const tiles = [...document.querySelectorAll(".gallery .tile")].filter((tile) => {
-          const box = tile.getBoundingClientRect();
-          return box.bottom > gallery.top && box.top < gallery.bottom;
-        });
-        const there = tiles.length && tiles.every((tile) => tile.querySelector("img")?.naturalWidth);
-        if (there) requestAnimationFrame(() => done([performance.now() - begun, tiles.length]));
-        else requestAnimationFrame(look);
-      };
-      look();
-    }, { once: true, capture: true });
-  });
-}"""
+ALL, SAMPLE = "all", "sample"
+_ROOT = Path(__file__).parents[2]
+_INSTALL_SECONDS = 600
+_STORE = "store"
 
 
-def measure(say: Callable[[str], None], *, points: str = "200000") -> dict[str, Any]:
-    """Open the map of so many points, move and zoom it, draw lassos.
+def measure(
+    say: Callable[[str], None],
+    *,
+    rows: str = "200000",
+    peer_rows: str = "0",
+    dimensions: str = "0",
+    folder: str = "",
+    peers: str = "yes",
+    temporary: str = "",
+) -> dict[str, Any]:
+    """Make vectors and lay them out.
 
-    Raises:
-        FileNotFoundError: there is no chromium.
+    Args:
+        say: progress, in words.
+        rows: how many vectors.
+        peer_rows: so many of them are laid out by both; 0 = all.
+        dimensions: of each; 0 = those of the features, or 128 for made up ones.
+        folder: of `.npz` with `vectors`, features of images; "" = clustered noise.
+        peers: "no" to leave umap-learn out, else a Python that has it, or "yes" to install it.
+        temporary: where files go: 4 bytes a number.
     """
-    chromium = os.environ.get("HUNDREDFOLD_CHROMIUM") or shutil.which("chromium")
-    if not chromium:
-        raise FileNotFoundError("there is no chromium: install Debian's package of that name")
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        _explore(Path(folder), int(points), say) as at,
-        sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
-        page = browser.new_page(viewport=WINDOW)
-        found = _look(page, at, say)
-        browser.close()
-    return {"points": int(points), **found}
+    made = maker(folder, int(dimensions))
+    with tempfile.TemporaryDirectory(dir=temporary or None) as scratch:
+        root = Path(scratch)
+        store = ArtifactStore(str(root / _STORE))
+        write_made(store, ALL, SPACE, made, int(rows))
+        say(f"{int(rows):,} vectors are in the store: {made.what}")
+        names = [ALL, *_sample(store, int(peer_rows)), *_real(store, folder)]
+        told = {
+            name: {"rows": len(_vectors(store, name)), "ours": _ours(store, root, name, say)}
+            for name in names
+        }
+        compared = [name for name in names if name != ALL or SAMPLE not in names]
+        for name, theirs in _theirs(store, root, compared, peers, say):
+            told[name]["umap_learn"] = theirs
+        return {"vectors": made.what, "dimensions": made.base.shape[1], "maps": told}
 
 
-def _look(page: Page, at: Browser, say: Callable[[str], None]) -> dict[str, Any]:
-    begun = time.perf_counter()
-    page.goto(f"http://{at.host}/bench")
-    page.wait_for_selector(".hfx[data-state=ready] .points:visible", timeout=30_000)
-    opened = time.perf_counter() - begun
-    say(f"the map is there after {opened:.1f} s")
-    page.evaluate("() => document.fonts.ready")
-    frames = {kind: page.evaluate(_FRAMES, [kind, FRAMES]) for kind in ("rest", "move", "zoom")}
-    page.keyboard.press("0")
-    shown = [_lasso(page, number) for number in range(LASSOS)]
-    return {
-        "opened_s": round(opened, 2),
-        **{f"{kind}_frame_ms": _spread(taken) for kind, taken in frames.items()},
-        "lasso_to_images_ms": _spread([each for each, _ in shown]),
-        "images_in_sight": min(images for _, images in shown),
-    }
+def _sample(store: ArtifactStore, rows: int) -> Iterator[str]:
+    """Write the rows that both lay out when those are not all."""
+    vectors = _vectors(store, ALL)
+    if 0 < rows < len(vectors):
+        chosen = np.sort(np.random.default_rng(0).choice(len(vectors), rows, replace=False))
+        write_parts(store, SAMPLE, SPACE, _in_parts(vectors.stored(chosen)))
+        yield SAMPLE
 
 
-def _lasso(page: Page, number: int) -> tuple[float, int]:
-    """Draw round a part of the map."""
-    box = page.locator(".points").bounding_box()
-    assert box
-    random = np.random.default_rng(number)
-    x, y = (box[side] / 2 * (1 + 0.4 * random.uniform(-1, 1)) for side in ("width", "height"))
-    turns = np.linspace(0, 2 * np.pi, 24)
-    radius = random.uniform(30, 110)
-    page.evaluate(_LISTEN)
-    page.mouse.move(box["x"] + x + radius, box["y"] + y)
-    page.mouse.down()
-    for turn in turns[1:]:
-        page.mouse.move(box["x"] + x + radius * np.cos(turn), box["y"] + y + radius * np.sin(turn))
-    page.mouse.up()
-    milliseconds, images = page.evaluate("() => window.lassoed")
-    return milliseconds, images
+def _real(store: ArtifactStore, folder: str) -> Iterator[str]:
+    """Write the features of each set of images as they are."""
+    for file in sorted(Path(folder).glob("*.npz")) if folder else ():
+        write_parts(store, file.stem, SPACE, _in_parts(np.load(file)["vectors"]))
+        yield file.stem
 
 
-def _spread(taken: list[float]) -> dict[str, float]:
-    return {f"p{share}": round(float(np.percentile(taken, share)), 1) for share in (50, 95)}
+def _in_parts(vectors: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+    return [vectors[at : at + layout.PART_ROWS] for at in range(0, len(vectors), layout.PART_ROWS)]
 
 
-@contextmanager
-def _explore(folder: Path, points: int, say: Callable[[str], None]) -> Iterator[Browser]:
-    """The component on a page of its own, beside its routes."""
-    store = ArtifactStore(str(folder / "store"))
-    _write(store, points)
-    say(f"{points:,} images are in the store")
-    css = Path(component).with_name("explore.css").read_text("utf-8")
-    words = _PAGE.format(css=css, modules=EXPLORE_MODULES, collection=COLLECTION)
-
-    async def bench(_: Request) -> HTMLResponse:
-        return HTMLResponse(words)
-
-    app = Starlette(routes=[Route("/bench", bench), *routes()])
-    with explore_services(folder) as house, client_of(house.environ), served(app) as browser:
-        yield browser
+def _vectors(store: ArtifactStore, name: str) -> VectorParts:
+    return Spaces(store).read(name, SPACE).vectors
 
 
-def _write(store: ArtifactStore, points: int) -> None:
-    """A collection with a map, clusters and thumbnails, as the services would leave them."""
-    random = np.random.default_rng(0)
-    rows = np.arange(points)
-    put_collection(store, COLLECTION, ["made up"] * points)
-    record = {"collection": COLLECTION, "created_at": 0, "request_id": ""}
-    store.write_json(layout.collection_record(COLLECTION), record)
-    kind = random.integers(KINDS, size=points)
-    middle = random.uniform(-0.8, 0.8, size=(KINDS, 2))
-    plane = np.clip(middle[kind] + random.normal(size=(points, 2)) * 0.08, -1, 1)
-    source = Space(VectorParts([np.ones((points, 1), np.float16)]), rows, "made up")
-    kept = IndexStore(store)
-    kept.save_map(COLLECTION, "map-1", plane.astype(np.float32), source, {})
-    clusters = summarise(kind.astype(np.int32), np.zeros(points, np.float32), np.ones((KINDS, 1)))
-    kept.save_clusters(COLLECTION, "clusters-1", clusters, source, {"space": "made-up@1"})
-    _write_thumbs(store, points)
+def _ours(
+    store: ArtifactStore, root: Path, name: str, say: Callable[[str], None]
+) -> dict[str, Any]:
+    path = os.pathsep.join([str(_ROOT / "services"), str(_ROOT)])
+    command = [sys.executable, "-m", "tests.benchmarks.mapping.ours", str(root / _STORE), name]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "PYTHONPATH": path},
+        cwd=_ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    told = json.loads(done.stdout)
+    points = np.asarray(Maps(store).read(name, "").points)
+    say(f"{name}: {told['wall_s']} s")
+    return {**told, **judged(_vectors(store, name), points)}
 
 
-def _write_thumbs(store: ArtifactStore, points: int) -> None:
-    jpegs = [_jpeg(number) for number in range(PICTURES)]
-    sizes = np.array([len(each) for each in jpegs])
-    manifest = Manifest(store, layout.thumbs(COLLECTION))
-    for begin in range(0, points, layout.PART_ROWS):
-        part, count = begin // layout.PART_ROWS, min(layout.PART_ROWS, points - begin)
-        chosen = (begin + np.arange(count)) % PICTURES
-        name = layout.thumbs_part(part)
-        with store.writer(f"{manifest.folder}/{name}") as out:
-            for number in chosen:
-                out.write(jpegs[number])
-        manifest.add(name, out.artifact, rows=count)
-        name = layout.thumbs_offsets(part)
-        offsets = np.concatenate([[0], np.cumsum(sizes[chosen])])
-        manifest.add(name, store.write_array(f"{manifest.folder}/{name}", offsets), rows=count)
-    manifest.save()
+def _theirs(
+    store: ArtifactStore, root: Path, names: list[str], asked: str, say: Callable[[str], None]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    if asked == "no":
+        return
+    try:
+        python = _installed(root / "peers") if asked == "yes" else asked
+    except subprocess.SubprocessError as error:
+        yield names[0], {"skipped": f"umap-learn can't be installed: {error}"}
+        return
+    say("laying out by umap-learn")
+    # The small ones first, so that the compiler has done when the large come.
+    names = sorted(names, key=lambda name: len(_vectors(store, name)))
+    files: list[str] = []
+    for name in names:
+        files += [str(root / f"{name}-{what}.npy") for what in ("vectors", "points")]
+        vectors = _vectors(store, name)
+        np.save(files[-2], vectors.stored(np.arange(len(vectors))))
+    done = subprocess.run(
+        [python, str(peer_script.__file__), *files], check=True, stdout=subprocess.PIPE
+    )
+    for name, told, file in zip(names, json.loads(done.stdout), files[1::2], strict=True):
+        yield name, {**told, **judged(_vectors(store, name), np.load(file))}
 
 
-def _jpeg(seed: int) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(photo(seed, SIDE, SIDE)).save(out, "JPEG", quality=70)
-    return out.getvalue()
+def _installed(folder: Path) -> str:
+    """A Python with the peer, in an environment of its own."""
+    venv.create(folder, with_pip=True)
+    python = str(folder / "bin" / "python")
+    command = [python, "-m", "pip", "install", "--quiet", "numpy", "umap-learn"]
+    subprocess.run(command, check=True, timeout=_INSTALL_SECONDS, stdout=sys.stderr)
+    return python

@@ -50,6 +50,7 @@ class Served:
 
     def __init__(self, store, channel, runs):
         self.store = store
+        self.channel = channel
         self.stub = index_pb2_grpc.IndexServiceStub(channel)
         self.runs_stub = runs_pb2_grpc.RunsServiceStub(channel)
         self.runs = runs
@@ -182,27 +183,6 @@ def test_the_same_request_returns_the_same_run(served, name):
     first = served.start(name, request_id="r1")
     assert served.start(name, request_id="r1").run_id == first.run_id
     assert served.runs.wait(first.run_id, 60).state is State.SUCCEEDED
-
-
-@pytest.mark.parametrize("name", STARTS)
-def test_an_unknown_collection_is_not_found(served, name):
-    with pytest.raises(NotFound):
-        served.start(name, collection="other")
-
-
-@pytest.mark.parametrize("name", STARTS)
-def test_a_space_without_vectors_is_a_failed_precondition(served, name):
-    with pytest.raises(Conflict) as error:
-        served.start(name, space="other@1")
-    assert error.value.reason == "NO_VECTORS"
-
-
-@pytest.mark.parametrize("name", STARTS)
-def test_a_space_of_empty_parts_is_a_failed_precondition(empty, name):
-    make_collection(empty.store)
-    write_space(empty.store, np.empty((0, 4), np.float16), np.empty(0, np.int64))
-    with pytest.raises(Conflict):
-        empty.start(name)
 
 
 @pytest.mark.parametrize("name", STARTS)
@@ -876,8 +856,3 @@ def test_a_group_has_at_most_ten_thousand_images(served):
 def test_separating_images_without_vectors_is_not_found(served):
     with pytest.raises(NotFound):
         separate(served, [1], [2])
-
-
-def test_separating_in_a_space_without_vectors_is_a_failed_precondition(served):
-    with pytest.raises(Conflict):
-        separate(served, [1], [4], space="toy@9")

@@ -115,6 +115,16 @@ def test_two_groups_are_separated(ui: Browser) -> None:
     assert (sides[1::CENTRES] > 0).all()
 
 
+def test_what_has_no_label_is_shown(ui: Browser, class_id: int) -> None:
+    assert label(ui, [2, 5], class_id).status == 200
+    answer = ui.get(f"{AT}/map/unlabelled").json
+    _, rows, points = unpacked(base64.b64decode(answer["packed"]))
+    assert rows == list(range(IMAGES))
+    assert np.abs(points).max() <= 1
+    first, second = answer["shares"]
+    assert 0 < second <= first <= 1
+
+
 @pytest.mark.parametrize("groups", [{"a": [], "b": [1]}, {"a": [1], "b": [1]}, {"a": [1]}])
 def test_groups_that_are_none_are_refused(ui: Browser, groups: Any) -> None:
     assert ui.post(f"{AT}/map/separate", groups).status == 400

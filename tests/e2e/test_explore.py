@@ -150,6 +150,15 @@ def test_two_groups_are_separated_and_the_map_comes_back(explore: Page) -> None:
     expect(explore.get_by_role("button", name="Separate")).to_have_count(1)
 
 
+def test_what_has_no_label_is_shown_and_the_map_comes_back(explore: Page) -> None:
+    explore.keyboard.press("u")
+    expect(explore.get_by_role("status").filter(has_text="differ by")).to_be_visible(timeout=SLOW)
+    back = explore.get_by_role("button", name="Back to map")
+    expect(back).to_be_visible(timeout=SLOW)
+    back.click()
+    expect(back).to_be_hidden()
+
+
 def test_picked_images_become_a_page_to_label(explore: Page, system: System) -> None:
     explore.locator("[data-filter='status:unlabelled']").click()
     for number in range(3):

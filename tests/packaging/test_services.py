@@ -31,7 +31,7 @@ OWN = {
     "catalog": {"PIL"},
     "hashing": {"PIL", "scipy"},
     "embedding": {"PIL", "onnxruntime", "tritonclient"},
-    "index": {"faiss", "sklearn", "scipy"},
+    "index": {"faiss", "scipy"},
     "selection": set(),
     "training": set(),
     "labels": {"redis", "scipy", "sqlalchemy"},

@@ -22,6 +22,14 @@ from hundredfold.client.types import (
     Map,
     Rows,
     Run,
+    Unlabelled,
+)
+
+MOST_EXAMPLES = 100_000
+"""Labelled images that one call names with their classes."""
+
+_Piece = (
+    index_pb2.GetMapResponse | index_pb2.SeparateGroupsResponse | index_pb2.ShowUnlabelledResponse
 )
 
 
@@ -236,12 +244,44 @@ class IndexClient:
         )
         return _map(self._stub.SeparateGroups(request, timeout=60))
 
-    def project(self, collection: str, space: str, *, seed: int = 0, request_id: str = "") -> Run:
-        """Start to make the map."""
+    def unlabelled(self, collection: str, space: str, rows: Rows, class_ids: Rows) -> Unlabelled:
+        """All images along what those that have no label differ by most, and their classes do not.
+
+        Args:
+            collection: whose images.
+            space: of which backbone.
+            rows: those that have a label.
+            class_ids: of each; of very many labels every so manieth is an example of its class.
+        """
+        rows, class_ids = np.asarray(rows, np.int64), np.asarray(class_ids, np.int32)
+        every = -(-len(rows) // MOST_EXAMPLES) or 1
+        mask = np.zeros(int(rows.max(initial=-1)) + 1, np.uint8)
+        mask[rows] = 1
+        request = index_pb2.ShowUnlabelledRequest(
+            collection=collection,
+            space=space,
+            rows=pack(rows[::every]),
+            class_ids=pack(class_ids[::every]),
+            labelled=pack(np.packbits(mask, bitorder="little")),
+        )
+        pieces = list(self._stub.ShowUnlabelled(request, timeout=60))
+        return Unlabelled(_map(pieces), tuple(pieces[0].shares))
+
+    def project(
+        self,
+        collection: str,
+        space: str,
+        *,
+        seed: int = 0,
+        only_new: bool = False,
+        request_id: str = "",
+    ) -> Run:
+        """Start to make the map; with `only_new` it stays, and images that came since are placed in it."""
         request = index_pb2.ProjectRequest(
             collection=collection,
             space=space,
             seed=seed,
+            only_new=only_new,
             request_id=request_id or str(uuid.uuid4()),
         )
         return wire.run("index", self._stub.Project(request).run)
@@ -251,7 +291,7 @@ class IndexClient:
         return _map(self._stub.GetMap(index_pb2.GetMapRequest(collection=collection), timeout=60))
 
 
-def _map(answers: Iterable[index_pb2.GetMapResponse | index_pb2.SeparateGroupsResponse]) -> Map:
+def _map(answers: Iterable[_Piece]) -> Map:
     pieces = [
         (_rows(each), unpack(each.points, dtype=np.float32, ndim=2, field="points"))
         for each in answers
@@ -260,11 +300,7 @@ def _map(answers: Iterable[index_pb2.GetMapResponse | index_pb2.SeparateGroupsRe
     return Map(rows, points)
 
 
-def _rows(
-    message: index_pb2.GetMapResponse
-    | index_pb2.SeparateGroupsResponse
-    | index_pb2.GetAssignmentResponse,
-) -> Rows:
+def _rows(message: _Piece | index_pb2.GetAssignmentResponse) -> Rows:
     return unpack(message.rows, dtype=np.int64, ndim=1, field="rows")
 
 

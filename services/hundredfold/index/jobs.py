@@ -6,9 +6,10 @@ A run that was killed begins anew; one that would make what is there already end
 from collections.abc import Mapping
 
 from hundredfold.chassis.runs import JSON, Job, RunContext
-from hundredfold.index.domain import clustering, device, plane
+from hundredfold.index.domain import clustering, device
 from hundredfold.index.domain.progress import Progress
 from hundredfold.index.engine import Wish
+from hundredfold.index.mapping import Mapper
 from hundredfold.index.reclustering import Reclustering
 from hundredfold.index.spaces import Space, Spaces
 from hundredfold.index.store import IndexStore
@@ -38,6 +39,7 @@ class Jobs:
         self._exact_below = exact_below
         self._memory = memory
         self._reclustering = Reclustering(store)
+        self._mapper = Mapper(store.maps)
 
     def by_kind(self) -> Mapping[str, Job]:
         """The jobs, for `Runs`."""
@@ -77,18 +79,21 @@ class Jobs:
         return {"clusters": same or run.run_id, "count": count, "vectors": len(source.rows)}
 
     def project(self, context: RunContext) -> Mapping[str, JSON]:
-        """Make the map as in `parameters`, unless the latest map is the same."""
+        """Make the map as in `parameters`, unless the latest map is that."""
         run, asked = context.run, context.run.parameters
         source = self._begin(context, "mapping")
-        same = self._store.same_map(run.collection, source.version, asked)
+        same = self._store.maps.same(run.collection, source.version, asked)
         if not same:
-            points = plane.lay_out(source.vectors, seed=_seed(asked), progress=_progress(context))
-            self._store.save_map(run.collection, run.run_id, points, source, asked)
+            made = self._mapper.made(
+                run.collection, source, asked, _seed(asked), _progress(context)
+            )
+            self._store.maps.save(run.collection, run.run_id, made, source, asked)
         return {"map": same or run.run_id, "points": len(source.rows)}
 
     def _begin(self, context: RunContext, message: str) -> Space:
         device.limit_thread(self._threads)
-        source = self._spaces.read(context.run.collection, str(context.run.parameters["space"]))
+        space = str(context.run.parameters["space"])
+        source = self._spaces.read(context.run.collection, space, deep=True)
         context.progress(0, len(source.rows), message=message)
         return source
 

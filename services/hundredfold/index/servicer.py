@@ -10,7 +10,6 @@ import numpy.typing as npt
 from hundredfold.api.common.v1 import tensor_pb2
 from hundredfold.api.index.v1 import index_pb2, index_pb2_grpc
 from hundredfold.chassis.errors import InvalidArgument, NotFound
-from hundredfold.chassis.newest import Newest
 from hundredfold.chassis.paging import decode_token, encode_token, page_size
 from hundredfold.chassis.requests import check_between
 from hundredfold.chassis.runs import JSON, Run, Runs
@@ -18,12 +17,12 @@ from hundredfold.chassis.runs_servicer import run_message
 from hundredfold.chassis.server import Mount
 from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.index import jobs
-from hundredfold.index.domain import separating
 from hundredfold.index.editing import Editor
 from hundredfold.index.filters import Filter
 from hundredfold.index.searching import Searcher
 from hundredfold.index.spaces import Spaces
 from hundredfold.index.store import IndexStore, StoredClusters
+from hundredfold.index.views import Labelled, Views
 
 MOST_QUERIES = 256
 MOST_FOUND = 1000
@@ -38,7 +37,7 @@ MOST_WORDS = 100
 LONGEST_WORD = 1000
 MAP_PIECE = 50_000
 MOST_PICKED = 10_000
-CLUSTERINGS_OPEN = 8
+MOST_EXAMPLES = 100_000
 
 
 class IndexServicer(index_pb2_grpc.IndexServiceServicer):
@@ -60,7 +59,7 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         self._searcher = searcher
         self._editor = editor
         self._runs = runs
-        self._clusterings: Newest[StoredClusters] = Newest(CLUSTERINGS_OPEN)
+        self._views = Views(spaces)
 
     def BuildIndex(
         self, request: index_pb2.BuildIndexRequest, context: grpc.ServicerContext
@@ -252,28 +251,43 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         groups = _picked(request.rows_a, "rows_a"), _picked(request.rows_b, "rows_b")
         if np.intersect1d(*groups).size:
             raise InvalidArgument("an image is in both groups", field="rows_b")
-        source = self._spaces.read(request.collection, request.space)
-        a, b = (self._spaces.vectors_of(request.collection, request.space, each) for each in groups)
-        points = separating.lay_out(source.vectors, separating.plane(a, b))
-        for piece in _pieces(len(points)):
+        laid = self._views.separated(request.collection, request.space, *groups)
+        for piece in _pieces(len(laid.rows)):
             yield index_pb2.SeparateGroupsResponse(
-                rows=pack(source.rows[piece]), points=pack(points[piece])
+                rows=pack(laid.rows[piece]), points=pack(laid.points[piece]), damaged=laid.damaged
+            )
+
+    def ShowUnlabelled(
+        self, request: index_pb2.ShowUnlabelledRequest, context: grpc.ServicerContext
+    ) -> Iterator[index_pb2.ShowUnlabelledResponse]:
+        """Lay all images out by what the labels do not tell."""
+        self._spaces.require(request.collection, request.space)
+        laid = self._views.unlabelled(request.collection, request.space, _labelled(request))
+        for piece in _pieces(len(laid.rows)):
+            yield index_pb2.ShowUnlabelledResponse(
+                rows=pack(laid.rows[piece]),
+                points=pack(laid.points[piece]),
+                shares=laid.shares,
+                damaged=laid.damaged,
             )
 
     def Project(
         self, request: index_pb2.ProjectRequest, context: grpc.ServicerContext
     ) -> index_pb2.ProjectResponse:
         """Start to make the map."""
-        run = self._start(jobs.PROJECT, request, seed=request.seed)
+        special = {"only_new": True} if request.only_new else {}
+        run = self._start(jobs.PROJECT, request, seed=request.seed, **special)
         return index_pb2.ProjectResponse(run=run_message(run))
 
     def GetMap(
         self, request: index_pb2.GetMapRequest, context: grpc.ServicerContext
     ) -> Iterator[index_pb2.GetMapResponse]:
         """Send the map in pieces."""
-        rows, points = self._store.read_map(request.collection, request.map)
-        for piece in _pieces(len(rows)):
-            yield index_pb2.GetMapResponse(rows=pack(rows[piece]), points=pack(points[piece]))
+        found = self._store.maps.read(request.collection, request.map)
+        for piece in _pieces(len(found.rows)):
+            yield index_pb2.GetMapResponse(
+                rows=pack(found.rows[piece]), points=pack(found.points[piece])
+            )
 
     def _removed(
         self, request: index_pb2.RemoveRowsRequest | index_pb2.RestoreRowsRequest
@@ -295,10 +309,7 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         )
 
     def _clusters(self, collection: str, run: str) -> StoredClusters:
-        found = self._store.clusters_run(collection, run)
-        return self._clusterings.get(
-            (collection, found), "", lambda: self._store.read_clusters(collection, found)
-        )
+        return self._store.read_clusters(collection, self._store.clusters_run(collection, run))
 
 
 def index_mount(servicer: IndexServicer) -> Mount:
@@ -319,6 +330,21 @@ def _picked(rows: tensor_pb2.Tensor, field: str) -> np.ndarray[Any, Any]:
     picked = unpack(rows, dtype=np.int64, ndim=1, field=field)
     check_between(len(picked), 1, MOST_PICKED, field)
     return np.unique(picked)
+
+
+def _labelled(request: index_pb2.ShowUnlabelledRequest) -> Labelled:
+    """What has a label; nothing has where a field is not set."""
+
+    def array(name: str, dtype: npt.DTypeLike) -> np.ndarray[Any, Any]:
+        if not request.HasField(name):  # type: ignore[arg-type]  # one of its fields
+            return np.empty(0, dtype)
+        return unpack(getattr(request, name), dtype=dtype, ndim=1, field=name)
+
+    rows, class_ids = array("rows", np.int64), array("class_ids", np.int32)
+    check_between(len(rows), 0, MOST_EXAMPLES, "rows")
+    if len(class_ids) != len(rows):
+        raise InvalidArgument("there must be a class for each row", field="class_ids")
+    return Labelled(rows, class_ids, array("labelled", np.uint8))
 
 
 def _check_queries(queries: np.ndarray[Any, Any], field: str) -> None:

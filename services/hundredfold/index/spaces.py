@@ -49,6 +49,19 @@ class Space:
     parts: tuple[PartOfSpace, ...] = ()
     damaged: tuple[str, ...] = ()
 
+    def positions(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where in `vectors` those of some rows are: int64 [len(rows)], -1 for a row that has none."""
+        at = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
+        return np.where(self.rows[at] == rows, at, -1)
+
+    def of_rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The normalised vectors of some rows: float32 [len(rows), d]; NotFound if a row has none."""
+        positions = self.positions(rows)
+        if (positions < 0).any():
+            lost = f"; {', '.join(self.damaged)} damaged" if self.damaged else ""
+            raise _no_vector(int(rows[positions.argmin()]), lost)
+        return self.vectors.take(positions)
+
 
 class Spaces:
     """The spaces of a store. Safe for threads."""
@@ -57,13 +70,13 @@ class Spaces:
         self._store = store
 
     def require(self, collection: str, space: str) -> None:
-        """Raise NotFound without the collection, Conflict without vectors in the space."""
-        require_collection(self._store, collection)
+        """Raise NotFound as `require_space`, Conflict without vectors in the space."""
+        self.require_space(collection, space)
         folder = layout.vectors(collection, space)
         if not any(
             len(self._rows(folder, part)) for part in _parts(Manifest.load(self._store, folder))
         ):
-            raise self._no_vectors(collection, space)
+            raise _no_vectors(space)
 
     def require_space(self, collection: str, space: str) -> None:
         """Raise NotFound, with the spaces that there are, unless this is one."""
@@ -76,16 +89,21 @@ class Spaces:
                 metadata={"spaces": there},
             )
 
-    def read(self, collection: str, space: str) -> Space:
+    def read(self, collection: str, space: str, *, deep: bool = False) -> Space:
         """Map all vectors of a space.
 
+        Args:
+            collection: whose.
+            space: which.
+            deep: compare every part with its sha256; else only its size.
+
         Raises:
-            NotFound: there is no such collection.
+            NotFound: there is no such collection or space.
             Conflict: the space has no vectors, or they are damaged.
             Aborted: they are being replaced all the time.
         """
-        require_collection(self._store, collection)
-        return again(lambda: self._read(collection, space))
+        self.require_space(collection, space)
+        return again(lambda: self._read(collection, space, deep=deep))
 
     def version(self, collection: str, space: str) -> str:
         """What tells the vectors of a space from those it has later."""
@@ -110,11 +128,11 @@ class Spaces:
             deep: compare every part with its sha256; else only where that takes seconds.
 
         Raises:
-            NotFound: there is no such collection.
+            NotFound: there is no such collection or space.
             Conflict: the space has no vectors, or all of them are damaged.
             Aborted: they are being replaced all the time.
         """
-        require_collection(self._store, collection)
+        self.require_space(collection, space)
         return again(lambda: self._read(collection, space, deep=deep, strict=False))
 
     def _read(
@@ -135,7 +153,7 @@ class Spaces:
             found.append((part, *pair))
             dimensions = dimensions or (pair[0].shape[1] if len(pair[0]) else 0)
         if not any(len(rows) for _, _, rows in found):
-            raise lost[0] if lost else self._no_vectors(collection, space)
+            raise lost[0] if lost else _no_vectors(space)
         damaged_files = tuple(str(error.metadata["path"]) for error in lost)
         return Space(
             VectorParts([vectors for _, vectors, _ in found]),
@@ -183,13 +201,6 @@ class Spaces:
     def _there(self, collection: str) -> str:
         return ", ".join(self._store.list(layout.all_vectors(collection)))
 
-    def _no_vectors(self, collection: str, space: str) -> Conflict:
-        there = self._there(collection)
-        others = f" ({collection} has {there})" if there else ""
-        return Conflict(
-            f"space {space} has no vectors; call EmbedCollection{others}", reason="NO_VECTORS"
-        )
-
 
 def again(read: Callable[[], T]) -> T:
     """Read; when a writer replaced something in between, read again, a few times."""
@@ -199,6 +210,15 @@ def again(read: Callable[[], T]) -> T:
         except Aborted:
             continue
     return read()
+
+
+def whole(store: ArtifactStore, folder: str) -> Manifest | None:
+    """The manifest of a folder whose files are what it says; None when one is not, or there is none."""
+    try:
+        manifest = Manifest.load(store, folder)
+    except Conflict:
+        return None
+    return None if not manifest.entries or manifest.verify(store) else manifest
 
 
 def _parts(manifest: Manifest) -> list[int]:
@@ -215,8 +235,16 @@ def _check_pair(path: str, vectors: NDArray[Any], rows: NDArray[Any]) -> None:
 def _pick(vectors: NDArray[np.float16], rows: NDArray[np.int64], row: int) -> NDArray[np.float16]:
     at = int(np.searchsorted(rows, row))
     if at == len(rows) or rows[at] != row:
-        raise NotFound(f"row {row} has no vector", field="rows", metadata={"row": str(row)})
+        raise _no_vector(row)
     return np.asarray(vectors[at])
+
+
+def _no_vector(row: int, why: str = "") -> NotFound:
+    return NotFound(f"row {row} has no vector{why}", field="rows", metadata={"row": str(row)})
+
+
+def _no_vectors(space: str) -> Conflict:
+    return Conflict(f"space {space} has no vectors; call EmbedCollection", reason="NO_VECTORS")
 
 
 def _bytes(manifest: Manifest) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hundredfold.chassis.errors import NotFound
+from hundredfold.chassis.newest import Newest
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.collections import require_collection
 from hundredfold.chassis.storage.latest import latest, make_latest
@@ -19,11 +20,14 @@ from hundredfold.index.domain.matching import Named, Names
 from hundredfold.index.engine import IndexEngine
 from hundredfold.index.images import Images
 from hundredfold.index.indexes import Indexes
+from hundredfold.index.maps import Maps
 from hundredfold.index.removed import Removed
-from hundredfold.index.spaces import Space
+from hundredfold.index.spaces import Space, whole
 
 KEPT_RUNS = 5
-"""Clusterings, and maps, that are kept of a collection."""
+"""Clusterings that are kept of a collection."""
+
+CLUSTERINGS_OPEN = 8
 
 KEPT_EDITS = 2
 """Of the clusterings that an edited one came from, so many stay besides the first."""
@@ -103,6 +107,8 @@ class IndexStore:
         self.indexes: IndexEngine = indexes or Indexes(store)
         self.removed = Removed(store)
         self.images = Images(store)
+        self.maps = Maps(store)
+        self._opened: Newest[StoredClusters] = Newest(CLUSTERINGS_OPEN)
 
     def save_clusters(
         self,
@@ -201,11 +207,12 @@ class IndexStore:
     def same_clusters(
         self, collection: str, version: str, asked: Mapping[str, Any]
     ) -> tuple[str, int]:
-        """The latest clustering and its count, if made of these vectors as asked; else ("", 0)."""
+        """The latest clustering and its count, if whole and made of these vectors as asked; else ("", 0)."""
         run = latest(self._store, layout.clusters_latest(collection))
-        if not run:
+        manifest = whole(self._store, layout.clusters(collection, run)) if run else None
+        if manifest is None:
             return "", 0
-        meta = Manifest.load(self._store, layout.clusters(collection, run)).meta
+        meta = manifest.meta
         same = (meta.get("vectors"), meta.get("asked")) == (version, asked)
         return (run, int(meta["count"])) if same else ("", 0)
 
@@ -218,10 +225,23 @@ class IndexStore:
         return found
 
     def read_clusters(self, collection: str, run: str) -> StoredClusters:
-        """Map a clustering; NotFound when there is none of that run."""
+        """Map a clustering, whose bytes are compared with its manifest when it is opened, its sizes always.
+
+        Raises:
+            NotFound: there is none of that run.
+            Conflict: ARTIFACT_DAMAGED.
+        """
         manifest = Manifest.load(self._store, layout.clusters(collection, run))
         if not manifest.entries:
             raise NotFound(f"{collection} has no clusters of run {run}", field="clusters")
+        for name in manifest.entries:
+            manifest.check(self._store, name)
+        key = collection, run
+        return self._opened.get(key, manifest.version, lambda: self._open_clusters(run, manifest))
+
+    def _open_clusters(self, run: str, manifest: Manifest) -> StoredClusters:
+        for name in manifest.entries:
+            manifest.check(self._store, name, deep=True)
         arrays = [manifest.read_array(self._store, name, mmap=True) for name in _CLUSTER_ARRAYS]
         densities = np.zeros(len(arrays[-1]), dtype=np.int64)
         if layout.CLUSTER_DENSITIES in manifest.entries:
@@ -238,45 +258,6 @@ class IndexStore:
         manifest = Manifest.load(self._store, layout.duplicates(collection, run))
         return manifest.read_array(self._store, layout.REPRESENTATIVE, mmap=True)
 
-    def save_map(
-        self,
-        collection: str,
-        run: str,
-        points: NDArray[np.float32],
-        source: Space,
-        asked: Mapping[str, Any],
-    ) -> None:
-        """Keep a map, make it the latest, and delete those that are too old; as `save_clusters`."""
-        folder, pointer = layout.maps(collection, run), layout.maps_latest(collection)
-        arrays: dict[str, NDArray[Any]] = {layout.MAP_ROWS: source.rows, layout.MAP_POINTS: points}
-        manifest = self._write(folder, arrays)
-        manifest.set_meta(vectors=source.version, asked=dict(asked))
-        make_latest(self._store, pointer, manifest, keep=KEPT_RUNS)
-
-    def same_map(self, collection: str, version: str, asked: Mapping[str, Any]) -> str:
-        """The latest map if made of these vectors as asked, else ""."""
-        run = latest(self._store, layout.maps_latest(collection))
-        if not run:
-            return ""
-        meta = Manifest.load(self._store, layout.maps(collection, run)).meta
-        return run if (meta.get("vectors"), meta.get("asked")) == (version, asked) else ""
-
-    def read_map(self, collection: str, run: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Rows, int64 [m], and points, float32 [m, 2], of a map; the latest when `run` is empty.
-
-        Raises:
-            NotFound: there is no such collection or map.
-        """
-        require_collection(self._store, collection)
-        found = run or latest(self._store, layout.maps_latest(collection))
-        manifest = Manifest.load(self._store, layout.maps(collection, found)) if found else None
-        if manifest is None or not manifest.entries:
-            raise NotFound(f"{collection} has no such map; call Project", field="map")
-        return (
-            manifest.read_array(self._store, layout.MAP_ROWS, mmap=True),
-            manifest.read_array(self._store, layout.MAP_POINTS, mmap=True),
-        )
-
     def _names(self, manifest: Manifest) -> Names:
         if layout.CLUSTER_IDS not in manifest.entries:
             return Names.first(int(manifest.meta["count"]))
@@ -286,7 +267,7 @@ class IndexStore:
     def _write(self, folder: str, arrays: Mapping[str, NDArray[Any]]) -> Manifest:
         manifest = Manifest(self._store, folder)
         for name, array in arrays.items():
-            manifest.add(name, self._store.write_array(f"{folder}/{name}", array))
+            manifest.add_array(name, array)
         return manifest
 
 

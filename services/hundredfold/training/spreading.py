@@ -9,13 +9,13 @@ import numpy as np
 from hundredfold.chassis.engine import Engine
 from hundredfold.chassis.errors import Aborted
 from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.chassis.threads import one_thread_a_product
 from hundredfold.training.domain.projection import Projection
 from hundredfold.training.fit_task import FitTask
 from hundredfold.training.peers import Labels
 from hundredfold.training.predictions import PairPartPredictions, PartPredictions
 from hundredfold.training.spaces import PartFeatures
 from hundredfold.training.store import WrittenPart, write_predictions
-from hundredfold.training.threads import one_thread_a_product
 from hundredfold.training.vectors import read_part
 
 ToldT_co = TypeVar("ToldT_co", covariant=True)

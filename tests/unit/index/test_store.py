@@ -201,18 +201,6 @@ def test_clusters_are_the_same_only_for_the_same_vectors_and_wish(kept, source):
     assert kept.same_clusters(COLLECTION, source.version, {**asked, "seed": 1}) == ("", 0)
 
 
-def test_only_the_newest_maps_are_kept(store, kept, source):
-    points = np.zeros((COUNT, 2), np.float32)
-    for number in range(KEPT_RUNS + 1):
-        kept.save_map(COLLECTION, f"run-{number}", points, source, {"space": SPACE, "seed": number})
-    assert "run-0" not in store.list(f"{layout.collection(COLLECTION)}/maps")
-    rows, read = kept.read_map(COLLECTION, "")
-    assert np.array_equal(rows, source.rows)
-    assert np.array_equal(read, points)
-    asked = {"space": SPACE, "seed": KEPT_RUNS}
-    assert kept.same_map(COLLECTION, source.version, asked) == f"run-{KEPT_RUNS}"
-
-
 def test_the_index_of_a_space_that_is_gone_goes_with_the_next_that_is_built(store, kept, source):
     save_index(kept, source)
     write_space(store, blobs(6, 10), scattered_rows(COUNT), space="other@1")

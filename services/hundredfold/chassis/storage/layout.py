@@ -321,6 +321,18 @@ MAP_ROWS = "rows.npy"
 MAP_POINTS = "points.npy"
 """float32 [m, 2], within -1 to 1."""
 
+MAP_MEAN = "mean.npy"
+"""float32 [d]: of the vectors, taken off before they are turned to their main axes."""
+
+MAP_AXES = "axes.npy"
+"""float32 [d, p]: the main axes."""
+
+MAP_LANDMARKS = "landmarks.npy"
+"""float32 [l, p]: the images that new ones are placed by, along the main axes."""
+
+MAP_LANDMARK_POINTS = "landmark-points.npy"
+"""float32 [l, 2]: where they are."""
+
 
 # --- training -----------------------------------------------------------------------------------
 

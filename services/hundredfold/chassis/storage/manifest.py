@@ -97,6 +97,10 @@ class Manifest:
         """List an artifact of the folder, in place of an earlier one of that name."""
         self._entries[name] = Entry(artifact.bytes, artifact.sha256, meta)
 
+    def add_array(self, name: str, array: np.ndarray[Any, Any]) -> None:
+        """Write an array into the folder and list it."""
+        self.add(name, self._store.write_array(f"{self.folder}/{name}", array))
+
     def drop(self, name: str) -> None:
         """List an artifact no longer; no error when it was not listed. Save, then delete the artifact."""
         self._entries.pop(name, None)

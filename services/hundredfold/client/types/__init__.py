@@ -12,6 +12,7 @@ from hundredfold.client.types.index import (
     Index,
     Leaks,
     Map,
+    Unlabelled,
 )
 from hundredfold.client.types.labels import (
     MODEL_ORIGIN,
@@ -85,5 +86,6 @@ __all__ = [
     "UndoPreview",
     "Undone",
     "UndoneMany",
+    "Unlabelled",
     "Verdict",
 ]

@@ -139,3 +139,16 @@ class Map:
 
     rows: Rows
     points: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """Where images are along what the labels do not tell.
+
+    Attributes:
+        view: of all images.
+        shares: of what the unlabelled images differ by, what each of its axes has: 0 to 1.
+    """
+
+    view: Map
+    shares: tuple[float, ...]

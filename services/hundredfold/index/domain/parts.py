@@ -53,16 +53,17 @@ class VectorParts:
 
     def take(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the normalised vectors at these positions: float32 [len(positions), d]."""
-        found = normalised(self.stored(positions))
-        holders = np.searchsorted(self._starts, positions, side="right") - 1
-        taken = np.bincount(holders, minlength=len(self.parts))
-        for part, count in zip(self.parts, taken, strict=True):
-            if count >= MANY:
-                _let_go(part)
-        return found
+        return normalised(self.stored(positions, let_go_after=MANY))
 
-    def stored(self, positions: NDArray[np.int64]) -> NDArray[np.float16]:
-        """Return the vectors at these positions as they are: float16 [len(positions), d]."""
+    def stored(
+        self, positions: NDArray[np.int64], *, let_go_after: int | None = None
+    ) -> NDArray[np.float16]:
+        """Return the vectors at these positions as they are: float16 [len(positions), d].
+
+        Args:
+            positions: of the vectors.
+            let_go_after: the memory of a part of which so many are taken is given back.
+        """
         found = np.empty((len(positions), self.dimensions), dtype=np.float16)
         order = np.argsort(positions, kind="stable")
         ends = np.searchsorted(positions[order], self._starts[1:])
@@ -71,6 +72,8 @@ class VectorParts:
             chosen = order[begin:end]
             if len(chosen):
                 found[chosen] = part[positions[chosen] - start]
+                if let_go_after is not None and len(chosen) >= let_go_after:
+                    _let_go(part)
             begin = end
         return found
 

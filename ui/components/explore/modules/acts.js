@@ -1,7 +1,7 @@
 // What can be done: search, clusters, groups, the map. Each says in a toast what came of it.
 
 import { pause, uuid } from "/grid/dom.js";
-import { say } from "/grid/words.js";
+import { percent, say } from "/grid/words.js";
 import { small, Unreadable } from "./searching.js";
 
 const FOUND = 96;
@@ -115,6 +115,13 @@ export class Acts {
 
   separate() {
     return this.#during(say("explore.separating"), () => this.model.separate());
+  }
+
+  gaps() {
+    return this.#during(say("explore.looking_gaps"), async () => {
+      const share = await this.model.unlabelled();
+      this.tell(say("explore.gaps_told", { share: percent(share) }), null);
+    });
   }
 
   group(name, places) {

@@ -18,7 +18,7 @@ function pressed(view, event) {
   const { buttons } = view;
   const press = {
     l: () => buttons.label.click(), p: () => buttons.page.click(), f: () => buttons.similar.click(),
-    1: () => buttons.a.click(), 2: () => buttons.b.click(), s: () => buttons.separate.click(),
+    1: () => buttons.a.click(), 2: () => buttons.b.click(), s: () => buttons.separate.click(), u: () => view.gaps.click(),
     z: () => view.labelling.undo(), a: () => view.all.click(), w: () => view.widen(),
     q: () => view.tool("lasso"), r: () => view.tool("rectangle"), m: () => view.tool("move"), 0: () => view.map.fit(),
     escape: () => view.escape(),

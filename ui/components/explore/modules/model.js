@@ -20,7 +20,7 @@ export class Model extends EventTarget {
     this.space = "";
     this.ready = false;
     this.points = null;       // Float32Array [2n]; null without a map
-    this.separated = false;   // whether the points are a view that separates two groups
+    this.separated = false;   // whether the points are a view of its own: of two groups, or of what has no label
     this.filters = new Map(KINDS.map((kind) => [kind, new Set()]));
     this.colourBy = "label";
     this.groups = { a: [], b: [] };
@@ -268,7 +268,16 @@ export class Model extends EventTarget {
 
   async separate() {
     const [a, b] = ["a", "b"].map((name) => this.groups[name].map((place) => this.rows[place]));
-    const answer = await this.server.call("map/separate", { a, b });
+    await this.#see("map/separate", { a, b });
+  }
+
+  // Show all images by what those without a label differ by; the share of it that is shown from left to right.
+  async unlabelled() {
+    return (await this.#see("map/unlabelled")).shares[0];
+  }
+
+  async #see(view, about) {
+    const answer = await this.server.call(view, about);
     const found = unpack(fromBase64(answer.packed));
     const points = new Float32Array(2 * this.rows.length);
     for (let at = 0; at < found.rows.length; at += 1) {
@@ -278,6 +287,7 @@ export class Model extends EventTarget {
     this.points = points;
     this.separated = true;
     this.#tell("points");
+    return answer;
   }
 
   backToMap() {

@@ -137,10 +137,11 @@ export class View {
     const tools = element("div", "group", { role: "group" });
     tools.append(...Object.values(this.toolButtons));
     this.fit = action(say("explore.fit"), "0", () => this.map.fit(), "fit");
+    this.gaps = action(say("explore.gaps"), "U", () => this.acts.gaps(), "gaps");
     this.file = element("input", "", { type: "file", accept: "image/*", hidden: true });
     this.file.addEventListener("change", () => { if (this.file.files[0]) this.acts.byImage(this.file.files[0]); this.file.value = ""; });
     this.search = action(say("explore.by_image"), "", () => this.file.click());
-    bar.append(label, tools, this.fit, element("span", "spring"), this.search, this.file);
+    bar.append(label, tools, this.fit, this.gaps, element("span", "spring"), this.search, this.file);
     return bar;
   }
 
@@ -231,7 +232,9 @@ export class View {
     this.#drawEmpty("");
     this.map.reload();
     this.root.dataset.state = "ready";
-    allow(this.search, this.model.space ? "" : say("explore.no_vectors"));
+    this.gaps.hidden = !this.model.points;
+    for (const each of [this.search, this.gaps]) allow(each, this.model.space ? "" : say("explore.no_vectors"));
+    this.gaps.title ||= say("explore.gaps_what");
   }
 
   #drawHead() {

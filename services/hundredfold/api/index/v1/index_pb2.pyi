@@ -874,14 +874,17 @@ class ProjectRequest(_message.Message):
     SPACE_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ONLY_NEW_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """Of which collection."""
     space: _builtins.str
     """`name@version` of the backbone."""
     seed: _builtins.int
-    """Of the random start."""
+    """Of the choice of landmarks and their layout."""
     request_id: _builtins.str
     """A UUID; the same again returns the same run."""
+    only_new: _builtins.bool
+    """The latest map stays as it is; images that came since are placed in it, and those that are gone leave it. Made anew when there is none of this space."""
     def __init__(
         self,
         *,
@@ -889,10 +892,11 @@ class ProjectRequest(_message.Message):
         space: _builtins.str = ...,
         seed: _builtins.int = ...,
         request_id: _builtins.str = ...,
+        only_new: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "request_id", b"request_id", "seed", b"seed", "space", b"space"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "only_new", b"only_new", "request_id", b"request_id", "seed", b"seed", "space", b"space"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1206,6 +1210,7 @@ class SeparateGroupsResponse(_message.Message):
 
     ROWS_FIELD_NUMBER: _builtins.int
     POINTS_FIELD_NUMBER: _builtins.int
+    DAMAGED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def rows(self) -> _tensor_pb2.Tensor:
         """int64 [n]: all images of the space, ascending."""
@@ -1214,16 +1219,107 @@ class SeparateGroupsResponse(_message.Message):
     def points(self) -> _tensor_pb2.Tensor:
         """float32 [n, 2], within -1 to 1. x: along the direction that separates the groups, the second on the right, 0 half-way between them; y: along the direction in which the images of both differ most otherwise."""
 
+    @_builtins.property
+    def damaged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Files that are damaged, so that their images are left out."""
+
     def __init__(
         self,
         *,
         rows: _tensor_pb2.Tensor | None = ...,
         points: _tensor_pb2.Tensor | None = ...,
+        damaged: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["points", b"points", "rows", b"rows"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["points", b"points", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged", "points", b"points", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SeparateGroupsResponse: _TypeAlias = SeparateGroupsResponse  # noqa: Y015
+
+@_typing.final
+class ShowUnlabelledRequest(_message.Message):
+    """Asks for the view in which images differ most that have no label yet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    CLASS_IDS_FIELD_NUMBER: _builtins.int
+    LABELLED_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Of which collection."""
+    space: _builtins.str
+    """`name@version` of the backbone."""
+    @_builtins.property
+    def rows(self) -> _tensor_pb2.Tensor:
+        """Examples of the classes there are: int64 [n], at most 100,000; those without a vector are passed over, and one of several classes is named with each. None = what differs most in all images."""
+
+    @_builtins.property
+    def class_ids(self) -> _tensor_pb2.Tensor:
+        """The class of each: int32 [n]."""
+
+    @_builtins.property
+    def labelled(self) -> _tensor_pb2.Tensor:
+        """Further images that have a label: a bit a row, as `Filter.mask`."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        space: _builtins.str = ...,
+        rows: _tensor_pb2.Tensor | None = ...,
+        class_ids: _tensor_pb2.Tensor | None = ...,
+        labelled: _tensor_pb2.Tensor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["class_ids", b"class_ids", "labelled", b"labelled", "rows", b"rows"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_ids", b"class_ids", "collection", b"collection", "labelled", b"labelled", "rows", b"rows", "space", b"space"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShowUnlabelledRequest: _TypeAlias = ShowUnlabelledRequest  # noqa: Y015
+
+@_typing.final
+class ShowUnlabelledResponse(_message.Message):
+    """A piece of the view."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    SHARES_FIELD_NUMBER: _builtins.int
+    DAMAGED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rows(self) -> _tensor_pb2.Tensor:
+        """int64 [n]: all images of the space, ascending."""
+
+    @_builtins.property
+    def points(self) -> _tensor_pb2.Tensor:
+        """float32 [n, 2], within -1 to 1. x: along the direction in which the unlabelled images differ most once the directions between the classes are taken out; y: along the next; 0 is the mean of the unlabelled."""
+
+    @_builtins.property
+    def shares(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Of what the unlabelled images differ by in all directions, the shares that x and y have: two numbers, 0 to 1. Small ones say that there is no structure the labels lack."""
+
+    @_builtins.property
+    def damaged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Files that are damaged, so that their images are left out."""
+
+    def __init__(
+        self,
+        *,
+        rows: _tensor_pb2.Tensor | None = ...,
+        points: _tensor_pb2.Tensor | None = ...,
+        shares: _abc.Iterable[_builtins.float] | None = ...,
+        damaged: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["points", b"points", "rows", b"rows"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged", "points", b"points", "rows", b"rows", "shares", b"shares"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShowUnlabelledResponse: _TypeAlias = ShowUnlabelledResponse  # noqa: Y015

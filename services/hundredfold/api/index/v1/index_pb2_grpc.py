@@ -115,6 +115,11 @@ class IndexServiceStub:
                 request_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SeparateGroupsRequest.SerializeToString,
                 response_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SeparateGroupsResponse.FromString,
                 _registered_method=True)
+        self.ShowUnlabelled = channel.unary_stream(
+                '/hundredfold.api.index.v1.IndexService/ShowUnlabelled',
+                request_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.ShowUnlabelledRequest.SerializeToString,
+                response_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.ShowUnlabelledResponse.FromString,
+                _registered_method=True)
 
 
 class IndexServiceServicer:
@@ -122,7 +127,7 @@ class IndexServiceServicer:
     """
 
     def BuildIndex(self, request, context):
-        """Starts a run that builds the index of a space: exact below 200,000 vectors if that fits into the memory, else inverted lists of codes that do, with the vectors themselves deciding among what these propose. New vectors are added to the index that is there, unless it was outgrown; a damaged part of the vectors is left out and told by GetIndex. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection. The run fails with RESOURCE_EXHAUSTED (INDEX_MEMORY) when no index fits into the memory. Where the service keeps indexes in Milvus, memory is not looked at, new vectors make a new Milvus collection, and searches go to the old one until all of it is there; the run fails with UNAVAILABLE (MILVUS_AWAY) when Milvus does not answer, and the next goes on where it was.
+        """Starts a run that builds the index of a space: exact below 200,000 vectors if that fits into the memory, else inverted lists of codes that do, with the vectors themselves deciding among what these propose. New vectors are added to the index that is there, unless it was outgrown; a damaged part of the vectors is left out and told by GetIndex. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when the space has no vectors (NO_VECTORS); ABORTED while a run with other parameters is at work on the collection. The run fails with RESOURCE_EXHAUSTED (INDEX_MEMORY) when no index fits into the memory. Where the service keeps indexes in Milvus, memory is not looked at, new vectors make a new Milvus collection, and searches go to the old one until all of it is there; the run fails with UNAVAILABLE (MILVUS_AWAY) when Milvus does not answer, and the next goes on where it was.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,42 +176,42 @@ class IndexServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Cluster(self, request, context):
-        """Starts a run that clusters a space by k-means. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection.
+        """Starts a run that clusters a space by k-means. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when the space has no vectors (NO_VECTORS); ABORTED while a run with other parameters is at work on the collection. The run fails with FAILED_PRECONDITION (ARTIFACT_DAMAGED) when vectors are damaged: images must not lose their clusters unnoticed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListClusters(self, request, context):
-        """Lists the clusters of a run. Idempotent. NOT_FOUND.
+        """Lists the clusters of a run. Idempotent. NOT_FOUND; FAILED_PRECONDITION (ARTIFACT_DAMAGED) when its files are damaged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetCluster(self, request, context):
-        """Reads the images of a cluster. Idempotent. NOT_FOUND.
+        """Reads the images of a cluster. Idempotent. As ListClusters.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Project(self, request, context):
-        """Starts a run that lays the images out on a plane, look-alikes near each other. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection.
+        """Starts a run that lays the images out on a plane, look-alikes near each other. A map that is made anew is turned as the latest was. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when the space has no vectors (NO_VECTORS); ABORTED while a run with other parameters is at work on the collection. The run fails as that of Cluster.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetMap(self, request, context):
-        """Sends the map in pieces. Idempotent. NOT_FOUND when there is none.
+        """Sends the map in pieces. Idempotent. NOT_FOUND when there is none; FAILED_PRECONDITION (ARTIFACT_DAMAGED) when its files are damaged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAssignment(self, request, context):
-        """Tells in which cluster each image is, in pieces. Idempotent. NOT_FOUND.
+        """Tells in which cluster each image is, in pieces. Idempotent. As ListClusters.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -227,7 +232,14 @@ class IndexServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SeparateGroups(self, request, context):
-        """Lays all images out so that two groups of them are as far apart as a plane shows, in pieces. Idempotent. NOT_FOUND also for a row that has no vector; FAILED_PRECONDITION when the space has no vectors.
+        """Lays all images out so that two groups of them are as far apart as a plane shows, in pieces. Idempotent. NOT_FOUND, for a space with the spaces that there are, also for a row that has no vector; FAILED_PRECONDITION when the space has no vectors (NO_VECTORS), or all are damaged (ARTIFACT_DAMAGED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ShowUnlabelled(self, request, context):
+        """Lays all images out along what the labels do not tell yet, in pieces: the two directions in which images without a label differ most, at right angles to all that the means of the classes differ by. Idempotent. As SeparateGroups; FAILED_PRECONDITION when all images have a label (NOTHING_UNLABELLED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -315,6 +327,11 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     servicer.SeparateGroups,
                     request_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SeparateGroupsRequest.FromString,
                     response_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SeparateGroupsResponse.SerializeToString,
+            ),
+            'ShowUnlabelled': grpc.unary_stream_rpc_method_handler(
+                    servicer.ShowUnlabelled,
+                    request_deserializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.ShowUnlabelledRequest.FromString,
+                    response_serializer=hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.ShowUnlabelledResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -750,6 +767,33 @@ class IndexService:
             '/hundredfold.api.index.v1.IndexService/SeparateGroups',
             hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SeparateGroupsRequest.SerializeToString,
             hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.SeparateGroupsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ShowUnlabelled(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hundredfold.api.index.v1.IndexService/ShowUnlabelled',
+            hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.ShowUnlabelledRequest.SerializeToString,
+            hundredfold_dot_api_dot_index_dot_v1_dot_index__pb2.ShowUnlabelledResponse.FromString,
             options,
             channel_credentials,
             insecure,

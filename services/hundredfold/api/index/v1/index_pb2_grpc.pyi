@@ -34,7 +34,7 @@ class IndexServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> IndexServiceAsyncStub: ...
     BuildIndex: _grpc.UnaryUnaryMultiCallable[_index_pb2.BuildIndexRequest, _index_pb2.BuildIndexResponse]
-    """Starts a run that builds the index of a space: exact below 200,000 vectors if that fits into the memory, else inverted lists of codes that do, with the vectors themselves deciding among what these propose. New vectors are added to the index that is there, unless it was outgrown; a damaged part of the vectors is left out and told by GetIndex. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection. The run fails with RESOURCE_EXHAUSTED (INDEX_MEMORY) when no index fits into the memory. Where the service keeps indexes in Milvus, memory is not looked at, new vectors make a new Milvus collection, and searches go to the old one until all of it is there; the run fails with UNAVAILABLE (MILVUS_AWAY) when Milvus does not answer, and the next goes on where it was."""
+    """Starts a run that builds the index of a space: exact below 200,000 vectors if that fits into the memory, else inverted lists of codes that do, with the vectors themselves deciding among what these propose. New vectors are added to the index that is there, unless it was outgrown; a damaged part of the vectors is left out and told by GetIndex. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when the space has no vectors (NO_VECTORS); ABORTED while a run with other parameters is at work on the collection. The run fails with RESOURCE_EXHAUSTED (INDEX_MEMORY) when no index fits into the memory. Where the service keeps indexes in Milvus, memory is not looked at, new vectors make a new Milvus collection, and searches go to the old one until all of it is there; the run fails with UNAVAILABLE (MILVUS_AWAY) when Milvus does not answer, and the next goes on where it was."""
     GetIndex: _grpc.UnaryUnaryMultiCallable[_index_pb2.GetIndexRequest, _index_pb2.GetIndexResponse]
     """Tells what the index of a space is, and how much of the truth it finds. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when there is no index (NO_INDEX), or it is damaged (ARTIFACT_DAMAGED) or not signed with the service's key (INDEX_NOT_SIGNED); UNAVAILABLE (MILVUS_AWAY) when it is in Milvus and that does not answer, FAILED_PRECONDITION (MILVUS_REFUSED) when Milvus refuses."""
     Search: _grpc.UnaryUnaryMultiCallable[_index_pb2.SearchRequest, _index_pb2.SearchResponse]
@@ -48,23 +48,25 @@ class IndexServiceStub:
     RestoreRows: _grpc.UnaryUnaryMultiCallable[_index_pb2.RestoreRowsRequest, _index_pb2.RestoreRowsResponse]
     """Puts images back that were removed. Idempotent. NOT_FOUND, for a space with the spaces that there are."""
     Cluster: _grpc.UnaryUnaryMultiCallable[_index_pb2.ClusterRequest, _index_pb2.ClusterResponse]
-    """Starts a run that clusters a space by k-means. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
+    """Starts a run that clusters a space by k-means. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when the space has no vectors (NO_VECTORS); ABORTED while a run with other parameters is at work on the collection. The run fails with FAILED_PRECONDITION (ARTIFACT_DAMAGED) when vectors are damaged: images must not lose their clusters unnoticed."""
     ListClusters: _grpc.UnaryUnaryMultiCallable[_index_pb2.ListClustersRequest, _index_pb2.ListClustersResponse]
-    """Lists the clusters of a run. Idempotent. NOT_FOUND."""
+    """Lists the clusters of a run. Idempotent. NOT_FOUND; FAILED_PRECONDITION (ARTIFACT_DAMAGED) when its files are damaged."""
     GetCluster: _grpc.UnaryUnaryMultiCallable[_index_pb2.GetClusterRequest, _index_pb2.GetClusterResponse]
-    """Reads the images of a cluster. Idempotent. NOT_FOUND."""
+    """Reads the images of a cluster. Idempotent. As ListClusters."""
     Project: _grpc.UnaryUnaryMultiCallable[_index_pb2.ProjectRequest, _index_pb2.ProjectResponse]
-    """Starts a run that lays the images out on a plane, look-alikes near each other. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
+    """Starts a run that lays the images out on a plane, look-alikes near each other. A map that is made anew is turned as the latest was. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when the space has no vectors (NO_VECTORS); ABORTED while a run with other parameters is at work on the collection. The run fails as that of Cluster."""
     GetMap: _grpc.UnaryStreamMultiCallable[_index_pb2.GetMapRequest, _index_pb2.GetMapResponse]
-    """Sends the map in pieces. Idempotent. NOT_FOUND when there is none."""
+    """Sends the map in pieces. Idempotent. NOT_FOUND when there is none; FAILED_PRECONDITION (ARTIFACT_DAMAGED) when its files are damaged."""
     GetAssignment: _grpc.UnaryStreamMultiCallable[_index_pb2.GetAssignmentRequest, _index_pb2.GetAssignmentResponse]
-    """Tells in which cluster each image is, in pieces. Idempotent. NOT_FOUND."""
+    """Tells in which cluster each image is, in pieces. Idempotent. As ListClusters."""
     SplitCluster: _grpc.UnaryUnaryMultiCallable[_index_pb2.SplitClusterRequest, _index_pb2.SplitClusterResponse]
     """Splits a cluster by k-means of its own vectors, in a new clustering that becomes the latest: the largest part keeps the number, the others get numbers after the last, all other clusters stay as they are. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the cluster has changed since (CLUSTER_CHANGED), has fewer images than there would be parts (CLUSTER_TOO_SMALL), more than 100,000 (CLUSTER_TOO_LARGE) or images that are all alike (CLUSTER_TOO_ALIKE), or the space is gone."""
     MergeClusters: _grpc.UnaryUnaryMultiCallable[_index_pb2.MergeClustersRequest, _index_pb2.MergeClustersResponse]
     """Merges clusters in a new clustering that becomes the latest: all get the smallest of their numbers, the other numbers are empty from then on, all other clusters stay as they are. Idempotent. NOT_FOUND; FAILED_PRECONDITION when one of them has changed since (CLUSTER_CHANGED), or the space is gone."""
     SeparateGroups: _grpc.UnaryStreamMultiCallable[_index_pb2.SeparateGroupsRequest, _index_pb2.SeparateGroupsResponse]
-    """Lays all images out so that two groups of them are as far apart as a plane shows, in pieces. Idempotent. NOT_FOUND also for a row that has no vector; FAILED_PRECONDITION when the space has no vectors."""
+    """Lays all images out so that two groups of them are as far apart as a plane shows, in pieces. Idempotent. NOT_FOUND, for a space with the spaces that there are, also for a row that has no vector; FAILED_PRECONDITION when the space has no vectors (NO_VECTORS), or all are damaged (ARTIFACT_DAMAGED)."""
+    ShowUnlabelled: _grpc.UnaryStreamMultiCallable[_index_pb2.ShowUnlabelledRequest, _index_pb2.ShowUnlabelledResponse]
+    """Lays all images out along what the labels do not tell yet, in pieces: the two directions in which images without a label differ most, at right angles to all that the means of the classes differ by. Idempotent. As SeparateGroups; FAILED_PRECONDITION when all images have a label (NOTHING_UNLABELLED)."""
 
 @_typing.type_check_only
 class IndexServiceAsyncStub(IndexServiceStub):
@@ -72,7 +74,7 @@ class IndexServiceAsyncStub(IndexServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     BuildIndex: _aio.UnaryUnaryMultiCallable[_index_pb2.BuildIndexRequest, _index_pb2.BuildIndexResponse]  # type: ignore[assignment]
-    """Starts a run that builds the index of a space: exact below 200,000 vectors if that fits into the memory, else inverted lists of codes that do, with the vectors themselves deciding among what these propose. New vectors are added to the index that is there, unless it was outgrown; a damaged part of the vectors is left out and told by GetIndex. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection. The run fails with RESOURCE_EXHAUSTED (INDEX_MEMORY) when no index fits into the memory. Where the service keeps indexes in Milvus, memory is not looked at, new vectors make a new Milvus collection, and searches go to the old one until all of it is there; the run fails with UNAVAILABLE (MILVUS_AWAY) when Milvus does not answer, and the next goes on where it was."""
+    """Starts a run that builds the index of a space: exact below 200,000 vectors if that fits into the memory, else inverted lists of codes that do, with the vectors themselves deciding among what these propose. New vectors are added to the index that is there, unless it was outgrown; a damaged part of the vectors is left out and told by GetIndex. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when the space has no vectors (NO_VECTORS); ABORTED while a run with other parameters is at work on the collection. The run fails with RESOURCE_EXHAUSTED (INDEX_MEMORY) when no index fits into the memory. Where the service keeps indexes in Milvus, memory is not looked at, new vectors make a new Milvus collection, and searches go to the old one until all of it is there; the run fails with UNAVAILABLE (MILVUS_AWAY) when Milvus does not answer, and the next goes on where it was."""
     GetIndex: _aio.UnaryUnaryMultiCallable[_index_pb2.GetIndexRequest, _index_pb2.GetIndexResponse]  # type: ignore[assignment]
     """Tells what the index of a space is, and how much of the truth it finds. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when there is no index (NO_INDEX), or it is damaged (ARTIFACT_DAMAGED) or not signed with the service's key (INDEX_NOT_SIGNED); UNAVAILABLE (MILVUS_AWAY) when it is in Milvus and that does not answer, FAILED_PRECONDITION (MILVUS_REFUSED) when Milvus refuses."""
     Search: _aio.UnaryUnaryMultiCallable[_index_pb2.SearchRequest, _index_pb2.SearchResponse]  # type: ignore[assignment]
@@ -86,23 +88,25 @@ class IndexServiceAsyncStub(IndexServiceStub):
     RestoreRows: _aio.UnaryUnaryMultiCallable[_index_pb2.RestoreRowsRequest, _index_pb2.RestoreRowsResponse]  # type: ignore[assignment]
     """Puts images back that were removed. Idempotent. NOT_FOUND, for a space with the spaces that there are."""
     Cluster: _aio.UnaryUnaryMultiCallable[_index_pb2.ClusterRequest, _index_pb2.ClusterResponse]  # type: ignore[assignment]
-    """Starts a run that clusters a space by k-means. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
+    """Starts a run that clusters a space by k-means. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when the space has no vectors (NO_VECTORS); ABORTED while a run with other parameters is at work on the collection. The run fails with FAILED_PRECONDITION (ARTIFACT_DAMAGED) when vectors are damaged: images must not lose their clusters unnoticed."""
     ListClusters: _aio.UnaryUnaryMultiCallable[_index_pb2.ListClustersRequest, _index_pb2.ListClustersResponse]  # type: ignore[assignment]
-    """Lists the clusters of a run. Idempotent. NOT_FOUND."""
+    """Lists the clusters of a run. Idempotent. NOT_FOUND; FAILED_PRECONDITION (ARTIFACT_DAMAGED) when its files are damaged."""
     GetCluster: _aio.UnaryUnaryMultiCallable[_index_pb2.GetClusterRequest, _index_pb2.GetClusterResponse]  # type: ignore[assignment]
-    """Reads the images of a cluster. Idempotent. NOT_FOUND."""
+    """Reads the images of a cluster. Idempotent. As ListClusters."""
     Project: _aio.UnaryUnaryMultiCallable[_index_pb2.ProjectRequest, _index_pb2.ProjectResponse]  # type: ignore[assignment]
-    """Starts a run that lays the images out on a plane, look-alikes near each other. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
+    """Starts a run that lays the images out on a plane, look-alikes near each other. A map that is made anew is turned as the latest was. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when the space has no vectors (NO_VECTORS); ABORTED while a run with other parameters is at work on the collection. The run fails as that of Cluster."""
     GetMap: _aio.UnaryStreamMultiCallable[_index_pb2.GetMapRequest, _index_pb2.GetMapResponse]  # type: ignore[assignment]
-    """Sends the map in pieces. Idempotent. NOT_FOUND when there is none."""
+    """Sends the map in pieces. Idempotent. NOT_FOUND when there is none; FAILED_PRECONDITION (ARTIFACT_DAMAGED) when its files are damaged."""
     GetAssignment: _aio.UnaryStreamMultiCallable[_index_pb2.GetAssignmentRequest, _index_pb2.GetAssignmentResponse]  # type: ignore[assignment]
-    """Tells in which cluster each image is, in pieces. Idempotent. NOT_FOUND."""
+    """Tells in which cluster each image is, in pieces. Idempotent. As ListClusters."""
     SplitCluster: _aio.UnaryUnaryMultiCallable[_index_pb2.SplitClusterRequest, _index_pb2.SplitClusterResponse]  # type: ignore[assignment]
     """Splits a cluster by k-means of its own vectors, in a new clustering that becomes the latest: the largest part keeps the number, the others get numbers after the last, all other clusters stay as they are. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the cluster has changed since (CLUSTER_CHANGED), has fewer images than there would be parts (CLUSTER_TOO_SMALL), more than 100,000 (CLUSTER_TOO_LARGE) or images that are all alike (CLUSTER_TOO_ALIKE), or the space is gone."""
     MergeClusters: _aio.UnaryUnaryMultiCallable[_index_pb2.MergeClustersRequest, _index_pb2.MergeClustersResponse]  # type: ignore[assignment]
     """Merges clusters in a new clustering that becomes the latest: all get the smallest of their numbers, the other numbers are empty from then on, all other clusters stay as they are. Idempotent. NOT_FOUND; FAILED_PRECONDITION when one of them has changed since (CLUSTER_CHANGED), or the space is gone."""
     SeparateGroups: _aio.UnaryStreamMultiCallable[_index_pb2.SeparateGroupsRequest, _index_pb2.SeparateGroupsResponse]  # type: ignore[assignment]
-    """Lays all images out so that two groups of them are as far apart as a plane shows, in pieces. Idempotent. NOT_FOUND also for a row that has no vector; FAILED_PRECONDITION when the space has no vectors."""
+    """Lays all images out so that two groups of them are as far apart as a plane shows, in pieces. Idempotent. NOT_FOUND, for a space with the spaces that there are, also for a row that has no vector; FAILED_PRECONDITION when the space has no vectors (NO_VECTORS), or all are damaged (ARTIFACT_DAMAGED)."""
+    ShowUnlabelled: _aio.UnaryStreamMultiCallable[_index_pb2.ShowUnlabelledRequest, _index_pb2.ShowUnlabelledResponse]  # type: ignore[assignment]
+    """Lays all images out along what the labels do not tell yet, in pieces: the two directions in which images without a label differ most, at right angles to all that the means of the classes differ by. Idempotent. As SeparateGroups; FAILED_PRECONDITION when all images have a label (NOTHING_UNLABELLED)."""
 
 class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
     """Owns vector indexes, clusterings and maps."""
@@ -113,7 +117,7 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.BuildIndexRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.BuildIndexResponse, _abc.Awaitable[_index_pb2.BuildIndexResponse]]:
-        """Starts a run that builds the index of a space: exact below 200,000 vectors if that fits into the memory, else inverted lists of codes that do, with the vectors themselves deciding among what these propose. New vectors are added to the index that is there, unless it was outgrown; a damaged part of the vectors is left out and told by GetIndex. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection. The run fails with RESOURCE_EXHAUSTED (INDEX_MEMORY) when no index fits into the memory. Where the service keeps indexes in Milvus, memory is not looked at, new vectors make a new Milvus collection, and searches go to the old one until all of it is there; the run fails with UNAVAILABLE (MILVUS_AWAY) when Milvus does not answer, and the next goes on where it was."""
+        """Starts a run that builds the index of a space: exact below 200,000 vectors if that fits into the memory, else inverted lists of codes that do, with the vectors themselves deciding among what these propose. New vectors are added to the index that is there, unless it was outgrown; a damaged part of the vectors is left out and told by GetIndex. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when the space has no vectors (NO_VECTORS); ABORTED while a run with other parameters is at work on the collection. The run fails with RESOURCE_EXHAUSTED (INDEX_MEMORY) when no index fits into the memory. Where the service keeps indexes in Milvus, memory is not looked at, new vectors make a new Milvus collection, and searches go to the old one until all of it is there; the run fails with UNAVAILABLE (MILVUS_AWAY) when Milvus does not answer, and the next goes on where it was."""
 
     @_abc_1.abstractmethod
     def GetIndex(
@@ -169,7 +173,7 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.ClusterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.ClusterResponse, _abc.Awaitable[_index_pb2.ClusterResponse]]:
-        """Starts a run that clusters a space by k-means. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
+        """Starts a run that clusters a space by k-means. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when the space has no vectors (NO_VECTORS); ABORTED while a run with other parameters is at work on the collection. The run fails with FAILED_PRECONDITION (ARTIFACT_DAMAGED) when vectors are damaged: images must not lose their clusters unnoticed."""
 
     @_abc_1.abstractmethod
     def ListClusters(
@@ -177,7 +181,7 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.ListClustersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.ListClustersResponse, _abc.Awaitable[_index_pb2.ListClustersResponse]]:
-        """Lists the clusters of a run. Idempotent. NOT_FOUND."""
+        """Lists the clusters of a run. Idempotent. NOT_FOUND; FAILED_PRECONDITION (ARTIFACT_DAMAGED) when its files are damaged."""
 
     @_abc_1.abstractmethod
     def GetCluster(
@@ -185,7 +189,7 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.GetClusterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.GetClusterResponse, _abc.Awaitable[_index_pb2.GetClusterResponse]]:
-        """Reads the images of a cluster. Idempotent. NOT_FOUND."""
+        """Reads the images of a cluster. Idempotent. As ListClusters."""
 
     @_abc_1.abstractmethod
     def Project(
@@ -193,7 +197,7 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.ProjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.ProjectResponse, _abc.Awaitable[_index_pb2.ProjectResponse]]:
-        """Starts a run that lays the images out on a plane, look-alikes near each other. Idempotent. NOT_FOUND; FAILED_PRECONDITION when the space has no vectors; ABORTED while a run with other parameters is at work on the collection."""
+        """Starts a run that lays the images out on a plane, look-alikes near each other. A map that is made anew is turned as the latest was. Idempotent. NOT_FOUND, for a space with the spaces that there are; FAILED_PRECONDITION when the space has no vectors (NO_VECTORS); ABORTED while a run with other parameters is at work on the collection. The run fails as that of Cluster."""
 
     @_abc_1.abstractmethod
     def GetMap(
@@ -201,7 +205,7 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.GetMapRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_index_pb2.GetMapResponse], _abc.AsyncIterator[_index_pb2.GetMapResponse]]:
-        """Sends the map in pieces. Idempotent. NOT_FOUND when there is none."""
+        """Sends the map in pieces. Idempotent. NOT_FOUND when there is none; FAILED_PRECONDITION (ARTIFACT_DAMAGED) when its files are damaged."""
 
     @_abc_1.abstractmethod
     def GetAssignment(
@@ -209,7 +213,7 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.GetAssignmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_index_pb2.GetAssignmentResponse], _abc.AsyncIterator[_index_pb2.GetAssignmentResponse]]:
-        """Tells in which cluster each image is, in pieces. Idempotent. NOT_FOUND."""
+        """Tells in which cluster each image is, in pieces. Idempotent. As ListClusters."""
 
     @_abc_1.abstractmethod
     def SplitCluster(
@@ -233,6 +237,14 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.SeparateGroupsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_index_pb2.SeparateGroupsResponse], _abc.AsyncIterator[_index_pb2.SeparateGroupsResponse]]:
-        """Lays all images out so that two groups of them are as far apart as a plane shows, in pieces. Idempotent. NOT_FOUND also for a row that has no vector; FAILED_PRECONDITION when the space has no vectors."""
+        """Lays all images out so that two groups of them are as far apart as a plane shows, in pieces. Idempotent. NOT_FOUND, for a space with the spaces that there are, also for a row that has no vector; FAILED_PRECONDITION when the space has no vectors (NO_VECTORS), or all are damaged (ARTIFACT_DAMAGED)."""
+
+    @_abc_1.abstractmethod
+    def ShowUnlabelled(
+        self,
+        request: _index_pb2.ShowUnlabelledRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_index_pb2.ShowUnlabelledResponse], _abc.AsyncIterator[_index_pb2.ShowUnlabelledResponse]]:
+        """Lays all images out along what the labels do not tell yet, in pieces: the two directions in which images without a label differ most, at right angles to all that the means of the classes differ by. Idempotent. As SeparateGroups; FAILED_PRECONDITION when all images have a label (NOTHING_UNLABELLED)."""
 
 def add_IndexServiceServicer_to_server(servicer: IndexServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
