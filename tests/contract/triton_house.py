@@ -14,6 +14,7 @@ from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.backends.base import Backend
 from hundredfold.embedding.embedder import Embedder
+from hundredfold.embedding.precision import Precisions
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.space_job import KIND, EmbedCollection
 from tests.contract.embedding_fixtures import plain, put_collection, write_images
@@ -33,7 +34,7 @@ class House:
             repository.publish(card, root / "graph")
         self.embedder = Embedder(backend, decoders=1)
         models = Models(repository, self.store.root, card.model)
-        job = EmbedCollection(self.store, models, Sources((str(root),)), self.embedder)
+        job = EmbedCollection(self.store, models, Sources((str(root),)), Precisions(self.embedder))
         self.runs = Runs(self.store, "embedding", {KIND: job})
         self._requests = 0
 
