@@ -10,7 +10,7 @@ from hundredfold.embedding.embedder import Embedded, Embedder
 from hundredfold.embedding.store import Space
 
 AUTO, FLOAT32, BF16 = "auto", "float32", "bf16"
-SAMPLE = 512
+SAMPLE = 256
 """Images that both precisions are compared on."""
 
 WORTH_IMAGES = 2048
