@@ -1,13 +1,11 @@
 """The index service on gRPC: translate, call, translate."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
 import numpy as np
-import numpy.typing as npt
 
-from hundredfold.api.common.v1 import tensor_pb2
 from hundredfold.api.index.v1 import index_pb2, index_pb2_grpc
 from hundredfold.chassis.errors import InvalidArgument, NotFound
 from hundredfold.chassis.paging import decode_token, encode_token, page_size
@@ -18,26 +16,27 @@ from hundredfold.chassis.server import Mount
 from hundredfold.chassis.tensors import pack, unpack
 from hundredfold.index import jobs
 from hundredfold.index.editing import Editor
-from hundredfold.index.filters import Filter
 from hundredfold.index.searching import Searcher
+from hundredfold.index.servicer.messages import (
+    FOUND_DEFAULT,
+    check_queries,
+    found_limit,
+    labelled_rows,
+    least_cosine,
+    most_within,
+    near_what,
+    picked_rows,
+    pieces,
+    summary,
+    wanted_filter,
+)
 from hundredfold.index.spaces import Spaces
 from hundredfold.index.store import IndexStore, StoredClusters
-from hundredfold.index.views import Labelled, Views
+from hundredfold.index.views import Views
 
-MOST_QUERIES = 256
-MOST_FOUND = 1000
-FOUND_DEFAULT = 48
 MOST_CLUSTERS = 1_000_000
 MOST_MEMBERS = 10_000
-MOST_WITHIN = 10_000
-MOST_WITHIN_IN_ALL = 500_000
-WITHIN_DEFAULT = 1000
 MOST_REMOVED = 100_000
-MOST_WORDS = 100
-LONGEST_WORD = 1000
-MAP_PIECE = 50_000
-MOST_PICKED = 10_000
-MOST_EXAMPLES = 100_000
 
 
 class IndexServicer(index_pb2_grpc.IndexServiceServicer):
@@ -74,13 +73,13 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
     ) -> index_pb2.SearchResponse:
         """Find the images nearest to vectors."""
         vectors = unpack(request.vectors, dtype=np.float32, ndim=2, field="vectors")
-        _check_queries(vectors, "vectors")
+        check_queries(vectors, "vectors")
         found = self._searcher.search(
             request.collection,
             request.space,
             vectors,
-            _limit(request.limit),
-            wanted=_filter(request.filter),
+            found_limit(request.limit),
+            wanted=wanted_filter(request.filter),
             model=request.model,
         )
         return index_pb2.SearchResponse(
@@ -92,13 +91,13 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
     ) -> index_pb2.NeighboursResponse:
         """Find the images nearest to images."""
         asked = unpack(request.rows, dtype=np.int64, ndim=1, field="rows")
-        _check_queries(asked, "rows")
+        check_queries(asked, "rows")
         found = self._searcher.neighbours(
             request.collection,
             request.space,
             asked,
-            _limit(request.limit),
-            wanted=_filter(request.filter),
+            found_limit(request.limit),
+            wanted=wanted_filter(request.filter),
         )
         return index_pb2.NeighboursResponse(
             rows=pack(found.rows), similarities=pack(found.cosines), damaged=found.damaged
@@ -108,14 +107,14 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         self, request: index_pb2.SearchWithinRequest, context: grpc.ServicerContext
     ) -> index_pb2.SearchWithinResponse:
         """Find all images that are near enough."""
-        near = _near(request)
+        near = near_what(request)
         found = self._searcher.within(
             request.collection,
             request.space,
             near,
-            _least(request.least),
-            _most_within(request.limit, len(near)),
-            wanted=_filter(request.filter),
+            least_cosine(request.least),
+            most_within(request.limit, len(near)),
+            wanted=wanted_filter(request.filter),
             model=request.model,
         )
         return index_pb2.SearchWithinResponse(
@@ -189,7 +188,7 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         found = self._clusters(request.collection, run)
         last = min(first + size, len(found.sizes))
         return index_pb2.ListClustersResponse(
-            clusters=[_summary(found, number) for number in range(first, last)],
+            clusters=[summary(found, number) for number in range(first, last)],
             next_page_token=encode_token(found.run, last) if last < len(found.sizes) else "",
             run_id=found.run,
         )
@@ -206,7 +205,7 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         limit = min(request.limit or FOUND_DEFAULT, MOST_MEMBERS)
         rows, distances = found.nearest(request.number, limit)
         return index_pb2.GetClusterResponse(
-            summary=_summary(found, request.number), rows=pack(rows), distances=pack(distances)
+            summary=summary(found, request.number), rows=pack(rows), distances=pack(distances)
         )
 
     def GetAssignment(
@@ -214,7 +213,7 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
     ) -> Iterator[index_pb2.GetAssignmentResponse]:
         """Tell in which cluster each image is, in pieces."""
         found = self._clusters(request.collection, request.clusters)
-        for piece in _pieces(len(found.rows)):
+        for piece in pieces(len(found.rows)):
             yield index_pb2.GetAssignmentResponse(
                 rows=pack(found.rows[piece]),
                 numbers=pack(found.assignment[piece]),
@@ -230,7 +229,7 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
         )
         found = self._clusters(request.collection, run)
         return index_pb2.SplitClusterResponse(
-            run_id=run, parts=[_summary(found, each) for each in numbers]
+            run_id=run, parts=[summary(found, each) for each in numbers]
         )
 
     def MergeClusters(
@@ -241,18 +240,18 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
             request.collection, request.clusters, request.request_id
         )
         found = self._clusters(request.collection, run)
-        return index_pb2.MergeClustersResponse(run_id=run, merged=_summary(found, number))
+        return index_pb2.MergeClustersResponse(run_id=run, merged=summary(found, number))
 
     def SeparateGroups(
         self, request: index_pb2.SeparateGroupsRequest, context: grpc.ServicerContext
     ) -> Iterator[index_pb2.SeparateGroupsResponse]:
         """Lay all images out so that two groups of them are far apart."""
         self._spaces.require(request.collection, request.space)
-        groups = _picked(request.rows_a, "rows_a"), _picked(request.rows_b, "rows_b")
+        groups = picked_rows(request.rows_a, "rows_a"), picked_rows(request.rows_b, "rows_b")
         if np.intersect1d(*groups).size:
             raise InvalidArgument("an image is in both groups", field="rows_b")
         laid = self._views.separated(request.collection, request.space, *groups)
-        for piece in _pieces(len(laid.rows)):
+        for piece in pieces(len(laid.rows)):
             yield index_pb2.SeparateGroupsResponse(
                 rows=pack(laid.rows[piece]), points=pack(laid.points[piece]), damaged=laid.damaged
             )
@@ -262,8 +261,8 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
     ) -> Iterator[index_pb2.ShowUnlabelledResponse]:
         """Lay all images out by what the labels do not tell."""
         self._spaces.require(request.collection, request.space)
-        laid = self._views.unlabelled(request.collection, request.space, _labelled(request))
-        for piece in _pieces(len(laid.rows)):
+        laid = self._views.unlabelled(request.collection, request.space, labelled_rows(request))
+        for piece in pieces(len(laid.rows)):
             yield index_pb2.ShowUnlabelledResponse(
                 rows=pack(laid.rows[piece]),
                 points=pack(laid.points[piece]),
@@ -284,7 +283,7 @@ class IndexServicer(index_pb2_grpc.IndexServiceServicer):
     ) -> Iterator[index_pb2.GetMapResponse]:
         """Send the map in pieces."""
         found = self._store.maps.read(request.collection, request.map)
-        for piece in _pieces(len(found.rows)):
+        for piece in pieces(len(found.rows)):
             yield index_pb2.GetMapResponse(
                 rows=pack(found.rows[piece]), points=pack(found.points[piece])
             )
@@ -318,101 +317,4 @@ def index_mount(servicer: IndexServicer) -> Mount:
         index_pb2.DESCRIPTOR.services_by_name["IndexService"],
         index_pb2_grpc.add_IndexServiceServicer_to_server,
         servicer,
-    )
-
-
-def _pieces(length: int) -> Iterator[slice]:
-    return (slice(start, start + MAP_PIECE) for start in range(0, length, MAP_PIECE))
-
-
-def _picked(rows: tensor_pb2.Tensor, field: str) -> np.ndarray[Any, Any]:
-    """The rows of a group, each once."""
-    picked = unpack(rows, dtype=np.int64, ndim=1, field=field)
-    check_between(len(picked), 1, MOST_PICKED, field)
-    return np.unique(picked)
-
-
-def _labelled(request: index_pb2.ShowUnlabelledRequest) -> Labelled:
-    """What has a label; nothing has where a field is not set."""
-
-    def array(name: str, dtype: npt.DTypeLike) -> np.ndarray[Any, Any]:
-        if not request.HasField(name):  # type: ignore[arg-type]  # one of its fields
-            return np.empty(0, dtype)
-        return unpack(getattr(request, name), dtype=dtype, ndim=1, field=name)
-
-    rows, class_ids = array("rows", np.int64), array("class_ids", np.int32)
-    check_between(len(rows), 0, MOST_EXAMPLES, "rows")
-    if len(class_ids) != len(rows):
-        raise InvalidArgument("there must be a class for each row", field="class_ids")
-    return Labelled(rows, class_ids, array("labelled", np.uint8))
-
-
-def _check_queries(queries: np.ndarray[Any, Any], field: str) -> None:
-    check_between(len(queries), 1, MOST_QUERIES, field)
-    if not queries.size:
-        raise InvalidArgument(f"{field} must not be empty", field=field)
-
-
-def _filter(asked: index_pb2.Filter) -> Filter:
-    def array(name: str, dtype: npt.DTypeLike) -> np.ndarray[Any, Any] | None:
-        if not asked.HasField(name):  # type: ignore[arg-type]  # one of its fields
-            return None
-        return unpack(getattr(asked, name), dtype=dtype, ndim=1, field=f"filter.{name}")
-
-    return Filter(
-        array("rows", np.int64),
-        array("without", np.int64),
-        array("mask", np.uint8),
-        asked.hide_copies,
-        asked.cluster,
-        _words(asked.tags, "filter.tags"),
-        _words(asked.source_labels, "filter.source_labels"),
-    )
-
-
-def _words(asked: Sequence[str], field: str) -> tuple[str, ...]:
-    check_between(len(asked), 0, MOST_WORDS, field)
-    if not all(0 < len(each) <= LONGEST_WORD for each in asked):
-        raise InvalidArgument(f"{field} must have 1 to {LONGEST_WORD} characters each", field=field)
-    return tuple(sorted(set(asked)))
-
-
-def _near(request: index_pb2.SearchWithinRequest) -> np.ndarray[Any, Any]:
-    """The vectors, float32 [q, d], or the rows, int64 [q], of a range search."""
-    kind = request.WhichOneof("near")
-    if kind is None:
-        raise InvalidArgument("vectors or rows must be given", field="vectors")
-    near = (
-        unpack(request.vectors, dtype=np.float32, ndim=2, field="vectors")
-        if kind == "vectors"
-        else unpack(request.rows, dtype=np.int64, ndim=1, field="rows")
-    )
-    _check_queries(near, kind)
-    return near
-
-
-def _least(least: float) -> float:
-    if not -1 <= least <= 1:
-        raise InvalidArgument("least must be a cosine, -1 to 1", field="least")
-    return least
-
-
-def _most_within(requested: int, queries: int) -> int:
-    most = min(MOST_WITHIN, MOST_WITHIN_IN_ALL // queries)
-    default = min(WITHIN_DEFAULT, most)
-    return check_between(requested, 0, most, "limit") or default
-
-
-def _limit(requested: int) -> int:
-    return check_between(requested, 0, MOST_FOUND, "limit") or FOUND_DEFAULT
-
-
-def _summary(found: StoredClusters, number: int) -> index_pb2.ClusterSummary:
-    return index_pb2.ClusterSummary(
-        number=number,
-        size=int(found.sizes[number]),
-        medoid=int(found.medoids[number]),
-        spread=float(found.spreads[number]),
-        density=int(found.densities[number]),
-        id=int(found.ids[number]),
     )
