@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from hundredfold.chassis.errors import Conflict, InvalidArgument, NotFound
+from hundredfold.chassis.errors import InvalidArgument, NotFound
 from hundredfold.chassis.testing import wait_for
 from hundredfold.cli.__main__ import hundredfold
 from hundredfold.client import pipeline
@@ -78,7 +78,7 @@ def test_a_bootstrap_goes_on_with_vectors_that_were_imported(town: Town) -> None
     catalog = client.catalog
     catalog.runs.wait(catalog.ingest(name, source).run_id)
     options = pipeline.Options(columns={}, expected_classes=3, find_copies=False, space="absent@1")
-    with pytest.raises(Conflict, match="absent@1 has no vectors"):
+    with pytest.raises(NotFound, match="no space absent@1"):
         pipeline.bootstrap(client, source, name, options)
     command("import-vectors", name, str(write_vectors(town)), "--space", SPACE)
     made = pipeline.bootstrap(client, source, name, replace(options, space=SPACE))

@@ -36,6 +36,7 @@ STREAMS: tuple[str, ...] = (
     "hundredfold.api.index.v1.IndexService/GetAssignment",
     "hundredfold.api.index.v1.IndexService/GetMap",
     "hundredfold.api.index.v1.IndexService/SeparateGroups",
+    "hundredfold.api.index.v1.IndexService/ShowUnlabelled",
     "hundredfold.api.labels.v1.LabelsService/GetLabels",
     "hundredfold.api.labels.v1.LabelsService/GetPairs",
     "hundredfold.api.labels.v1.LabelsService/WatchDecisions",

@@ -6,7 +6,8 @@ and what they find for another sample, held out of the choice and of the trainin
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -171,13 +172,29 @@ def load(path: Path, *, mapped: bool = True) -> Any:
     Raises:
         RuntimeError: faiss finds the file impossible.
     """
-    # The limits are the process's, so only one file is read at a time.
-    with _reading:
-        if hasattr(faiss, "set_deserialization_vector_byte_limit"):
-            faiss.set_deserialization_vector_byte_limit(path.stat().st_size + 1)
-            faiss.set_deserialization_loop_limit(MOST_LISTS)
-        # In main memory also where there are GPUs: those know neither filters nor mapped lists.
+    # In main memory also where there are GPUs: those know neither filters nor mapped lists.
+    with _limited(path.stat().st_size + 1):
         return _read(path, mapped=mapped)
+
+
+@contextmanager
+def _limited(most_bytes: int) -> Iterator[None]:
+    """faiss makes no vector of more bytes; the limits are the process's, so only one file is read at a time."""
+    if not hasattr(faiss, "set_deserialization_vector_byte_limit"):
+        yield
+        return
+    with _reading:
+        before = (
+            faiss.get_deserialization_vector_byte_limit(),
+            faiss.get_deserialization_loop_limit(),
+        )
+        faiss.set_deserialization_vector_byte_limit(most_bytes)
+        faiss.set_deserialization_loop_limit(MOST_LISTS)
+        try:
+            yield
+        finally:  # others in the process, such as an embedded Milvus, read files of their own
+            faiss.set_deserialization_vector_byte_limit(before[0])
+            faiss.set_deserialization_loop_limit(before[1])
 
 
 def _read(path: Path, *, mapped: bool) -> Any:
