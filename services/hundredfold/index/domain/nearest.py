@@ -179,7 +179,7 @@ def load(path: Path, *, mapped: bool = True) -> Any:
 
 @contextmanager
 def _limited(most_bytes: int) -> Iterator[None]:
-    """faiss makes no vector of more bytes; the limits are the process's, so only one file is read at a time."""
+    """Let faiss make no vector of more bytes; the limits are the process's, so only one file is read at a time."""
     if not hasattr(faiss, "set_deserialization_vector_byte_limit"):
         yield
         return
