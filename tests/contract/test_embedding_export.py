@@ -79,7 +79,7 @@ def test_a_scaled_decode_keeps_the_vector(
     large = photograph.resize((640 * scale, 427 * scale), Image.Resampling.BICUBIC)
     grain = np.random.default_rng(0).normal(0, 6, (*large.size[::-1], 3))
     data = jpeg((np.asarray(large) + grain).clip(0, 255).astype(np.uint8))
-    exact = model_input(upright_rgb(data), 224)
+    exact = model_input(np.asarray(upright_rgb(data)), 224)
     repository = ModelRepository(lite0_store)
     images = np.stack([exact, decode(data, 224)])
     first, second = OnnxBackend(repository, threads=1).embed(

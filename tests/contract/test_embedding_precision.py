@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hundredfold.chassis.backbones.cards import ModelCard
+from hundredfold.chassis.backbones.preprocessing import PREPROCESSING
 from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.runs import Run, Runs, State
 from hundredfold.chassis.sources import Sources
@@ -149,14 +150,21 @@ def test_float32_vectors_get_no_bf16_among_them(bench: Bench) -> None:
     assert "begun in float32 and this service embeds in bf16" in run.error
 
 
-def test_a_space_from_before_precisions_were_noted_is_float32(bench: Bench) -> None:
+@pytest.mark.parametrize("noted", [{}, {"preprocessing": PREPROCESSING + 1}])
+def test_vectors_of_another_preprocessing_get_none_of_this_among_them(
+    bench: Bench, noted: dict[str, int]
+) -> None:
     bench.run(wanted="float32")
     manifest = Manifest.load(bench.store, FOLDER)
-    old = Manifest(bench.store, FOLDER, manifest.entries, {"model": COLOUR.model, "dimensions": 3})
-    old.save()
+    meta = {"model": COLOUR.model, "dimensions": 3, "precision": "float32", **noted}
+    Manifest(bench.store, FOLDER, manifest.entries, meta).save()
+    before = Manifest.load(bench.store, FOLDER).version
     bench.grow(IMAGES + 10)
-    assert bench.run(off=1e-5).result["precision"] == "float32"
-    assert bench.seen == [10, 0]
+    run = bench.run(wanted="float32")
+    assert run.state == State.FAILED
+    told = noted.get("preprocessing", 1)
+    assert f"preprocessing {told} and this service has {PREPROCESSING}" in run.error
+    assert Manifest.load(bench.store, FOLDER).version == before
 
 
 def test_insisting_on_bf16_that_disagrees_is_refused_with_what_was_measured(bench: Bench) -> None:

@@ -60,7 +60,9 @@ def vectors_of(bench: Bench, model: str) -> np.ndarray:
     """The vectors of all images as the embedding service would make them, float32 [n, d]."""
     repository = ModelRepository(bench.store)
     card = repository.card(model)
-    images = np.stack([model_input(upright_rgb(shirt(row)), card.input_pixels) for row in ROWS])
+    images = np.stack(
+        [model_input(np.asarray(upright_rgb(shirt(row))), card.input_pixels) for row in ROWS]
+    )
     backend = OnnxBackend(repository, threads=1)
     parts = [backend.embed(card, images[i : i + 8], seconds=math.inf) for i in range(0, 80, 8)]
     return np.concatenate(parts)

@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
@@ -147,6 +149,31 @@ def upright_rgb(data: bytes, *, min_side: int | None = None) -> Image.Image:
         upright = _upright(image)
         rgb = _rgb(image)
         return rgb if upright is None else rgb.transpose(upright)
+
+
+def upright_pixels(data: bytes, min_side: int) -> NDArray[np.uint8]:
+    """As `upright_rgb`, uint8 [h, w, 3]; faster, as what is needed of a JPEG is decoded right into the array.
+
+    Args:
+        data: the encoded image.
+        min_side: a JPEG is decoded at the smallest eighth of its size whose shorter side is at least this.
+
+    Raises:
+        ImageError: see there.
+    """
+    image = open_image(data)
+    if image.format == "JPEG" and image.mode in ("RGB", "L"):
+        try:
+            pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
+                data, colorspace="RGB", min_height=min_side, min_width=min_side, min_factor=1
+            )
+        except ValueError:  # broken: Pillow says in which way, or makes something of it
+            return np.asarray(upright_rgb(data, min_side=min_side))
+        upright = _upright(image)
+        if upright is None:
+            return pixels
+        return np.asarray(Image.fromarray(pixels).transpose(upright))
+    return np.asarray(upright_rgb(data, min_side=min_side))
 
 
 @contextmanager

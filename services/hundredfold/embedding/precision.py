@@ -24,7 +24,7 @@ class Precisions:
     """The arithmetic of spaces.
 
     A space keeps the precision it was begun in: whoever goes on with it, after a kill or with new images,
-    embeds in that one or is refused. One that was begun before precisions were noted is float32.
+    embeds in that one or is refused.
 
     Args:
         exact: embeds in float32.

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hundredfold.chassis.backbones.cards import ModelCard
+from hundredfold.chassis.backbones.preprocessing import PREPROCESSING
 from hundredfold.chassis.errors import Aborted, AlreadyExists, Conflict, NotFound
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
@@ -43,6 +44,7 @@ class Space:
 
     Raises:
         AlreadyExists: there are vectors already, from elsewhere or of another dimension: those are never mixed.
+        Conflict: PREPROCESSING_DIFFERS, the vectors there are of images that were resized in another way.
     """
 
     def __init__(
@@ -60,6 +62,9 @@ class Space:
         self._manifest.set_meta(model=card.model, dimensions=card.dimensions)
         if imported:
             self._manifest.set_meta(imported=imported)
+        else:
+            self._check_preprocessing()
+            self._manifest.set_meta(preprocessing=PREPROCESSING)
 
     def __str__(self) -> str:
         return self._folder
@@ -67,8 +72,16 @@ class Space:
     @property
     def precision(self) -> str:
         """In which precision the vectors were calculated; "" when none was chosen yet."""
-        noted = self._manifest.meta.get("precision")
-        return str(noted) if noted else ("float32" if self._manifest.entries else "")
+        return str(self._manifest.meta.get("precision", ""))
+
+    def _check_preprocessing(self) -> None:
+        noted = self._manifest.meta.get("preprocessing", 1)
+        if self._manifest.entries and noted != PREPROCESSING:
+            raise Conflict(
+                f"{self} was made with preprocessing {noted} and this service has {PREPROCESSING}: the two "
+                "give different vectors and are not mixed. Remove the space to embed it anew",
+                reason="PREPROCESSING_DIFFERS",
+            )
 
     def begin(self, precision: str, measured: Agreement | None) -> None:
         """Note the precision, and how bf16 agreed with float32 if it was measured; saved with the first vectors."""

@@ -3,15 +3,21 @@
 import warnings
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hundredfold.chassis.backbones.cards import EMBEDDING, INPUT, LOGITS
 from hundredfold.chassis.backbones.examples import check_agreement, check_vectors, examples
 from hundredfold.chassis.backbones.recipe import Network, Recipe
+from hundredfold.chassis.backbones.rounding import round_weights
 
 _OPSET = 17
+_LEAST_ROUNDED = 0.9
+"""Of each example the cosine to the original once weights are rounded. Of photographs it is 0.999 on average; these
+made-up images are farther off, and less than this can only be a broken file."""
 
 
 class Graph(nn.Module):
@@ -40,8 +46,35 @@ class Graph(nn.Module):
         return (embedding,) if self.classifier is None else (embedding, self.classifier(pooled))
 
 
-def write_onnx(graph: Graph, pixels: int, path: Path) -> None:
-    """Write the graph, with a free batch axis."""
+def export(graph: Graph, pixels: int, path: Path) -> tuple[int, int]:
+    """Write the graph, with a free batch axis and weights that bf16 can hold, and compare it with its network.
+
+    Returns:
+        The length of its vectors and of its logits, 0 where it has none.
+
+    Raises:
+        RuntimeError: they don't agree, or it gives no vectors; the file is worthless.
+    """
+    images = examples(pixels)
+    with torch.inference_mode():
+        expected = [output.numpy() for output in graph(torch.from_numpy(images))]
+    _write(graph, pixels, path)
+    got = _run(graph, path, images)
+    check_vectors(got[0], len(images))
+    check_agreement(expected[0], got[0])
+    if graph.classifier and not (expected[1].argmax(axis=1) == got[1].argmax(axis=1)).all():
+        raise RuntimeError("the ONNX file and PyTorch disagree on the likeliest class")
+    round_weights(path)
+    check_agreement(expected[0], _run(graph, path, images)[0], _LEAST_ROUNDED)
+    return got[0].shape[1], got[1].shape[1] if graph.classifier else 0
+
+
+def _run(graph: Graph, path: Path, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return list(session.run(graph.outputs, {INPUT: images}))
+
+
+def _write(graph: Graph, pixels: int, path: Path) -> None:
     with warnings.catch_warnings():
         # It warns that it is the older exporter, and of constants that it does not fold.
         warnings.simplefilter("ignore")
@@ -55,26 +88,3 @@ def write_onnx(graph: Graph, pixels: int, path: Path) -> None:
             output_names=graph.outputs,
             dynamic_axes={name: {0: "n"} for name in (INPUT, *graph.outputs)},
         )
-
-
-def check(graph: Graph, pixels: int, path: Path) -> tuple[int, int]:
-    """Compare the file with the network it was made of.
-
-    Returns:
-        The length of its vectors and of its logits, 0 where it has none.
-
-    Raises:
-        RuntimeError: they don't agree, or it gives no vectors; the file is worthless.
-    """
-    images = examples(pixels)
-    with torch.inference_mode():
-        expected = [output.numpy() for output in graph(torch.from_numpy(images))]
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    got = session.run(graph.outputs, {INPUT: images})
-    check_vectors(got[0], len(images))
-    check_agreement(expected[0], got[0])
-    if graph.classifier is None:
-        return got[0].shape[1], 0
-    if not (expected[1].argmax(axis=1) == got[1].argmax(axis=1)).all():
-        raise RuntimeError("the ONNX file and PyTorch disagree on the likeliest class")
-    return got[0].shape[1], got[1].shape[1]

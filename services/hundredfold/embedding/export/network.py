@@ -6,7 +6,8 @@ from pathlib import Path
 
 from hundredfold.chassis.backbones import recipes
 from hundredfold.chassis.backbones.cards import ModelCard, Preprocessing
-from hundredfold.chassis.backbones.graph import Graph, check, write_onnx
+from hundredfold.chassis.backbones.graph import Graph
+from hundredfold.chassis.backbones.graph import export as export_graph
 from hundredfold.chassis.backbones.recipe import Recipe
 from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.backbones.weights import original, save_features
@@ -35,8 +36,7 @@ def export(
     graph = Graph(network, recipe).eval()
     with tempfile.TemporaryDirectory() as folder:
         file, kept = Path(folder) / layout.MODEL_FILE, Path(folder) / layout.MODEL_WEIGHTS
-        write_onnx(graph, recipe.input_pixels, file)
-        dimensions, classes = check(graph, recipe.input_pixels, file)
+        dimensions, classes = export_graph(graph, recipe.input_pixels, file)
         save_features(network.features, kept)
         card = ModelCard(
             model=model,

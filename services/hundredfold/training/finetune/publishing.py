@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from hundredfold.chassis.backbones.cards import ModelCard, Tuned
-from hundredfold.chassis.backbones.graph import Graph, check, write_onnx
+from hundredfold.chassis.backbones.graph import Graph, export
 from hundredfold.chassis.backbones.recipe import Network, Recipe
 from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.backbones.weights import save_features
@@ -40,9 +40,8 @@ def publish(
     model = model.cpu().to(memory_format=torch.contiguous_format)
     graph = Graph(Network(model.features, model.linear), recipe).eval()
     file, weights = folder / layout.MODEL_FILE, folder / layout.MODEL_WEIGHTS
-    write_onnx(graph, pixels, file)
     try:
-        dimensions, classes = check(graph, pixels, file)
+        dimensions, classes = export(graph, pixels, file)
     except RuntimeError as error:
         raise Conflict(f"nothing is published: {error}", reason="EXPORT_FAILED") from error
     save_features(model.features, weights)
