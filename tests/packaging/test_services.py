@@ -24,13 +24,14 @@ HEAVY = {
     "sklearn",
     "imagehash",
     "PIL",
+    "cv2",
     "scipy",
     "numba",
 }
 OWN = {
     "catalog": {"PIL"},
     "hashing": {"PIL", "scipy"},
-    "embedding": {"PIL", "onnxruntime", "tritonclient"},
+    "embedding": {"PIL", "cv2", "onnxruntime", "tritonclient"},
     "index": {"faiss", "scipy"},
     "selection": set(),
     "training": set(),
