@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from hundredfold.chassis.errors import InvalidArgument
+from hundredfold.chassis.memory import keep_freed_memory
 from hundredfold.embedding.backends.base import Backend
 from hundredfold.embedding.backends.onnx import OnnxBackend, cores
 from hundredfold.embedding.domain.agreement import agreement
@@ -49,6 +50,7 @@ def measure(
         memory: rows of a collection whose run is watched for its memory; 0 = none.
     """
     threads = cores()
+    keep_freed_memory()  # as the service does; the bare loops gain by it too
     with tempfile.TemporaryDirectory() as scratch:
         some = found(folder, int(images))
         bench = Photographs(Path(scratch) / "some", some, int(images), threads)

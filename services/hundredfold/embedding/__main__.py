@@ -9,6 +9,7 @@ from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.config import from_env
 from hundredfold.chassis.entry import entry_point
 from hundredfold.chassis.errors import InvalidArgument, ServiceError
+from hundredfold.chassis.memory import keep_freed_memory
 from hundredfold.chassis.runs import Runs
 from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.server import build_server, serve
@@ -107,6 +108,7 @@ def _openvino(config: EmbeddingConfig, repository: ModelRepository, precision: s
 @entry_point
 def main() -> int:
     """Serve until SIGTERM."""
+    keep_freed_memory()
     config = from_env(EmbeddingConfig, _SERVICE)
     store = ArtifactStore(config.store)
     repository = ModelRepository(store)
