@@ -39,8 +39,9 @@ setup: $(VENV)/.dev $(TRITON)/.ready
 run: $(VENV)/.run
 	$(BIN)/hundredfold up $(IMAGES) --store $(STORE) --port $(PORT)
 
+# A worker a core, a file at a time: about half of the suite is waiting for processes and timers.
 test: setup
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --dist loadfile
 
 e2e: setup
 	$(BIN)/pytest -q -m e2e tests/e2e

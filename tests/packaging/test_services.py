@@ -29,8 +29,8 @@ HEAVY = {
     "numba",
 }
 OWN = {
-    "catalog": {"PIL"},
-    "hashing": {"PIL", "scipy"},
+    "catalog": {"PIL", "cv2"},
+    "hashing": {"PIL", "cv2", "scipy"},
     "embedding": {"PIL", "cv2", "onnxruntime", "tritonclient"},
     "index": {"faiss", "scipy"},
     "selection": set(),

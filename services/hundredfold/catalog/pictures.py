@@ -24,7 +24,7 @@ class Pictures:
     def __init__(self, store: CatalogStore, sources: Sources, *, at_once: int = 2) -> None:
         self._store = store
         self._sources = sources
-        # An image of the largest size allowed takes 150 MB while it is decoded.
+        # An image of the largest size allowed takes 300 MB while it is decoded and shrunk.
         self._room = threading.BoundedSemaphore(at_once)
 
     def jpeg(self, collection: str, row: int, max_side: int) -> bytes:

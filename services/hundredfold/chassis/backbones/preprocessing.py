@@ -3,21 +3,16 @@
 Centre crop, resize, uint8. Normalisation is part of the model's graph, so that the same pixels go to every backend.
 """
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from hundredfold.chassis.resizing import resized
 
 PREPROCESSING = 2
 """Which preprocessing this is. Vectors of another one are not mixed with these: a space notes it (`Space`)."""
 
 MARGIN = 32
 """The crop leaves out `MARGIN / (pixels + MARGIN)` of the shorter side, as EfficientNet-Lite was trained."""
-
-_AVERAGED = 1.5
-"""From so many pixels on to one they are averaged: the kernel of four by four would leave some out, and so alias."""
-
-# Images are resized side by side: threads within one would only wait for one another. Holds for the process.
-cv2.setNumThreads(1)
 
 
 def crop_side(width: int, height: int, pixels: int) -> int:
@@ -68,7 +63,4 @@ def _resized(
     rgb: NDArray[np.uint8], box: tuple[int, int, int, int], pixels: int
 ) -> NDArray[np.uint8]:
     left, upper, right, lower = box
-    shrinks = right - left >= _AVERAGED * pixels
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    square = cv2.resize(rgb[upper:lower, left:right], (pixels, pixels), interpolation=how)
-    return np.asarray(square, np.uint8)
+    return resized(rgb[upper:lower, left:right], pixels, pixels)
