@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -58,6 +58,10 @@ _ENVIRON = {
     "MALLOC_TRIM_THRESHOLD_": str(8 << 30),
     "MALLOC_TOP_PAD_": str(256 << 20),
 }
+
+
+_Lines: TypeAlias = "queue.SimpleQueue[str | None]"
+"""What a process writes, line by line; None = it has ended."""
 
 
 class FineTune:
@@ -196,8 +200,8 @@ class FineTune:
     def _trained(self, context: RunContext, folder: Path) -> Mapping[str, Any]:
         done = context.run.done
         for _ in range(_STARTS):
-            with _process(folder) as process:
-                for message in _messages(process, context.check):
+            with _process(folder) as (process, lines):
+                for message in _messages(lines, context.check):
                     if "result" in message:
                         made: Mapping[str, Any] = message["result"]
                         return made
@@ -259,8 +263,8 @@ def _is_there(module: str) -> bool:
 
 
 @contextmanager
-def _process(folder: Path) -> Iterator["subprocess.Popen[str]"]:
-    """The process at work; it ends with this block, and with this process, as its stdin then does."""
+def _process(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", "_Lines"]]:
+    """The process at work, and what it writes; it ends with this block, and with this process, as its stdin then does."""
     process = subprocess.Popen(  # noqa: S603  our own interpreter and code
         [sys.executable, "-m", "hundredfold.training.finetune", str(folder)],
         stdin=subprocess.PIPE,
@@ -269,20 +273,23 @@ def _process(folder: Path) -> Iterator["subprocess.Popen[str]"]:
         encoding="utf-8",
         env={**os.environ, **_ENVIRON, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
+    lines: _Lines = queue.SimpleQueue()
+    reader = threading.Thread(target=_read, args=(process, lines), name="finetune-read")
     with process:
+        reader.start()
         try:
-            yield process
+            yield process, lines
         except BaseException:
             process.kill()
             raise
+        finally:
+            assert process.stdin is not None  # noqa: S101  it is a pipe
+            process.stdin.close()  # which ends it
+            reader.join()  # before what it reads is closed
 
 
-def _messages(
-    process: "subprocess.Popen[str]", check: Callable[[], None]
-) -> Iterator[dict[str, Any]]:
+def _messages(lines: "_Lines", check: Callable[[], None]) -> Iterator[dict[str, Any]]:
     """What the process tells until it ends; `check` is called twice a second and may raise."""
-    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(process, lines), name="finetune-read", daemon=True).start()
     while True:
         check()
         try:
@@ -295,7 +302,7 @@ def _messages(
         yield message
 
 
-def _read(process: "subprocess.Popen[str]", lines: "queue.SimpleQueue[str | None]") -> None:
+def _read(process: "subprocess.Popen[str]", lines: "_Lines") -> None:
     assert process.stdout is not None  # noqa: S101  it is a pipe
     for line in process.stdout:
         lines.put(line)
