@@ -121,10 +121,10 @@ def _contenders(
 ) -> dict[str, Callable[[], object]]:
     inside = backends[IN_PROCESS]
     found = {
-        f"{IN_PROCESS} {batch}x{inside.in_flight}": _loop(
-            inside, card, pixels, batch, inside.in_flight
+        f"{IN_PROCESS} {batch}x{inside.pace.calls}": _loop(
+            inside, card, pixels, batch, inside.pace.calls
         )
-        for batch in (inside.batch, 2 * inside.batch)
+        for batch in (inside.pace.images, 2 * inside.pace.images)
     }
     for size in sizes.split(","):
         batch, in_flight = map(int, size.split("x"))

@@ -15,6 +15,7 @@ from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.errors import Conflict, Unavailable
 from hundredfold.chassis.runs import State
 from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.embedding.backends.base import Check, unchecked
 from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.backends.triton import ONLY_SERVED, TritonBackend
 from tests.contract.embedding_fixtures import COLOUR, publish_colour
@@ -136,7 +137,12 @@ class Fileless(OnnxBackend):
     """A reference whose repository has the card alone."""
 
     def embed(
-        self, card: ModelCard, images: NDArray[np.uint8], *, seconds: float
+        self,
+        card: ModelCard,
+        images: NDArray[np.uint8],
+        *,
+        seconds: float,
+        check: Check = unchecked,
     ) -> NDArray[np.float32]:
         raise Conflict(f"{card.model} is served elsewhere", reason=ONLY_SERVED)
 

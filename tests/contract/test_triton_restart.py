@@ -23,6 +23,7 @@ from hundredfold.chassis.errors import Unavailable
 from hundredfold.chassis.runs import State
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.testing import wait_for
+from hundredfold.embedding.backends.base import Check, unchecked
 from hundredfold.embedding.backends.breaker import Breaker
 from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.backends.regions import FOLDER, PREFIX, NoSharedMemory, Regions
@@ -71,12 +72,17 @@ class Held(TritonBackend):
         self.goes_on = threading.Event()
 
     def embed(
-        self, card: ModelCard, images: NDArray[np.uint8], *, seconds: float
+        self,
+        card: ModelCard,
+        images: NDArray[np.uint8],
+        *,
+        seconds: float,
+        check: Check = unchecked,
     ) -> NDArray[np.float32]:
         if self.seen >= self.holds_after:
             assert self.goes_on.wait(60)
         self.seen += len(images)
-        return super().embed(card, images, seconds=seconds)
+        return super().embed(card, images, seconds=seconds, check=check)
 
 
 def metrics(backend: TritonBackend) -> Mapping[str, float]:

@@ -81,7 +81,7 @@ class TritonPythonModel:
     def _run(self, answer: "_Answer", i: int, piece: dict) -> None:
         try:
             answer.add(i, self.session.run(answer.names, piece))
-        except Exception as error:  # the runtime's own errors have no common base
+        except Exception as error:  # noqa: BLE001  the runtime's own errors have no common base
             answer.add(i, error)
         finally:
             self.places.release()
