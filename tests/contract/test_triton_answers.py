@@ -35,6 +35,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
     folder = tmp_path_factory.mktemp("misbehaving")
     for how in MISBEHAVIOUR:
         write_misbehaving(folder / "models", card_of(how), how)
+    write_misbehaving(folder / "models", card_of("small"), "good", batch=10)
+    write_misbehaving(folder / "models", card_of("queued"), "slow", queue=1)
     # A model of the repository's name whose vectors are others.
     write_misbehaving(folder / "models", COLOUR, "constant")
     try:
@@ -116,6 +118,28 @@ def test_a_run_with_a_model_that_gives_nan_counts_failures_and_stores_nothing(
     assert (run.result["vectors"], run.result["failed"]) == (0, 40)
     assert house.rows() == []
     house.close()
+
+
+def test_a_server_that_takes_smaller_batches_only_gets_such_and_the_run_ends_whole(
+    server: TritonServer, tmp_path: Path
+) -> None:
+    backend = TritonBackend(server.url, 30)
+    with closing(House(tmp_path, backend, card_of("small"))) as house:
+        house.collection(100)
+        run = house.run()
+        assert (run.state, house.rows()) == (State.SUCCEEDED, list(range(100)))
+        assert backend.pace.most_images == 8
+
+
+def test_a_server_whose_queue_is_full_is_asked_for_less_and_the_run_ends_whole(
+    server: TritonServer, tmp_path: Path
+) -> None:
+    backend = TritonBackend(server.url, 30)
+    with closing(House(tmp_path, backend, card_of("queued"))) as house:
+        house.collection(300)
+        run = house.run()
+        assert (run.state, house.rows()) == (State.SUCCEEDED, list(range(300)))
+        assert backend.pace.settled.calls < 4
 
 
 def test_a_model_of_the_name_but_not_of_the_repository_is_refused_by_its_golden_vectors(

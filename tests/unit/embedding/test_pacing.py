@@ -149,6 +149,12 @@ def test_it_follows_a_server_that_becomes_another() -> None:
     assert seen.rate(180, 240) >= 0.9 * best_fixed(TEN, 20)
 
 
+def test_a_pace_without_room_stays_as_it_is() -> None:
+    fixed = Setting(32, 3)
+    seen = drive(Pacing(fixed, fixed, LONGEST, fixed), GPU, 60)
+    assert [setting for _, *setting in seen.settings] == [[32, 3]]
+
+
 def test_what_fails_for_other_reasons_changes_nothing() -> None:
     pacing = fresh()
     for _ in range(200):

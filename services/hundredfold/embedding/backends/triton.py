@@ -40,6 +40,7 @@ from hundredfold.embedding.backends.golden import check_golden, golden_images, g
 from hundredfold.embedding.backends.regions import FOLDER, is_local
 from hundredfold.embedding.backends.transport import Transport
 from hundredfold.embedding.domain.pacing import Outcome, Pacing, Setting
+from hundredfold.embedding.gate import Gate
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ class TritonBackend:
         reference: gives the golden vectors that a model is compared with before it is used, and again
             after the server was away; None = models are not compared.
         breaker: when to stop asking; None = the default one.
+        pace: None = the default one.
 
     Attributes:
         pace: how many images a call should bring, and how many calls should be under way.
@@ -98,10 +100,13 @@ class TritonBackend:
         shared_memory: bool = True,
         reference: Backend | None = None,
         breaker: Breaker | None = None,
+        pace: Pacing | None = None,
     ) -> None:
         self._url = url
         self._client = triton.InferenceServerClient(url, channel_args=_OPTIONS)
-        self.pace = Pacing(_START, _MOST, deadline_seconds / _CALLS_IN_A_DEADLINE)
+        self.pace = pace or Pacing(_START, _MOST, deadline_seconds / _CALLS_IN_A_DEADLINE)
+        # Of calls that were admitted under a faster pace and are tried again, no more than now.
+        self._attempts = Gate(lambda: self.pace.calls)
         self._calls = Calls(deadline_seconds, patience_seconds, breaker)
         shared = shared_memory and is_local(url)
         self._transport = Transport(self._client, FOLDER if shared else None)
@@ -159,7 +164,7 @@ class TritonBackend:
 
     def collect(self) -> Iterator[Metric]:
         """Metrics, for a Prometheus registry."""
-        circuit = self._calls.breaker.state
+        circuit, pace = self._calls.breaker.state, self.pace
         states = {state.value: state == circuit for state in Circuit}
         yield StateSetMetricFamily(
             "hundredfold_triton_circuit", "Whether the Triton server is called.", states
@@ -175,17 +180,12 @@ class TritonBackend:
         for name, ended in self._calls.ended().items():
             calls.add_metric([name], ended)
         yield calls
-        pace = self.pace.settled
-        yield GaugeMetricFamily(
-            "hundredfold_triton_batch_images",
-            "Images a call brings, as far as is found out.",
-            value=pace.images,
-        )
-        yield GaugeMetricFamily(
-            "hundredfold_triton_calls_at_once",
-            "Calls under way at once, as far as is found out.",
-            value=pace.calls,
-        )
+        for name, meaning, value in (
+            ("batch_images", "Images a call brings, as far as is found out.", pace.settled.images),
+            ("calls_at_once", "Calls under way at most, likewise.", pace.settled.calls),
+            ("calls_under_way", "Calls under way now.", pace.in_flight),
+        ):
+            yield GaugeMetricFamily(f"hundredfold_triton_{name}", meaning, value=value)
 
     def close(self) -> None:
         """Let go of shared memory and close the connection; who waits for the server is told."""
@@ -231,17 +231,18 @@ class TritonBackend:
         self, card: ModelCard, images: NDArray[np.uint8], limit: float, check: Check
     ) -> NDArray[np.float32]:
         """One attempt, of which the pace learns."""
-        begun, begun_at, outcome = self.pace.begin(), time.monotonic(), Outcome.FAILED
-        try:
-            found = self._infer(card, images, limit, check)
-        except InferenceServerException as error:
-            outcome = _outcome(error)
-            raise
-        else:
-            outcome = Outcome.ANSWERED
-            return found
-        finally:
-            self.pace.ended(begun, len(images), time.monotonic() - begun_at, outcome)
+        with self._attempts.place(check):
+            begun, begun_at, outcome = self.pace.begin(), time.monotonic(), Outcome.FAILED
+            try:
+                found = self._infer(card, images, limit, check)
+            except InferenceServerException as error:
+                outcome = _outcome(error)
+                raise
+            else:
+                outcome = Outcome.ANSWERED
+                return found
+            finally:
+                self.pace.ended(begun, len(images), time.monotonic() - begun_at, outcome)
 
     def _infer(
         self, card: ModelCard, images: NDArray[np.uint8], limit: float, check: Check

@@ -72,10 +72,6 @@ class Setting:
         return self.calls
 
 
-_FEW = Setting(images=8, calls=2)
-"""Less saves nothing, and is asked for only when the server can't do more: one call is on its way while one is at work."""
-
-
 class Outcome(enum.Enum):
     """How a call ended.
 
@@ -146,12 +142,21 @@ class Pacing:
     Args:
         start: what to begin with.
         most: what is never exceeded.
-        longest_seconds: calls that take longer are made smaller or fewer, and none is tried that would.
+        longest_seconds: calls that take longer are made fewer or smaller, and none is tried that would.
+        least: what it only goes below when the server can't do more, for less saves nothing: while one call is
+            at work another one should be on its way.
     """
 
-    def __init__(self, start: Setting, most: Setting, longest_seconds: float) -> None:
+    def __init__(
+        self,
+        start: Setting,
+        most: Setting,
+        longest_seconds: float,
+        least: Setting = Setting(images=8, calls=2),
+    ) -> None:
         self._base = self._now = start
         self._most = most
+        self._least = least
         self._longest = longest_seconds
         self._lock = threading.Lock()
         self._turn = 0
@@ -188,6 +193,11 @@ class Pacing:
     def settled(self) -> Setting:
         """The best that was found so far; what is tried just now may be another."""
         return self._base
+
+    @property
+    def in_flight(self) -> int:
+        """Calls under way now."""
+        return self._in_flight
 
     def begin(self) -> Begun:
         """A call begins; `ended` has to follow, however it ends."""
@@ -261,8 +271,8 @@ class Pacing:
             # At worst it is no faster, and then a call takes as long as all that are under way.
             return fits and setting.images * setting.calls / rate <= self._longest
         if step is _FEWER_IMAGES:
-            return setting.images >= _FEW.images
-        return setting.calls >= _FEW.calls
+            return setting.images >= self._least.images
+        return setting.calls >= self._least.calls
 
     def _compare(self, rate: float) -> None:
         trial = self._trial
@@ -297,8 +307,7 @@ class Pacing:
     def _yield(self) -> None:
         """Ask for half as much: for what was before the trial, if there is one, else for fewer calls, then images."""
         if self._now is self._base:
-            fewer = self._base.calls > _FEW.calls or self._base.images == 1
-            step = _FEWER_CALLS if fewer else _FEWER_IMAGES
+            step = _FEWER_CALLS if self._base.calls > 1 else _FEWER_IMAGES
             halved = step.of(self._base)
             self._base = Setting(max(1, halved.images), max(1, halved.calls))
         self._trial = None
