@@ -241,6 +241,14 @@ class TestTriton(BackendSuite):
         yield backend
         backend.close()
 
+    def test_vectors_do_not_depend_on_how_images_are_put_into_calls(
+        self, backend: Backend, card: ModelCard, images: NDArray[np.uint8]
+    ) -> None:
+        whole = backend.embed(card, images, seconds=30)
+        for begin, end in ((0, 1), (1, 5), (0, 4)):
+            part = backend.embed(card, images[begin:end], seconds=30)
+            np.testing.assert_array_equal(part, whole[begin:end])
+
     def test_a_deadline_that_is_too_short_is_unavailable(
         self, backend: Backend, card: ModelCard
     ) -> None:

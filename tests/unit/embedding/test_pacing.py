@@ -10,7 +10,7 @@ from hundredfold.embedding.domain.pacing import Outcome, Pacing, Setting
 from tests.unit.embedding.simulated_servers import CPU, GPU, TEN, Server, drive
 
 START, MOST, LONGEST = Setting(16, 4), Setting(64, 16), 2.5
-SERVERS = {"a processor": (CPU, 300.0), "a GPU": (GPU, 40.0), "ten replicas": (TEN, 80.0)}
+SERVERS = {"a processor": (CPU, 300.0), "a GPU": (GPU, 30.0), "ten replicas": (TEN, 80.0)}
 
 
 def fresh() -> Pacing:
