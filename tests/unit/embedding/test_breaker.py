@@ -7,7 +7,7 @@ from tritonclient.utils import InferenceServerException
 
 from hundredfold.embedding.backends.base import Check
 from hundredfold.embedding.backends.breaker import Breaker, Circuit
-from hundredfold.embedding.backends.calls import Calls, is_away
+from hundredfold.embedding.backends.calls import Calls, is_away, is_busy, is_too_large
 
 
 class Clock:
@@ -169,6 +169,26 @@ def test_a_model_that_is_unknown_is_no_server_that_is_away() -> None:
         "Request for unknown model: 'a' is not found", status="StatusCode.UNAVAILABLE"
     )
     assert not is_away(unknown)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "busy", "too_large"),
+    [
+        ("UNAVAILABLE", "[request id: <id_unknown>] Exceeds maximum queue size", True, False),
+        ("UNAVAILABLE", "Request timeout expired", True, False),
+        ("UNAVAILABLE", "failed to connect to all addresses", False, False),
+        ("RESOURCE_EXHAUSTED", "quota", True, False),
+        ("RESOURCE_EXHAUSTED", "Received message larger than max", False, True),
+        ("DEADLINE_EXCEEDED", "Deadline Exceeded", True, False),
+        ("INVALID_ARGUMENT", "inference request batch-size must be <= 4 for 'a'", False, True),
+        ("INVALID_ARGUMENT", "unexpected shape for input 'image'", False, False),
+    ],
+)
+def test_a_server_that_is_busy_is_told_from_one_that_is_away_and_from_a_large_batch(
+    status: str, message: str, busy: bool, too_large: bool
+) -> None:
+    error = InferenceServerException(message, status=f"StatusCode.{status}")
+    assert (is_busy(error), is_too_large(error)) == (busy, too_large)
 
 
 def test_a_caller_with_a_deadline_is_told_after_a_few_attempts() -> None:

@@ -282,12 +282,8 @@ class Pacing:
             self._trial = replace(trial, won=trial.won + 1)
             self._switch(self._base)
         else:  # it stays, and the same step comes again
-            self._base, self._trial, self._in_vain, self._next_rest = (
-                self._now,
-                None,
-                0,
-                _FIRST_REST,
-            )
+            self._base, self._trial = self._now, None
+            self._in_vain, self._next_rest = 0, _FIRST_REST
 
     def _reject(self) -> None:
         self._trial = None
