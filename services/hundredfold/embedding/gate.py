@@ -20,29 +20,34 @@ class Gate:
     def __init__(self, limit: Callable[[], int]) -> None:
         self._limit = limit
         self._inside = 0
-        self._queue: deque[object] = deque()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        # Each waits on a condition of his own, so that only he is woken whose turn it is.
+        self._queue: deque[threading.Condition] = deque()
 
     @contextmanager
     def place(self, check: Check) -> Iterator[None]:
         """Be inside for the block, which may have to wait; what `check` raises meanwhile ends the wait."""
-        self._enter(check)
+        with self._lock:
+            self._enter(check)
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._inside -= 1
-                self._changed.notify_all()
+                self._wake()
 
     def _enter(self, check: Check) -> None:
-        me = object()
-        with self._changed:
-            self._queue.append(me)
-            try:
-                while self._queue[0] is not me or self._inside >= self._limit():
-                    if not self._changed.wait(LOOK_SECONDS):
-                        check()
-                self._inside += 1
-            finally:
-                self._queue.remove(me)
-                self._changed.notify_all()
+        turn = threading.Condition(self._lock)
+        self._queue.append(turn)
+        try:
+            while self._queue[0] is not turn or self._inside >= self._limit():
+                if not turn.wait(LOOK_SECONDS):
+                    check()
+            self._inside += 1
+        finally:
+            self._queue.remove(turn)
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._queue:
+            self._queue[0].notify()
