@@ -83,9 +83,9 @@ class BackendSuite:
 
     def test_a_full_batch_keeps_the_order(self, backend: Backend) -> None:
         colours = np.random.default_rng(0).integers(
-            1, 256, (backend.batch, 1, 1, 3), dtype=np.uint8
+            1, 256, (backend.pace.images, 1, 1, 3), dtype=np.uint8
         )
-        images = np.broadcast_to(colours, (backend.batch, 32, 32, 3))
+        images = np.broadcast_to(colours, (backend.pace.images, 32, 32, 3))
         vectors = backend.embed(COLOUR, images, seconds=30)
         plain = colours[:, 0, 0].astype(np.float32)
         np.testing.assert_allclose(
@@ -103,7 +103,7 @@ class BackendSuite:
             (vector,) = backend.embed(card, images[i : i + 1], seconds=60)
             return float(vector @ expected[i])
 
-        with ThreadPoolExecutor(2 * backend.in_flight) as pool:
+        with ThreadPoolExecutor(2 * backend.pace.calls) as pool:
             assert min(pool.map(embed, [i % 5 for i in range(20)])) >= 0.999
 
     def test_a_nan_of_the_model_is_passed_on(self, backend: Backend) -> None:
@@ -143,17 +143,17 @@ class TestOpenVino(BackendSuite):
     def test_vectors_do_not_depend_on_how_images_are_put_into_calls(
         self, backend: Backend, card: ModelCard, images: NDArray[np.uint8]
     ) -> None:
-        whole = backend.embed(card, images[: backend.batch], seconds=30)
+        whole = backend.embed(card, images[: backend.pace.images], seconds=30)
         for begin, end in ((0, 1), (1, 4), (0, 3)):
             part = backend.embed(card, images[begin:end], seconds=30)
             np.testing.assert_array_equal(part, whole[begin:end])
 
     def test_many_more_callers_than_streams_are_all_answered(self, backend: Backend) -> None:
-        images = np.full((backend.batch, 32, 32, 3), 7, np.uint8)
+        images = np.full((backend.pace.images, 32, 32, 3), 7, np.uint8)
         for _ in range(20):  # each time with threads of its own, as callers come and go
             with ThreadPoolExecutor(8) as pool:
                 done = [pool.submit(backend.embed, COLOUR, images, seconds=30) for _ in range(64)]
-                assert all(future.result(30).shape == (backend.batch, 3) for future in done)
+                assert all(future.result(30).shape == (backend.pace.images, 3) for future in done)
 
     def test_a_file_that_is_no_network_is_a_conflict(
         self, backend: Backend, tmp_path: Path, store: ArtifactStore
@@ -240,6 +240,14 @@ class TestTriton(BackendSuite):
         )
         yield backend
         backend.close()
+
+    def test_vectors_do_not_depend_on_how_images_are_put_into_calls(
+        self, backend: Backend, card: ModelCard, images: NDArray[np.uint8]
+    ) -> None:
+        whole = backend.embed(card, images, seconds=30)
+        for begin, end in ((0, 1), (1, 5), (0, 4)):
+            part = backend.embed(card, images[begin:end], seconds=30)
+            np.testing.assert_array_equal(part, whole[begin:end])
 
     def test_a_deadline_that_is_too_short_is_unavailable(
         self, backend: Backend, card: ModelCard

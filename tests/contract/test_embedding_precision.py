@@ -16,6 +16,7 @@ from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.embedding.backends.base import Check, unchecked
 from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.embedder import Embedder
 from hundredfold.embedding.precision import Precisions
@@ -42,10 +43,15 @@ class Coarse(OnnxBackend):
         self._off = off
 
     def embed(
-        self, card: ModelCard, images: NDArray[np.uint8], *, seconds: float
+        self,
+        card: ModelCard,
+        images: NDArray[np.uint8],
+        *,
+        seconds: float,
+        check: Check = unchecked,
     ) -> NDArray[np.float32]:
         self.images += len(images)
-        vectors = super().embed(card, images, seconds=seconds)
+        vectors = super().embed(card, images, seconds=seconds, check=check)
         noise = np.random.default_rng(int(images.sum())).normal(size=vectors.shape)
         return vectors + np.float32(self._off) * noise.astype(np.float32)
 

@@ -25,6 +25,7 @@ from hundredfold.chassis.paging import encode_token
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.tensors import pack, unpack
+from hundredfold.embedding.backends.base import Check, unchecked
 from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.backends.triton import TritonBackend
 from tests.contract.documented import result_keys
@@ -259,10 +260,15 @@ class Gate(OnnxBackend):
         self.opened = threading.Event()
 
     def embed(
-        self, card: ModelCard, images: NDArray[np.uint8], *, seconds: float
+        self,
+        card: ModelCard,
+        images: NDArray[np.uint8],
+        *,
+        seconds: float,
+        check: Check = unchecked,
     ) -> NDArray[np.float32]:
         assert self.opened.wait(30)
-        return super().embed(card, images, seconds=seconds)
+        return super().embed(card, images, seconds=seconds, check=check)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.errors import Conflict, Unavailable
 from hundredfold.chassis.runs import State
 from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.embedding.backends.base import Check, unchecked
 from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.backends.triton import ONLY_SERVED, TritonBackend
 from tests.contract.embedding_fixtures import COLOUR, publish_colour
@@ -34,6 +35,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
     folder = tmp_path_factory.mktemp("misbehaving")
     for how in MISBEHAVIOUR:
         write_misbehaving(folder / "models", card_of(how), how)
+    write_misbehaving(folder / "models", card_of("small"), "good", batch=10)
+    write_misbehaving(folder / "models", card_of("queued"), "slow", queue=1)
     # A model of the repository's name whose vectors are others.
     write_misbehaving(folder / "models", COLOUR, "constant")
     try:
@@ -117,6 +120,28 @@ def test_a_run_with_a_model_that_gives_nan_counts_failures_and_stores_nothing(
     house.close()
 
 
+def test_a_server_that_takes_smaller_batches_only_gets_such_and_the_run_ends_whole(
+    server: TritonServer, tmp_path: Path
+) -> None:
+    backend = TritonBackend(server.url, 30)
+    with closing(House(tmp_path, backend, card_of("small"))) as house:
+        house.collection(100)
+        run = house.run()
+        assert (run.state, house.rows()) == (State.SUCCEEDED, list(range(100)))
+        assert backend.pace.most_images == 8
+
+
+def test_a_server_whose_queue_is_full_is_asked_for_less_and_the_run_ends_whole(
+    server: TritonServer, tmp_path: Path
+) -> None:
+    backend = TritonBackend(server.url, 30)
+    with closing(House(tmp_path, backend, card_of("queued"))) as house:
+        house.collection(300)
+        run = house.run()
+        assert (run.state, house.rows()) == (State.SUCCEEDED, list(range(300)))
+        assert backend.pace.settled.calls < 4
+
+
 def test_a_model_of_the_name_but_not_of_the_repository_is_refused_by_its_golden_vectors(
     server: TritonServer, tmp_path: Path
 ) -> None:
@@ -136,7 +161,12 @@ class Fileless(OnnxBackend):
     """A reference whose repository has the card alone."""
 
     def embed(
-        self, card: ModelCard, images: NDArray[np.uint8], *, seconds: float
+        self,
+        card: ModelCard,
+        images: NDArray[np.uint8],
+        *,
+        seconds: float,
+        check: Check = unchecked,
     ) -> NDArray[np.float32]:
         raise Conflict(f"{card.model} is served elsewhere", reason=ONLY_SERVED)
 

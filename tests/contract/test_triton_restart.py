@@ -23,6 +23,7 @@ from hundredfold.chassis.errors import Unavailable
 from hundredfold.chassis.runs import State
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.testing import wait_for
+from hundredfold.embedding.backends.base import Check, unchecked
 from hundredfold.embedding.backends.breaker import Breaker
 from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.backends.regions import FOLDER, PREFIX, NoSharedMemory, Regions
@@ -65,18 +66,24 @@ class Held(TritonBackend):
     seen = 0
     holds_after: float = math.inf
 
-    def __init__(self, url: str, store: ArtifactStore) -> None:
+    def __init__(self, url: str, store: ArtifactStore, deadline_seconds: float = 10) -> None:
         reference = OnnxBackend(ModelRepository(store))
-        super().__init__(url, 10, 60, reference=reference, breaker=Breaker(seconds=0.2))
+        breaker = Breaker(seconds=0.2)
+        super().__init__(url, deadline_seconds, 60, reference=reference, breaker=breaker)
         self.goes_on = threading.Event()
 
     def embed(
-        self, card: ModelCard, images: NDArray[np.uint8], *, seconds: float
+        self,
+        card: ModelCard,
+        images: NDArray[np.uint8],
+        *,
+        seconds: float,
+        check: Check = unchecked,
     ) -> NDArray[np.float32]:
         if self.seen >= self.holds_after:
             assert self.goes_on.wait(60)
         self.seen += len(images)
-        return super().embed(card, images, seconds=seconds)
+        return super().embed(card, images, seconds=seconds, check=check)
 
 
 def metrics(backend: TritonBackend) -> Mapping[str, float]:
@@ -114,7 +121,51 @@ def test_a_run_goes_on_over_a_restart_of_the_server_and_ends_equal(
         assert house.bytes() == expected
         seen = metrics(backend)
         assert seen["circuit.closed"] == seen["shared_memory"] == 1
+        assert (seen["batch_images"], seen["calls_at_once"]) == (16, 4)
         assert seen["calls_total.UNAVAILABLE"] > 0
+
+
+def test_a_run_goes_on_over_answers_that_are_late_and_ends_whole(
+    server: TritonServer, store: ArtifactStore, tmp_path: Path
+) -> None:
+    backend = Held(server.url, store, deadline_seconds=1)
+    with closing(House(tmp_path, backend, COLOUR)) as house:
+        house.collection(400)
+        backend.holds_after = 160
+        run_id = house.start()
+        wait_for(lambda: backend.seen >= 160)
+        server.freeze()
+        backend.goes_on.set()
+        wait_for(lambda: metrics(backend).get("calls_total.DEADLINE_EXCEEDED"))
+        server.thaw()
+        run = house.runs.wait(run_id, 60)
+        assert run.state == State.SUCCEEDED, run.error
+        assert house.rows() == list(range(400))
+        assert metrics(backend)["calls_at_once"] < 4
+
+
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+def test_a_cancelled_run_does_not_wait_for_a_server_that_is_away(
+    server: TritonServer, store: ArtifactStore, tmp_path: Path, how: str
+) -> None:
+    backend = Held(server.url, store, deadline_seconds=30)
+    with closing(House(tmp_path, backend, COLOUR)) as house:
+        house.collection(400)
+        backend.holds_after = 160
+        run_id = house.start()
+        wait_for(lambda: backend.seen >= 160)
+        (server.kill if how == "killed" else server.freeze)()
+        backend.goes_on.set()
+        wait_for(lambda: metrics(backend)["circuit.open" if how == "killed" else "calls_under_way"])
+        house.runs.cancel(run_id)
+        run = house.runs.wait(run_id, 5)
+        (server.start if how == "killed" else server.thaw)()
+        server.wait_until_ready()
+        assert run.state == State.CANCELLED
+        kept = house.rows()
+        assert kept == list(range(len(kept)))
+        assert house.run().state == State.SUCCEEDED
+        assert house.rows() == list(range(400))
 
 
 def test_the_probe_of_the_manifest_tells_whether_it_is_ready(server: TritonServer) -> None:

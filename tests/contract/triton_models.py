@@ -66,6 +66,7 @@ MISBEHAVIOUR = {
     "double": "mean.astype(np.float64)",
     "raising": "1 / 0",
     "late": "(threading.Event().wait(1.5), np.full_like(mean, 7))[1]",
+    "slow": "(threading.Event().wait(0.2), mean)[1]",
 }
 """Of how a model answers, the expression that makes its answer."""
 
@@ -94,8 +95,18 @@ class TritonPythonModel:
 """
 
 
-def write_misbehaving(served: Path, card: ModelCard, how: str) -> Path:
-    """Serve, under the name of a backbone, a model that answers so; what to write another way to."""
+def write_misbehaving(
+    served: Path, card: ModelCard, how: str, *, batch: int = 64, queue: int = 64
+) -> Path:
+    """Serve, under the name of a backbone, a model that answers so; what to write another way to.
+
+    Args:
+        served: the repository.
+        card: of the backbone.
+        how: one of MISBEHAVIOUR.
+        batch: images that a call may bring.
+        queue: calls that may wait.
+    """
     name, version = card.model.split("@")
     folder = served / name
     (folder / version).mkdir(parents=True)
@@ -105,7 +116,8 @@ def write_misbehaving(served: Path, card: ModelCard, how: str) -> Path:
         f"""\
 name: "{name}"
 backend: "python"
-max_batch_size: 64
+max_batch_size: {batch}
+dynamic_batching {{ default_queue_policy {{ max_queue_size: {queue} }} }}
 input [ {{ name: "image" data_type: TYPE_UINT8 dims: [ 32, 32, 3 ] }} ]
 output [ {{ name: "embedding" data_type: TYPE_{kind} dims: [ -1 ] }} ]
 version_policy {{ all {{ }} }}

@@ -79,6 +79,14 @@ class TritonServer:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    def freeze(self) -> None:
+        """Let it answer nobody, and yet hold its connections, as a machine that hangs."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on where it was frozen."""
+        os.killpg(self.process.pid, signal.SIGCONT)
+
     def close(self) -> None:
         """End it and clean up behind it."""
         if self.process.poll() is None:

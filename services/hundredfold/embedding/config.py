@@ -19,8 +19,8 @@ class EmbeddingConfig(ServerConfig):
         precision: `auto` (bf16 for spaces whose images show that it agrees with float32, where the processor
             has it), `float32` or `bf16`; a space stays in that which it was begun in.
         triton_url: host and port of the Triton server's gRPC.
-        triton_deadline_seconds: how long one call to it may take.
-        triton_patience_seconds: how long a run waits for it while it is away; other callers do not.
+        triton_deadline_seconds: how long one call to it may take; batches are kept below a quarter of it.
+        triton_patience_seconds: how long a run waits for it while it is away or late; other callers do not.
         triton_shared_memory: send images through shared memory where the server is on this machine.
         threads: decoding threads, and in this process also calls of the model at once; 0 = one a core.
         keep_tuned: how many of the newest backbones that were fine-tuned on a collection stay with their

@@ -16,6 +16,7 @@ from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.collections import PartInfo, until_settled
 from hundredfold.chassis.storage.store import ArtifactStore
+from hundredfold.embedding.backends.base import Check
 from hundredfold.embedding.domain.vectors import PartVectors, wanted_rows
 from hundredfold.embedding.embedder import Embedded, Embedder, joined
 from hundredfold.embedding.part_images import OkImages, ok_images, sample
@@ -27,9 +28,6 @@ from hundredfold.embedding.tidying import KEEP_TUNED, Tidying
 KIND = "embed"
 SAVE_SECONDS = 30.0
 """After so long the vectors of an unfinished part are saved: what a kill can cost."""
-
-_CHUNK = 32
-"""Images that one task reads, decodes and embeds."""
 
 
 def representatives(
@@ -102,9 +100,13 @@ class EmbedCollection:
             total = _total(parts, known)
             progress = _Progress(context, total)
             embedder = self._embedders.embedder(
-                space, total, lambda each: self._on_sample(each, card, collection, parts, known)
+                space,
+                total,
+                lambda each: self._on_sample(
+                    each, card, sample(self._store, collection, parts, known, SAMPLE), context.check
+                ),
             )
-            task = _Task(card, space, duplicates, known, progress, embedder)
+            task = _Task(card, space, duplicates, known, progress, embedder, context.check)
             early = {
                 info.part: self._early(collection, info, task, rows)
                 for info, rows in _by_part(parts, first)
@@ -122,18 +124,13 @@ class EmbedCollection:
         }
 
     def _on_sample(
-        self,
-        embedder: Embedder,
-        card: ModelCard,
-        collection: str,
-        parts: list[PartInfo],
-        known: NDArray[np.int64] | None,
+        self, embedder: Embedder, card: ModelCard, uris: Sequence[str], check: Check
     ) -> Embedded:
         """The vectors of a sample of what is to be embedded."""
-        uris = sample(self._store, collection, parts, known, SAMPLE)
-        chunks = [uris[i : i + _CHUNK] for i in range(0, len(uris), _CHUNK)]
-        embed = partial(self._embed_chunk, embedder, card)
-        return joined(card, list(embedder.in_order(embed, chunks)))
+        size = embedder.task_images
+        chunks = [uris[i : i + size] for i in range(0, len(uris), size)]
+        embed = partial(self._embed_chunk, embedder, card, check)
+        return joined(card, list(embedder.in_order(embed, chunks, check)))
 
     def _early(
         self, collection: str, info: PartInfo, task: "_Task", rows: NDArray[np.int64]
@@ -166,14 +163,15 @@ class EmbedCollection:
         return growing.state()
 
     def _embed(self, images: "OkImages", part: "_GrowingPart") -> None:
-        chunks = [part.order[i : i + _CHUNK] for i in range(0, len(part.order), _CHUNK)]
         task, saved_at = part.task, time.monotonic()
+        size = task.embedder.task_images
+        chunks = [part.order[i : i + size] for i in range(0, len(part.order), size)]
+        embed = partial(self._embed_chunk, task.embedder, task.card, task.check)
         try:
             for chunk, embedded in zip(
                 chunks,
                 task.embedder.in_order(
-                    lambda rows: self._embed_chunk(task.embedder, task.card, images.uris_of(rows)),
-                    chunks,
+                    lambda rows: embed(images.uris_of(rows)), chunks, task.check
                 ),
                 strict=True,
             ):
@@ -185,8 +183,10 @@ class EmbedCollection:
         finally:  # also when cancelled or failed: what is done stays
             part.save()
 
-    def _embed_chunk(self, embedder: Embedder, card: ModelCard, uris: Sequence[str]) -> Embedded:
-        embedded = embedder.embed_batch(card, self._sources.read_many(uris))
+    def _embed_chunk(
+        self, embedder: Embedder, card: ModelCard, check: Check, uris: Sequence[str]
+    ) -> Embedded:
+        embedded = embedder.embed_batch(card, self._sources.read_many(uris), check=check)
         _check_reachable(embedded)
         return embedded
 
@@ -254,6 +254,7 @@ class _Task:
     known: NDArray[np.int64] | None
     progress: _Progress
     embedder: Embedder
+    check: Check
 
 
 class _GrowingPart:

@@ -83,7 +83,7 @@ class Photographs:
 
     def infer(self, backend: Backend, tensors: NDArray[np.uint8]) -> None:
         """The bare loop of a backend over ready tensors."""
-        size = backend.batch
+        size = backend.pace.images
         begins = [i % (len(tensors) - size + 1) for i in range(0, self.images, size)]
         self._all(lambda i: backend.embed(self.card, tensors[i : i + size], seconds=60), begins)
 

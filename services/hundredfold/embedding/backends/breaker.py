@@ -61,6 +61,12 @@ class Breaker:
             self._failures = 0
             self._state = Circuit.CLOSED
 
+    def given_up(self) -> None:
+        """The caller did not wait for the end: nothing is known, and if it was to find out, the next one is."""
+        with self._lock:
+            if self._state == Circuit.HALF_OPEN:
+                self._state = Circuit.OPEN
+
     def failed(self) -> None:
         """The server did not answer."""
         with self._lock:

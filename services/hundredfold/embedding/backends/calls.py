@@ -10,19 +10,23 @@ from typing import TypeVar
 
 from tritonclient.utils import InferenceServerException
 
+from hundredfold.chassis.errors import ServiceError
+from hundredfold.embedding.backends.base import LOOK_SECONDS, Check, unchecked
 from hundredfold.embedding.backends.breaker import Breaker
 
 T = TypeVar("T")
 
 _ATTEMPTS = 4
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 2.0
+_OF_A_QUEUE = ("maximum queue size", "Request timeout expired")
 
 
 class Calls:
-    """Makes calls, again while the answer is UNAVAILABLE, with growing random waits between.
+    """Makes calls, again while the server is away or busy, with growing random waits between.
 
     A caller with a deadline is told after a few attempts, and at once while the breaker is open.
-    One without (a run) is patient, so that a restart of the server does not end it.
+    One without (a run) is patient, so that a restart of the server does not end it, nor an answer
+    that is late.
 
     Args:
         deadline_seconds: how long one call may take.
@@ -40,8 +44,14 @@ class Calls:
         self._patience = patience_seconds
         self._closed = threading.Event()
 
-    def make(self, act: Callable[[float], T], seconds: float) -> T:
+    def make(self, act: Callable[[float], T], seconds: float, check: Check = unchecked) -> T:
         """What `act`, given its seconds, returns.
+
+        Args:
+            act: one attempt; what it raises besides InferenceServerException and ServiceError means that nobody
+                waited for its end.
+            seconds: how long the caller waits; infinity = as long as it takes, within the patience.
+            check: asked before each attempt and while the next one is waited for; what it raises is passed on.
 
         Raises:
             InferenceServerException: as the last call ended, or the breaker is open.
@@ -51,6 +61,7 @@ class Calls:
         attempts = 0
         error: InferenceServerException | None = None
         while True:
+            check()
             if wait := self.breaker.admit():
                 error = error or _open(wait)
                 again = patient
@@ -61,8 +72,9 @@ class Calls:
                     error = failed
                 attempts += 1
                 wait = _backoff(attempts)
-                again = is_away(error) and (patient or attempts < _ATTEMPTS)
-            if not again or time.monotonic() + wait >= ends_at or self._closed.wait(wait):
+                again = is_away(error) and attempts < _ATTEMPTS
+                again = again or (patient and (is_away(error) or is_late(error)))
+            if not again or time.monotonic() + wait >= ends_at or self._closes_within(wait, check):
                 raise error
 
     def ended(self) -> Mapping[str, int]:
@@ -77,16 +89,31 @@ class Calls:
     def _limit(self, ends_at: float, patient: bool) -> float:
         return self._deadline if patient else ends_at - time.monotonic()
 
+    def _closes_within(self, seconds: float, check: Check) -> bool:
+        ends_at = time.monotonic() + seconds
+        while (left := ends_at - time.monotonic()) > 0:
+            if self._closed.wait(min(left, LOOK_SECONDS)):
+                return True
+            check()
+        return False
+
     def _once(self, act: Callable[[float], T], seconds: float) -> T:
-        status, answered = "OK", True
+        status, tell = "CANCELLED", self.breaker.given_up
         try:
-            return act(seconds)
+            done = act(seconds)
+        except ServiceError:  # the server answered, but not what was asked
+            status, tell = "OK", self.breaker.succeeded
+            raise
         except InferenceServerException as error:
             status = code(error) or "CLIENT"
-            answered = not is_away(error) and status != "DEADLINE_EXCEEDED"
+            away = is_away(error) or is_late(error)
+            tell = self.breaker.failed if away else self.breaker.succeeded
             raise
+        else:
+            status, tell = "OK", self.breaker.succeeded
+            return done
         finally:
-            (self.breaker.succeeded if answered else self.breaker.failed)()
+            tell()
             with self._lock:
                 self._ended[status] += 1
 
@@ -103,7 +130,30 @@ def is_unknown(error: InferenceServerException) -> bool:
 
 def is_away(error: InferenceServerException) -> bool:
     """Whether the same call may succeed in a moment: the server is away, busy, or still loading."""
-    return code(error) == "UNAVAILABLE" and not is_unknown(error)
+    refused = code(error) in ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
+    return refused and not is_unknown(error) and not is_too_large(error)
+
+
+def is_late(error: InferenceServerException) -> bool:
+    """Whether there was no answer within the time that was given."""
+    return code(error) == "DEADLINE_EXCEEDED"
+
+
+def is_busy(error: InferenceServerException) -> bool:
+    """Whether the server has more to do than it can: it was late, or its queue is full or too slow."""
+    is_queue = code(error) == "UNAVAILABLE" and any(
+        each in str(error.message()) for each in _OF_A_QUEUE
+    )
+    is_exhausted = code(error) == "RESOURCE_EXHAUSTED" and not is_too_large(error)
+    return is_late(error) or is_queue or is_exhausted
+
+
+def is_too_large(error: InferenceServerException) -> bool:
+    """Whether a call of fewer images may succeed: a batch or a message was over a limit."""
+    message = str(error.message())
+    if code(error) == "INVALID_ARGUMENT":
+        return "batch-size must be <=" in message
+    return code(error) == "RESOURCE_EXHAUSTED" and "larger than max" in message
 
 
 def _backoff(attempts: int) -> float:

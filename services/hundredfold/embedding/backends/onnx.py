@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from hundredfold.chassis.backbones.cards import EMBEDDING, INPUT, ModelCard
 from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.errors import Conflict
+from hundredfold.embedding.backends.base import Check, unchecked
+from hundredfold.embedding.domain.pacing import Setting
 
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
@@ -42,8 +44,7 @@ class OnnxBackend:
         available = onnxruntime.get_available_providers()
         self._providers = [provider for provider in (_CUDA, _CPU) if provider in available]
         # On processors larger batches take more memory and no less time.
-        self.batch = 32 if _CUDA in available else 8
-        self.in_flight = threads or cores()
+        self.pace = Setting(images=32 if _CUDA in available else 8, calls=threads or cores())
         self._repository = repository
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
         self._lock = threading.Lock()
@@ -54,6 +55,7 @@ class OnnxBackend:
         images: NDArray[np.uint8],
         *,
         seconds: float,  # noqa: ARG002  nothing is waited for here
+        check: Check = unchecked,  # noqa: ARG002  nothing is waited for here
     ) -> NDArray[np.float32]:
         """See `Backend.embed`."""
         (embeddings,) = self._session(card.model).run([EMBEDDING], {INPUT: images})

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from hundredfold.chassis.backbones.cards import EMBEDDING, INPUT, ModelCard
 from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.errors import Conflict
+from hundredfold.embedding.backends.base import Check, unchecked
 from hundredfold.embedding.backends.onnx import cores
+from hundredfold.embedding.domain.pacing import Setting
 
 _DEVICE = "CPU"
 _HINTS = {"float32": "f32", "bf16": "bf16"}
@@ -39,18 +41,18 @@ class OpenVinoBackend:
         precision: `float32` or `bf16`, of all that is calculated within the network.
     """
 
-    batch = 4
-
     def __init__(
         self, repository: ModelRepository, threads: int = 0, precision: str = "float32"
     ) -> None:
-        self.in_flight = threads or cores()
+        calls = threads or cores()
+        # Four images and what a layer makes of them fit into the processor's cache.
+        self.pace = Setting(images=4, calls=calls)
         self._repository = repository
         self._core = openvino.Core()
         self._properties = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
-            "NUM_STREAMS": self.in_flight,
-            "INFERENCE_NUM_THREADS": self.in_flight,
+            "NUM_STREAMS": calls,
+            "INFERENCE_NUM_THREADS": calls,
             "ENABLE_CPU_PINNING": False,  # the threads that decode must find a core too
         }
         self._networks: dict[tuple[str, int], _Network] = {}
@@ -62,10 +64,11 @@ class OpenVinoBackend:
         images: NDArray[np.uint8],
         *,
         seconds: float,  # noqa: ARG002  nothing is waited for here
+        check: Check = unchecked,  # noqa: ARG002  nothing is waited for here
     ) -> NDArray[np.float32]:
         """See `Backend.embed`."""
         # A network is compiled for one number of images, which is faster; the end of a run comes one by one.
-        size = self.batch if len(images) == self.batch else 1
+        size = self.pace.images if len(images) == self.pace.images else 1
         network = self._network(card, size)
         parts = [network(images[begin : begin + size]) for begin in range(0, len(images), size)]
         return np.concatenate(parts)
@@ -93,7 +96,7 @@ class OpenVinoBackend:
             # Without the logits, which would be calculated for nobody.
             graph = openvino.Model([graph.output(EMBEDDING)], graph.get_parameters())
             compiled = self._core.compile_model(graph, _DEVICE, self._properties)
-            return _Network(compiled, self.in_flight)
+            return _Network(compiled, self.pace.calls)
         except RuntimeError as error:
             raise Conflict(
                 f"{card.model} is no model that runs here: {str(error)[-300:]}"

@@ -2,7 +2,11 @@
 
 import logging
 import threading
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +14,10 @@ from tritonclient import grpc as triton
 from tritonclient.utils import InferenceServerException
 
 from hundredfold.chassis.backbones.cards import ModelCard
+from hundredfold.chassis.errors import ServiceError
 from hundredfold.chassis.storage.layout import name_and_version
 from hundredfold.embedding.backends.answers import asked, room, vectors
+from hundredfold.embedding.backends.base import LOOK_SECONDS, Check, unchecked
 from hundredfold.embedding.backends.calls import code
 from hundredfold.embedding.backends.regions import NoSharedMemory, Region, Regions
 
@@ -37,23 +43,30 @@ class Transport:
         self._client = client
         self._regions: Regions | None = None
         self._lock = threading.Lock()
+        self._sending = threading.Lock()
 
     def infer(
-        self, card: ModelCard, images: NDArray[np.uint8], limit: float
+        self,
+        card: ModelCard,
+        images: NDArray[np.uint8],
+        limit: float,
+        check: Check = unchecked,
     ) -> NDArray[np.float32]:
         """The vectors, float32 [n, d], of images uint8 [n, p, p, 3].
 
         Raises:
             Conflict: WRONG_ANSWER.
             InferenceServerException: there is no answer within `limit` seconds, or an error.
+            BaseException: what `check` raised while the answer was waited for, which is given up.
         """
+        call = _Call(card, images, limit, check)
         try:
-            return self._through(self._open(), card, images, limit)
+            return self._through(self._open(), call)
         except NoSharedMemory as why:
             if self.shared:
                 self.shared = False
                 _log.info("images go to the Triton server over its connection: %s", why)
-            return self._call(card, images, limit, None)
+            return self._call(call, None)
 
     def close(self) -> None:
         """Remove what is shared."""
@@ -69,51 +82,78 @@ class Transport:
             self._regions = self._regions or Regions(self._client, self._folder)
             return self._regions
 
-    def _through(
-        self, regions: Regions, card: ModelCard, images: NDArray[np.uint8], limit: float
-    ) -> NDArray[np.float32]:
-        size = room(card, images)
+    def _through(self, regions: Regions, call: "_Call") -> NDArray[np.float32]:
+        size = room(call.card, call.images)
         try:
-            return self._lent(regions, regions.take(size), card, images, limit)
+            return self._lent(regions, regions.take(size), call)
         except _Lost:
             regions.forget()
         try:
-            return self._lent(regions, regions.take(size), card, images, limit)
+            return self._lent(regions, regions.take(size), call)
         except _Lost as lost:
             raise NoSharedMemory(f"what was registered is not known: {lost}") from lost
 
-    def _lent(
-        self,
-        regions: Regions,
-        region: Region,
-        card: ModelCard,
-        images: NDArray[np.uint8],
-        limit: float,
-    ) -> NDArray[np.float32]:
-        answered = True
+    def _lent(self, regions: Regions, region: Region, call: "_Call") -> NDArray[np.float32]:
+        answered = False
         try:
-            return self._call(card, images, limit, region)
+            found = self._call(call, region)
+        except ServiceError:
+            answered = True
+            raise
         except InferenceServerException as error:
             answered = code(error) not in _UNANSWERED and region.name not in str(error.message())
             if region.name in str(error.message()):
                 raise _Lost(str(error.message())) from error
             raise
+        else:
+            answered = True
+            return found
         finally:
             (regions.give_back if answered else regions.retire)(region)
 
-    def _call(
-        self, card: ModelCard, images: NDArray[np.uint8], limit: float, region: Region | None
-    ) -> NDArray[np.float32]:
-        name, version = name_and_version(card.model)
-        pixels, wanted = asked(images, region)
-        answer = self._client.infer(
-            name,
-            [pixels],
-            model_version=str(version),
-            outputs=[wanted],
-            client_timeout=limit,
-        )
-        return vectors(answer, card, images, region)
+    def _call(self, call: "_Call", region: Region | None) -> NDArray[np.float32]:
+        answer = self._answer(call, *asked(call.images, region))
+        return vectors(answer, call.card, call.images, region)
+
+    def _answer(self, call: "_Call", pixels: Any, wanted: Any) -> triton.InferResult:
+        name, version = name_and_version(call.card.model)
+        done: Future[triton.InferResult] = Future()
+        # The client keeps the call in a field before it sets the callback: two at once would take each other's.
+        with self._sending:
+            under_way = self._client.async_infer(
+                name,
+                [pixels],
+                partial(_settle, done),
+                model_version=str(version),
+                outputs=[wanted],
+                client_timeout=call.limit,
+            )
+        while not wait([done], LOOK_SECONDS).done:
+            try:
+                call.check()
+            except BaseException:
+                under_way.cancel()
+                raise
+        return done.result()
+
+
+@dataclass(frozen=True)
+class _Call:
+    card: ModelCard
+    images: NDArray[np.uint8]
+    limit: float
+    check: Check
+
+
+def _settle(
+    done: Future[triton.InferResult],
+    result: triton.InferResult | None,
+    error: InferenceServerException | None,
+) -> None:
+    if error is None:
+        done.set_result(result)
+    else:
+        done.set_exception(error)
 
 
 class _Lost(Exception):

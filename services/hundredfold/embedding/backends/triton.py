@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,20 +17,39 @@ from prometheus_client.core import (
 from tritonclient import grpc as triton
 from tritonclient.utils import InferenceServerException
 
-from hundredfold.chassis.backbones.cards import ModelCard
-from hundredfold.chassis.errors import Conflict, Unavailable
+from hundredfold.chassis.backbones.cards import LARGEST_BATCH, ModelCard
+from hundredfold.chassis.errors import Conflict, ResourceExhausted, ServiceError, Unavailable
 from hundredfold.chassis.storage.layout import name_and_version
-from hundredfold.embedding.backends.base import Backend
+from hundredfold.embedding.backends.base import (
+    BATCH_TOO_LARGE,
+    LOOK_SECONDS,
+    Backend,
+    Check,
+    unchecked,
+)
 from hundredfold.embedding.backends.breaker import Breaker, Circuit
-from hundredfold.embedding.backends.calls import Calls, code, is_away, is_unknown
+from hundredfold.embedding.backends.calls import (
+    Calls,
+    code,
+    is_away,
+    is_busy,
+    is_too_large,
+    is_unknown,
+)
 from hundredfold.embedding.backends.golden import check_golden, golden_images, golden_vectors
 from hundredfold.embedding.backends.regions import FOLDER, is_local
 from hundredfold.embedding.backends.transport import Transport
+from hundredfold.embedding.domain.pacing import Outcome, Pacing, Setting
+from hundredfold.embedding.gate import Gate
 
 _log = logging.getLogger(__name__)
 
 ONLY_SERVED = "ONLY_SERVED"
 """Why a reference has no vectors: the repository knows the model, but a server elsewhere has its file."""
+
+_START, _MOST = Setting(images=16, calls=4), Setting(images=LARGEST_BATCH, calls=16)
+_CALLS_IN_A_DEADLINE = 4
+"""A call is to take no more than this part of what it may take: others may come between."""
 
 _READY_SECONDS = 2.0
 _LOAD_SECONDS = 60.0
@@ -53,9 +73,9 @@ _OPTIONS: list[tuple[str, Any]] = [
 class TritonBackend:
     """Sends pixels to a Triton server and gets vectors back.
 
-    Pixels go as uint8, which is a quarter of float32's bytes, in batches of 16: larger messages were
-    slower. Four calls at once keep the server at work while others are on the wire. With a server on
-    this machine they go through shared memory.
+    Pixels go as uint8, which is a quarter of float32's bytes. How many a call brings and how many calls are
+    under way is found out (`Pacing`), from what is best with a server on the processors of this machine on.
+    To such a server they go through shared memory.
 
     Args:
         url: host and port of the server's gRPC.
@@ -65,10 +85,11 @@ class TritonBackend:
         reference: gives the golden vectors that a model is compared with before it is used, and again
             after the server was away; None = models are not compared.
         breaker: when to stop asking; None = the default one.
-    """
+        pace: None = the default one.
 
-    batch = 16
-    in_flight = 4
+    Attributes:
+        pace: how many images a call should bring, and how many calls should be under way.
+    """
 
     def __init__(
         self,
@@ -79,9 +100,13 @@ class TritonBackend:
         shared_memory: bool = True,
         reference: Backend | None = None,
         breaker: Breaker | None = None,
+        pace: Pacing | None = None,
     ) -> None:
         self._url = url
         self._client = triton.InferenceServerClient(url, channel_args=_OPTIONS)
+        self.pace = pace or Pacing(_START, _MOST, deadline_seconds / _CALLS_IN_A_DEADLINE)
+        # Of calls that were admitted under a faster pace and are tried again, no more than now.
+        self._attempts = Gate(lambda: self.pace.calls)
         self._calls = Calls(deadline_seconds, patience_seconds, breaker)
         shared = shared_memory and is_local(url)
         self._transport = Transport(self._client, FOLDER if shared else None)
@@ -91,7 +116,12 @@ class TritonBackend:
         self._checking = threading.Lock()
 
     def embed(
-        self, card: ModelCard, images: NDArray[np.uint8], *, seconds: float
+        self,
+        card: ModelCard,
+        images: NDArray[np.uint8],
+        *,
+        seconds: float,
+        check: Check = unchecked,
     ) -> NDArray[np.float32]:
         """See `Backend.embed`; a model that the server knows but has not loaded is loaded first.
 
@@ -101,11 +131,11 @@ class TritonBackend:
         """
 
         def act(limit: float) -> NDArray[np.float32]:
-            self._check(card, limit)
-            return self._infer(card, images, limit)
+            self._check(card, limit, check)
+            return self._paced(card, images, limit, check)
 
         try:
-            return self._calls.make(act, seconds)
+            return self._calls.make(act, seconds, check)
         except InferenceServerException as error:
             raise self._told(card, error) from error
 
@@ -134,7 +164,7 @@ class TritonBackend:
 
     def collect(self) -> Iterator[Metric]:
         """Metrics, for a Prometheus registry."""
-        circuit = self._calls.breaker.state
+        circuit, pace = self._calls.breaker.state, self.pace
         states = {state.value: state == circuit for state in Circuit}
         yield StateSetMetricFamily(
             "hundredfold_triton_circuit", "Whether the Triton server is called.", states
@@ -150,6 +180,12 @@ class TritonBackend:
         for name, ended in self._calls.ended().items():
             calls.add_metric([name], ended)
         yield calls
+        for name, meaning, value in (
+            ("batch_images", "Images a call brings, as far as is found out.", pace.settled.images),
+            ("calls_at_once", "Calls under way at most, likewise.", pace.settled.calls),
+            ("calls_under_way", "Calls under way now.", pace.in_flight),
+        ):
+            yield GaugeMetricFamily(f"hundredfold_triton_{name}", meaning, value=value)
 
     def close(self) -> None:
         """Let go of shared memory and close the connection; who waits for the server is told."""
@@ -157,16 +193,21 @@ class TritonBackend:
         self._transport.close()
         self._client.close()
 
-    def _check(self, card: ModelCard, limit: float) -> None:
+    def _check(self, card: ModelCard, limit: float, check: Check) -> None:
         if self._reference is None or card.model in self._checked:
             return
-        with self._checking:
+        while not self._checking.acquire(timeout=LOOK_SECONDS):
+            check()
+        try:
             if card.model not in self._checked:
-                self._compare(card, limit)
+                check()
+                self._compare(card, limit, check)
                 self._checked.add(card.model)
+        finally:
+            self._checking.release()
 
-    def _compare(self, card: ModelCard, limit: float) -> float:
-        got = self._infer(card, golden_images(card.input_pixels), limit)
+    def _compare(self, card: ModelCard, limit: float, check: Check = unchecked) -> float:
+        got = self._infer(card, golden_images(card.input_pixels), limit, check)
         expected = self._expected(card)
         return 1.0 if expected is None else check_golden(card, expected, got)
 
@@ -186,16 +227,33 @@ class TritonBackend:
                 self._reference.close()  # its session is not needed again
         return self._golden[card.model]
 
+    def _paced(
+        self, card: ModelCard, images: NDArray[np.uint8], limit: float, check: Check
+    ) -> NDArray[np.float32]:
+        """One attempt, of which the pace learns."""
+        with self._attempts.place(check):
+            begun, begun_at, outcome = self.pace.begin(), time.monotonic(), Outcome.FAILED
+            try:
+                found = self._infer(card, images, limit, check)
+            except InferenceServerException as error:
+                outcome = _outcome(error)
+                raise
+            else:
+                outcome = Outcome.ANSWERED
+                return found
+            finally:
+                self.pace.ended(begun, len(images), time.monotonic() - begun_at, outcome)
+
     def _infer(
-        self, card: ModelCard, images: NDArray[np.uint8], limit: float
+        self, card: ModelCard, images: NDArray[np.uint8], limit: float, check: Check
     ) -> NDArray[np.float32]:
         try:
             try:
-                return self._transport.infer(card, images, limit)
+                return self._transport.infer(card, images, limit, check)
             except InferenceServerException as error:
                 if not (is_unknown(error) and self._load(card)):
                     raise
-            return self._transport.infer(card, images, limit)
+            return self._transport.infer(card, images, limit, check)
         except InferenceServerException as error:
             if is_away(error):
                 # Whatever comes back may serve something else.
@@ -213,7 +271,12 @@ class TritonBackend:
             return False
         return True
 
-    def _told(self, card: ModelCard, error: InferenceServerException) -> Unavailable | Conflict:
+    def _told(self, card: ModelCard, error: InferenceServerException) -> ServiceError:
+        if is_too_large(error):
+            return ResourceExhausted(
+                f"Triton's {card.model} takes no such batch: {error.message()}",
+                reason=BATCH_TOO_LARGE,
+            )
         if code(error) == "INVALID_ARGUMENT":
             return Conflict(f"Triton's {card.model} is not of the repository: {error.message()}")
         return Unavailable(
@@ -221,3 +284,9 @@ class TritonBackend:
             reason="INFERENCE_SERVER_AWAY",
             metadata={"circuit": self._calls.breaker.state.value},
         )
+
+
+def _outcome(error: InferenceServerException) -> Outcome:
+    if is_too_large(error):
+        return Outcome.TOO_LARGE
+    return Outcome.BUSY if is_busy(error) else Outcome.FAILED
