@@ -3,6 +3,7 @@
 from hypothesis import settings
 
 # How long an example takes says how busy the machine is, not whether the code is right. The examples are the
-# same in every run: a change is judged by what it changes. `pytest --hypothesis-profile=default` looks for others.
+# same in every run: a change is judged by what it changes. `pytest --hypothesis-profile=others` looks for others.
 settings.register_profile("hundredfold", deadline=None, derandomize=True)
+settings.register_profile("others", deadline=None)
 settings.load_profile("hundredfold")

@@ -108,9 +108,7 @@ def test_a_mapped_array_is_checked_too(store: ArtifactStore) -> None:
     assert manifest.read_array(store, "a.npy", mmap=True)[99] == 99
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_flipped_bit_in_the_manifest_is_found(store: ArtifactStore, data: st.DataObject) -> None:
     saved = add(store, "a.npy", 3)
