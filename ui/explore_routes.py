@@ -7,7 +7,7 @@ rows as uint32, points as float32, values as int32, all little-endian.
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount
 
-from hundredfold.chassis.errors import Conflict, InvalidArgument, NotFound, ServiceError
+from hundredfold.chassis.errors import InvalidArgument, NotFound, ServiceError
 from hundredfold.client.types import Found, Judgement, Map, Rows, Run, Selection, Verdict
 from ui import wire
 from ui.backend import client
+from ui.map_colours import COLOURS
 from ui.people import Role, person
 from ui.web import Answer, Body, Modules, bytes_of, get, post
 from ui.words import say
@@ -33,10 +34,7 @@ MOST_PICKED = 10_000
 MOST_LABELLED = 1024
 MOST_ON_PAGE = 200
 MOST_UNDONE = 1000
-_PER_MILLE = 1000
 _BINARY = "application/octet-stream"
-
-Values = tuple[Rows, NDArray[np.int32]]
 
 
 def explore_routes() -> list[BaseRoute]:
@@ -111,69 +109,6 @@ def colours(request: Request) -> bytes:
         raise InvalidArgument(f"by must be one of {', '.join(COLOURS)}", field="by")
     about, rows, values = COLOURS[by](request.path_params["collection"])
     return packed({"by": by, **about}, rows, values)
-
-
-Coloured = tuple[dict[str, Any], Rows, NDArray[np.int32]]
-
-
-def _labels(collection: str) -> Coloured:
-    """Class ids."""
-    found = client().labels.labels(collection)
-    return {"seq": found.seq}, found.rows, found.class_ids
-
-
-def _predictions(collection: str) -> Coloured:
-    """Class ids of the head in use; nothing before there is one."""
-    model, rows, class_ids, _ = _likeliest(collection)
-    return {"model": model}, rows, class_ids
-
-
-def _uncertainty(collection: str) -> Coloured:
-    """How unsure the head in use is, in thousandths: 0 = sure."""
-    model, rows, _, probability = _likeliest(collection)
-    unsure = np.rint((1 - probability) * _PER_MILLE).astype(np.int32)
-    return {"model": model}, rows, unsure
-
-
-def _likeliest(collection: str) -> tuple[str, Rows, NDArray[np.int32], NDArray[np.float32]]:
-    """The model, and of each image its likeliest class with the probability."""
-    try:
-        found = client().training.predictions(collection)
-    except (NotFound, Conflict):
-        nothing = np.empty(0, np.int64)
-        return "", nothing, nothing.astype(np.int32), nothing.astype(np.float32)
-    # Where an image may be of several classes each of them is in a line of its own.
-    order = np.lexsort((-found.probabilities, found.rows))
-    rows, first = np.unique(found.rows[order], return_index=True)
-    chosen = order[first]
-    return found.model, rows, found.class_ids[chosen], found.probabilities[chosen]
-
-
-def _clusters(collection: str) -> Coloured:
-    """Numbers in the latest clustering; nothing before there is one."""
-    try:
-        found = client().index.assignment(collection)
-    except NotFound:
-        return {"run": ""}, np.empty(0, np.int64), np.empty(0, np.int32)
-    return {"run": found.run}, found.rows, found.numbers
-
-
-def _flags(collection: str) -> Coloured:
-    """The seq of the newest flag of images that have an open one."""
-    flags = list(client().labels.flags(collection, open_only=True))[::-1]
-    rows = np.concatenate([np.empty(0, np.int64), *(each.rows for each in flags)])
-    seqs = np.repeat([each.seq for each in flags], [len(each.rows) for each in flags])
-    return {}, rows, seqs.astype(np.int32)
-
-
-COLOURS: Mapping[str, Callable[[str], Coloured]] = {
-    "label": _labels,
-    "prediction": _predictions,
-    "uncertainty": _uncertainty,
-    "cluster": _clusters,
-    "flag": _flags,
-}
-"""What can be asked of each image."""
 
 
 def map_run(request: Request) -> Answer:

@@ -16,7 +16,7 @@ from hundredfold.chassis.errors import (
     Unauthenticated,
 )
 from ui.attempts import Attempts
-from ui.people import person
+from ui.people import Person, person
 from ui.registered import Login, Registry, registry
 from ui.sign_in_gate import no_cookie, set_cookie
 from ui.web import FAILURES, Answer, Body, answered, body_of, failure
@@ -48,7 +48,7 @@ async def sign_in(request: Request) -> Response:
         login = await run_in_threadpool(_login, known, body, _address(request))
     except FAILURES as error:
         return failure(error)
-    response = answered(_told(login))
+    response = answered(_told(login.person))
     response.headers["set-cookie"] = set_cookie(known, login, request.scope)
     return response
 
@@ -65,17 +65,15 @@ async def sign_out(request: Request) -> Response:
 
 
 async def session(_: Request) -> Response:
-    """Who is signed in; `name` is empty where anybody may give himself one."""
-    who = person()
-    try:
-        who.need(who.role)
-    except ServiceError as error:
-        return failure(error)
-    return answered({"name": who.name, "role": who.role.name.lower()})
+    """Who is signed in; `name` is empty where anybody may give himself one, and for `nobody`.
+
+    That nobody is signed in is an answer and no refusal: each visitor's browser asks before he has signed in.
+    """
+    return answered(_told(person()))
 
 
-def _told(login: Login) -> Answer:
-    return {"name": login.person.name, "role": login.person.role.name.lower()}
+def _told(who: Person) -> Answer:
+    return {"name": who.name, "role": who.role.name.lower()}
 
 
 def _login(known: Registry, body: Body, address: str) -> Login:

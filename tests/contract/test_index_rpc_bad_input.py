@@ -9,7 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hundredfold.api.index.v1 import index_pb2 as pb
 from hundredfold.chassis.errors import Conflict, NotFound
 from hundredfold.chassis.runs import State
-from hundredfold.chassis.storage import layout, manifest
+from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.tensors import pack, unpack
 from tests.contract.index_spaces import (
@@ -21,6 +21,8 @@ from tests.contract.index_spaces import (
     write_space,
 )
 from tests.contract.test_index_rpc import COUNT, DIMENSIONS, EACH, GROUPS, index_service
+
+pytestmark = pytest.mark.usefixtures("no_writer_is_waited_for")
 
 OTHER = "others"
 ROWS = scattered_rows(COUNT)
@@ -65,12 +67,6 @@ def fill(served, collection):
     write_space(served.store, VECTORS, ROWS, collection=collection)
     for name in STARTS:
         served.finish(name, collection=collection)
-
-
-@pytest.fixture(autouse=True)
-def no_writer_is_waited_for(monkeypatch):
-    """Nobody replaces files here, so what is not as it must be is damaged at once."""
-    monkeypatch.setattr(manifest, "_SETTLE_SECONDS", 0)
 
 
 @pytest.fixture

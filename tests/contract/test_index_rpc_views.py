@@ -51,6 +51,24 @@ def test_new_images_are_placed_in_the_map_there_is_when_only_they_are_asked_for(
     assert np.abs(placed[len(rows) :] - points[:10]).max() < 1e-3
 
 
+def test_the_map_stays_when_nothing_is_new_and_no_vector_is_read(served):
+    made = served.finish("Project", seed=1)
+    path = f"{layout.vectors(COLLECTION, SPACE)}/{layout.vectors_part(0)}"
+    data = bytearray(served.store.read_bytes(path))
+    data[-1] ^= 1
+    served.store.write_bytes(path, bytes(data))
+    assert served.finish("Project", only_new=True) == made
+
+
+def test_the_map_stays_when_what_is_new_was_placed_before(served):
+    served.finish("Project")
+    add(served, VECTORS[:10])
+    placed = served.finish("Project", only_new=True)
+    assert placed["points"] == COUNT + 10
+    assert served.finish("Project", only_new=True) == placed
+    assert served.finish("Project")["map"] != placed["map"]
+
+
 def test_images_that_are_gone_leave_the_map(served):
     served.finish("Project")
     _, points = served.map()

@@ -377,9 +377,7 @@ def test_it_survives_restarts_with_snapshots_and_on_postgres(tmp_path: Path) -> 
             assert client.labels() == whole
 
 
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     said_by=st.lists(
         st.tuples(st.sampled_from(["ann", "bob"]), st.integers(1, 2), st.integers(1, 4)),

@@ -1,222 +1,24 @@
-"""From images with several classes each to exported labels: all services in this process, nothing made up but the images.
-
-What the images show adds up: a red patch, a green one, a blue bar, each there or not, where it pleases.
-"""
+"""From images with several classes each to exported labels, by all services; each test has a collection of its own."""
 
 import csv
+import itertools
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from hundredfold.catalog.ingest import Ingest
-from hundredfold.catalog.servicer import CatalogServicer, catalog_mount
-from hundredfold.catalog.store import CatalogStore
-from hundredfold.chassis.backbones.cards import ModelCard
-from hundredfold.chassis.backbones.repository import ModelRepository
-from hundredfold.chassis.client import connect
-from hundredfold.chassis.config import DEFAULT_PORTS
 from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import Conflict, InvalidArgument
-from hundredfold.chassis.runs import Runs
-from hundredfold.chassis.runs_servicer import runs_mount
-from hundredfold.chassis.server import Mount
-from hundredfold.chassis.sources import Sources
-from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.chassis.testing import running, wait_for
-from hundredfold.client import Client, Connection
+from hundredfold.chassis.testing import wait_for
+from hundredfold.client import Client
 from hundredfold.client.simulation import KnownPairs, Settings, Stop, prepare_pairs, simulate
 from hundredfold.client.truth import read_truth
 from hundredfold.client.types import Judgement, Verdict
-from hundredfold.embedding.backends.onnx import OnnxBackend
-from hundredfold.embedding.embedder import Embedder as ImageEmbedder
-from hundredfold.embedding.import_job import KIND as IMPORT
-from hundredfold.embedding.import_job import ImportVectors
-from hundredfold.embedding.precision import Precisions
-from hundredfold.embedding.provision import Models
-from hundredfold.embedding.servicer import EmbeddingServicer, embedding_mount
-from hundredfold.embedding.space_job import KIND as EMBED
-from hundredfold.embedding.space_job import EmbedCollection
-from hundredfold.hashing.servicer import HashingServicer, hashing_mount
-from hundredfold.index.editing import Editor
-from hundredfold.index.jobs import Jobs
-from hundredfold.index.searching import Searcher
-from hundredfold.index.servicer import IndexServicer, index_mount
-from hundredfold.index.spaces import Spaces as IndexSpaces
-from hundredfold.index.store import IndexStore
-from hundredfold.labels.__main__ import assemble
-from hundredfold.labels.config import LabelsConfig
-from hundredfold.selection.config import SelectionConfig
-from hundredfold.selection.loops import Loops
-from hundredfold.selection.peers import Embedder, Indexer, Ledger, Peers, Trainer
-from hundredfold.selection.servicer import SelectionServicer, selection_mount
-from hundredfold.training.finetune_job import KIND as TRAIN
-from hundredfold.training.finetune_job import FineTune, Tuner
-from hundredfold.training.fitting import Fitter
-from hundredfold.training.judging import Judge
-from hundredfold.training.peers import Ledger as TrainingLedger
-from hundredfold.training.servicer import TrainingServicer, training_mount
-from hundredfold.training.spaces import Spaces
-from hundredfold.training.store import HeadStore
+from tests.contract.town import CLASSES, GRID, IMAGES, Town
 from tests.unit.labels.servers import redis_server
 
-IMAGES, SIDE = 240, 64
-CLASSES = ("red", "green", "blue")
-SHARES = (0.4, 0.25, 0.12)
-GRID = ModelCard("grid@1", 48, 32, 48, "the mean colour of each of 16 cells", "CC0")
-COLLECTION = "scenes"
-
-
-def publish_grid(store: ArtifactStore, folder: Path) -> None:
-    """A tiny backbone: the colours of a grid of four by four, less grey, scaled to length 1."""
-    onnx = pytest.importorskip("onnx")
-    make = onnx.helper.make_tensor_value_info
-    grey = onnx.helper.make_tensor("grey", onnx.TensorProto.FLOAT, [1], [100.0])
-    nodes = [
-        onnx.helper.make_node("Cast", ["image"], ["pixels"], to=onnx.TensorProto.FLOAT),
-        onnx.helper.make_node("Sub", ["pixels", "grey"], ["apart"]),
-        onnx.helper.make_node("Transpose", ["apart"], ["planes"], perm=[0, 3, 1, 2]),
-        onnx.helper.make_node(
-            "AveragePool", ["planes"], ["cells"], kernel_shape=[8, 8], strides=[8, 8]
-        ),
-        onnx.helper.make_node("Flatten", ["cells"], ["logits"]),
-        onnx.helper.make_node("ReduceL2", ["logits"], ["length"], axes=[1], keepdims=1),
-        onnx.helper.make_node("Div", ["logits", "length"], ["embedding"]),
-    ]
-    graph = onnx.helper.make_graph(
-        nodes,
-        "grid",
-        [make("image", onnx.TensorProto.UINT8, ["n", 32, 32, 3])],
-        [make(name, onnx.TensorProto.FLOAT, ["n", 48]) for name in ("embedding", "logits")],
-        [grey],
-    )
-    opset = onnx.helper.make_opsetid("", 17)
-    model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=9)
-    file = folder / "grid.onnx"
-    onnx.save(model, file)
-    ModelRepository(store).publish(GRID, file)
-
-
-def write_scenes(folder: Path) -> Path:
-    """Images, and labels.csv with the names of what each shows; nothing is the name of nothing."""
-    folder.mkdir()
-    random = np.random.default_rng(5)
-    with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["path", "label"])
-        for number in range(IMAGES):
-            shown = [
-                name for name, share in zip(CLASSES, SHARES, strict=True) if random.random() < share
-            ]
-            Image.fromarray(_scene(shown, random)).save(folder / f"{number:03d}.png")
-            table.writerow([f"{number:03d}.png", ";".join(shown)])
-    return folder
-
-
-def _scene(shown: list[str], random: np.random.Generator) -> np.ndarray:
-    pixels = random.normal(100, 12, (SIDE, SIDE, 3))
-    for plane, (name, (y, x, height, width)) in enumerate(
-        zip(CLASSES, ((4, 4, 20, 20), (38, 36, 20, 20), (28, 0, 7, 64)), strict=True)
-    ):
-        if name in shown:
-            dy, dx = random.integers(-4, 5, 2)
-            pixels[max(y + dy, 0) : y + dy + height, max(x + dx, 0) : x + dx + width, plane] += 110
-    return np.clip(pixels, 0, 255).astype(np.uint8)
-
-
-class Town:
-    """All services that labelling takes, and a client."""
-
-    def __init__(self, stack: ExitStack, folder: Path, redis_url: str) -> None:
-        self.stack, self.folder = stack, folder
-        self.images = write_scenes(folder / "images")
-        self.store = ArtifactStore(str(folder / "store"))
-        publish_grid(self.store, folder)
-        self.sources = Sources((str(folder),))
-        labels = assemble(
-            LabelsConfig(store=self.store.root, redis_url=redis_url, roots=(str(folder),))
-        )
-        stack.callback(labels.close)
-        self.addresses: dict[str, str] = {}
-        self.serve("labels", *labels.mounts)
-        self._serve_images()
-        self._serve_index()
-        self._serve_training()
-        self._serve_selection()
-        environ = {f"HUNDREDFOLD_{name.upper()}_ADDRESS": "127.0.0.1:9" for name in DEFAULT_PORTS}
-        environ |= {
-            f"HUNDREDFOLD_{name.upper()}_ADDRESS": address
-            for name, address in self.addresses.items()
-        }
-        self.client = stack.enter_context(Client(Connection(environ)))
-
-    def serve(self, name: str, *mounts: Mount) -> None:
-        self.addresses[name] = self.stack.enter_context(running(*mounts)).address
-
-    def runs(self, name: str, jobs: dict) -> Runs:
-        runs = Runs(self.store, name, jobs)
-        self.stack.callback(runs.close)
-        return runs
-
-    def channel(self, name: str):
-        return self.stack.enter_context(connect(self.addresses[name]))
-
-    def _serve_images(self) -> None:
-        runs = self.runs("catalog", {"ingest": Ingest(self.store, self.sources, 1, 1000)})
-        catalog = CatalogServicer(CatalogStore(self.store), self.sources, runs)
-        self.serve("catalog", catalog_mount(catalog), runs_mount(runs))
-        repository = ModelRepository(self.store)
-        embedder = ImageEmbedder(OnnxBackend(repository, 1), 1)
-        self.stack.callback(embedder.close)
-        models = Models(repository, self.store.root, GRID.model)
-        job = EmbedCollection(self.store, models, self.sources, Precisions(embedder))
-        hashing = self.runs("hashing", {})
-        servicer = HashingServicer(self.store, hashing)
-        self.serve("hashing", hashing_mount(servicer), runs_mount(hashing))
-        imports = ImportVectors(self.store, repository, self.sources)
-        runs = self.runs("embedding", {EMBED: job, IMPORT: imports})
-        embeds = EmbeddingServicer(self.store, models, embedder, runs, imports)
-        self.serve("embedding", embedding_mount(embeds), runs_mount(runs))
-
-    def _serve_index(self) -> None:
-        spaces, kept = IndexSpaces(self.store), IndexStore(self.store)
-        jobs = Jobs(spaces, kept, threads=1, exact_below=100_000)
-        searcher = Searcher(spaces, kept, threads=1, open_indexes=1)
-        runs = self.runs("index", jobs.by_kind())
-        servicer = IndexServicer(spaces, kept, searcher, Editor(spaces, kept, threads=1), runs)
-        self.serve("index", index_mount(servicer), runs_mount(runs))
-
-    def _serve_training(self) -> None:
-        ledger = TrainingLedger(self.channel("labels"), 10.0)
-        spaces, heads = Spaces(self.store, dimensions=64, most=2), HeadStore(self.store, 5)
-        fitter, judge = (made(self.store, spaces, heads, ledger) for made in (Fitter, Judge))
-        job = FineTune(self.store, ledger, sources=())
-        runs = self.runs("training", {TRAIN: job})
-        servicer = TrainingServicer(self.store, heads, fitter, judge, Tuner(job, runs))
-        self.serve("training", training_mount(servicer), runs_mount(runs))
-
-    def _serve_selection(self) -> None:
-        peers = Peers(
-            Ledger(self.channel("labels")),
-            Trainer(self.channel("training")),
-            Indexer(self.channel("index")),
-            Embedder(self.channel("embedding")),
-        )
-        config = SelectionConfig(settle_seconds=0.01, check_seconds=0.2)
-        loops = Loops(self.store, peers, CostModel(), config)
-        self.stack.callback(loops.close)
-        self.serve("selection", selection_mount(SelectionServicer(loops)))
-
-    def prepare(self, name: str) -> None:
-        """Take the images in, say that they may be of several classes, embed them."""
-        catalog, embedding = self.client.catalog, self.client.embedding
-        catalog.runs.wait(catalog.ingest(name, str(self.images)).run_id)
-        catalog.set_several(name)
-        embedding.runs.wait(embedding.embed_collection(name, model=GRID.model).run_id)
+NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -224,18 +26,32 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     with ExitStack() as stack:
         redis = stack.enter_context(redis_server())
         town = Town(stack, tmp_path_factory.mktemp("town"), redis.url)
-        town.prepare(COLLECTION)
         yield town
 
 
-def prepare_known(town: Town) -> KnownPairs:
-    truth = read_truth(town.images / "labels.csv", several=True)
-    return prepare_pairs(town.client, COLLECTION, truth)
+@dataclass
+class Scenes:
+    """A collection that nobody has labelled yet, and the truth about it."""
+
+    town: Town
+    name: str
+
+    @property
+    def client(self) -> Client:
+        return self.town.client
+
+    def truth(self) -> dict[str, str]:
+        return read_truth(self.town.images / "labels.csv", several=True)
+
+    def known(self) -> KnownPairs:
+        return prepare_pairs(self.client, self.name, self.truth())
 
 
-@pytest.fixture(scope="module")
-def known(town: Town) -> KnownPairs:
-    return prepare_known(town)
+@pytest.fixture
+def scenes(town: Town) -> Scenes:
+    name = f"scenes-{next(NUMBERS)}"
+    town.prepare(name)
+    return Scenes(town, name)
 
 
 @dataclass
@@ -244,10 +60,11 @@ class Exported:
     no: dict[str, set[str]]
 
 
-def exported(town: Town) -> Exported:
-    path = town.folder / "labels-out.csv"
-    labels = town.client.labels
-    assert labels.runs.wait(labels.export(COLLECTION, "csv", str(path)).run_id).result["verified"]
+def exported(scenes: Scenes) -> Exported:
+    path = scenes.town.folder / f"{scenes.name}.csv"
+    labels = scenes.client.labels
+    run = labels.export(scenes.name, "csv", str(path))
+    assert labels.runs.wait(run.run_id).result["verified"]
     with path.open(encoding="utf-8", newline="") as file:
         lines = {each["key"]: each for each in csv.DictReader(file)}
     sets = (
@@ -258,10 +75,10 @@ def exported(town: Town) -> Exported:
 
 
 def test_images_are_labelled_faster_than_one_by_one_and_nearly_all_are_right(
-    town: Town, known: KnownPairs
+    scenes: Scenes,
 ) -> None:
     settings = Settings(targets=(0.9, 0.999), stop=Stop.TRUTH, check_every=1, stall_seconds=120)
-    outcome = simulate(town.client, COLLECTION, known, CostModel(), settings)
+    outcome = simulate(scenes.client, scenes.name, scenes.known(), CostModel(), settings)
     assert [each.ended for each in outcome.milestones] == ["truth", "truth"]
     done = outcome.curve[-1]
     assert done.accuracy >= 0.999
@@ -269,38 +86,36 @@ def test_images_are_labelled_faster_than_one_by_one_and_nearly_all_are_right(
     assert outcome.milestones[0].speedup > 3
     assert set(outcome.pages) == {"VERIFY"}
 
-    loop = town.client.selection.get(COLLECTION)
+    loop = scenes.client.selection.get(scenes.name)
     assert (loop.policy, loop.total) == ("pairs", 3 * IMAGES)
     # Of the head after that, of few answers: what is open is easier than what was asked.
     assert 0.94 < loop.expected_accuracy < 1
-    progress = town.client.labels.progress(COLLECTION)
+    progress = scenes.client.labels.progress(scenes.name)
     assert (progress.images, progress.total) == (IMAGES, 3 * IMAGES)
     parts = (progress.labelled, progress.unsure, progress.leased, progress.ready, progress.pool)
     assert sum(parts) == progress.total
 
-    truth = read_truth(town.images / "labels.csv", several=True)
-    found = exported(town)
+    truth = scenes.truth()
+    found = exported(scenes)
     for key, names in found.yes.items():
         assert names <= set(truth[key].split(";"))
         assert not found.no[key] & set(truth[key].split(";"))
 
 
 def test_an_overlooked_odd_image_is_wrong_for_its_class_alone(
-    town: Town, known: KnownPairs
+    scenes: Scenes,
 ) -> None:
     settings = Settings(
         targets=(0.9,), stop=Stop.TRUTH, miss_rate=0.1, check_every=1, stall_seconds=120
     )
-    outcome = simulate(town.client, COLLECTION, known, CostModel(), settings, seed=1)
+    outcome = simulate(scenes.client, scenes.name, scenes.known(), CostModel(), settings, seed=1)
     last = outcome.curve[-1]
     assert 0.8 < last.accuracy < 1
     assert last.exact_match <= last.accuracy
 
 
-def test_people_who_find_the_classes_themselves_are_shown_clusters_first(town: Town) -> None:
-    name = "unnamed"
-    town.prepare(name)
-    client = town.client
+def test_people_who_find_the_classes_themselves_are_shown_clusters_first(scenes: Scenes) -> None:
+    client, name = scenes.client, scenes.name
     client.selection.start(name, space=GRID.model, expected_classes=3)
     wait_for(lambda: client.labels.progress(name).ready_pages, 30)
     wait_for(lambda: client.selection.get(name).phase == "SEED", 10)
@@ -314,11 +129,11 @@ def test_people_who_find_the_classes_themselves_are_shown_clusters_first(town: T
 
 
 def test_a_target_is_proved_class_by_class_and_a_class_that_comes_later_is_asked_about(
-    town: Town,
+    scenes: Scenes,
 ) -> None:
-    known = prepare_known(town)
+    known = scenes.known()
     settings = Settings(targets=(0.95,), check_every=1, stall_seconds=120)
-    outcome = simulate(town.client, COLLECTION, known, CostModel(), settings, seed=3)
+    outcome = simulate(scenes.client, scenes.name, known, CostModel(), settings, seed=3)
     (reached,) = outcome.milestones
     assert (reached.ended, reached.proved_accuracy >= 0.95) == ("certificate", True)
     assert reached.accuracy >= 0.95
@@ -326,32 +141,33 @@ def test_a_target_is_proved_class_by_class_and_a_class_that_comes_later_is_asked
     certified = {each.class_id for each in outcome.audits if each.state == "CERTIFIED"}
     assert certified == set(known.class_ids[: len(CLASSES)].tolist())
     assert all(each.bound <= 0.05 for each in outcome.audits if each.state == "CERTIFIED")
-    labels = town.client.labels.labels(COLLECTION)
+    labels = scenes.client.labels.labels(scenes.name)
     assert 0 < (~labels.by_people).sum() < IMAGES
     done = outcome.curve[-1]
     assert (done.labelled, done.by_model) == labels.counts
     assert done.labelled + done.by_model == len(CLASSES) * IMAGES
 
-    client = town.client
-    nobody = client.catalog.add_classes(COLLECTION, ["unicorn"]).by_name()["unicorn"]
-    wait_for(lambda: client.selection.get(COLLECTION).phase != "DONE", 20)
+    client = scenes.client
+    nobody = client.catalog.add_classes(scenes.name, ["unicorn"]).by_name()["unicorn"]
+    wait_for(lambda: client.selection.get(scenes.name).phase != "DONE", 20)
     looked_at = 0
-    while client.selection.get(COLLECTION).phase != "DONE":
-        for lease in client.labels.lease(COLLECTION, "simulated-3"):
+    while client.selection.get(scenes.name).phase != "DONE":
+        for lease in client.labels.lease(scenes.name, "simulated-3"):
             assert lease.page.class_id == nobody
             looked_at += len(lease.page.rows)
             none = Judgement(nobody, Verdict.IS_NOT, lease.page.rows)
-            client.labels.submit(COLLECTION, lease.token, [none])
+            client.labels.submit(scenes.name, lease.token, [none])
     assert looked_at == 192  # images, then nobody looks for it any more
-    head = client.training.heads(COLLECTION)[0]
+    head = client.training.heads(scenes.name)[0]
     assert nobody not in head.class_ids
 
 
-def test_what_takes_one_class_an_image_is_refused(town: Town, known: KnownPairs) -> None:
-    selection = town.client.selection
+def test_what_takes_one_class_an_image_is_refused(scenes: Scenes) -> None:
+    selection, known = scenes.client.selection, scenes.known()
     with pytest.raises(InvalidArgument):
-        selection.start(COLLECTION, policy="margin")
-    with pytest.raises(Conflict):
-        selection.forecast(COLLECTION)
+        selection.start(scenes.name, policy="margin")
+    selection.start(scenes.name, space=GRID.model)
+    with pytest.raises(Conflict, match="several classes"):
+        selection.forecast(scenes.name)
     with pytest.raises(InvalidArgument):
         known.labeller(CostModel(), miss_rate=0, seed=0, at_random=True)

@@ -196,7 +196,8 @@ class TestSignIn:
         ada = Seat(ui, "ada")
         assert ada.get("/api/session").json == {"name": "ada", "role": "labeler"}
         assert ada.post("/api/sign-out", {}).status == 200
-        assert ada.get("/api/session").status == 401
+        assert ada.get("/api/session").json == {"name": "", "role": "nobody"}
+        assert ada.get(f"{AT}/state").status == 401
 
     def test_a_login_is_prolonged_by_use(
         self, ui: Browser, monkeypatch: pytest.MonkeyPatch
@@ -253,10 +254,15 @@ class TestWithoutALogin:
         assert (reply.status, reply.json["message"]) == (401, "Sign in first")
 
     @pytest.mark.parametrize(
-        "path", ["/api/none", "/api/", "/media/x.png", "/_stcore/upload_file/a/b", "/api/session"]
+        "path", ["/api/none", "/api/", "/media/x.png", "/_stcore/upload_file/a/b"]
     )
     def test_nor_does_what_streamlit_keeps_for_people(self, ui: Browser, path: str) -> None:
         assert ui.get(path).status == 401
+
+    def test_who_is_signed_in_is_nobody(self, ui: Browser) -> None:
+        reply = ui.get("/api/session")
+        assert (reply.status, reply.json) == (200, {"name": "", "role": "nobody"})
+        assert "set-cookie" not in reply.headers
 
     def test_what_the_form_needs_is_there(self, ui: Browser) -> None:
         for path in ("/words", "/grid/signing_in.js", "/grid/signing_in.css"):

@@ -19,7 +19,7 @@ from hundredfold.chassis.testing import wait_for
 from hundredfold.cli.__main__ import hundredfold
 from hundredfold.client import pipeline
 from hundredfold.client.types import Judgement, Verdict
-from tests.contract.test_several_whole import CLASSES, IMAGES, Town
+from tests.contract.town import CLASSES, IMAGES, Town
 from tests.unit.labels.servers import redis_server
 
 SPACE, NAME = "theirs@1", "brought"

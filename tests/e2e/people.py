@@ -55,9 +55,12 @@ class Seat:
         return seat
 
     def _hear(self, message: ConsoleMessage) -> None:
-        # That a login has ended is told by a status, which the browser writes down as well.
-        if message.type == "error" and "401 (Unauthorized)" not in message.text:
-            self.said.append(f"{message.text} {message.location.get('url', '')}")
+        # That a login has ended is told by a status, which the browser writes down as well; that nobody is
+        # signed in yet is not.
+        url = message.location.get("url", "")
+        ended = "401 (Unauthorized)" in message.text and not url.endswith("/api/session")
+        if message.type == "error" and not ended:
+            self.said.append(f"{message.text} {url}")
 
     def _asked(self, dialog: Dialog) -> None:
         self.said.append(f"dialog: {dialog.message}")

@@ -93,6 +93,33 @@ class Record:
     version: int = 0
     persisted_at: float = 0.0
 
+    def begun(self) -> "Record":
+        """As it is once a job has begun with it, for the first time or again."""
+        started_at = self.run.started_at or time.time()
+        run = replace(self.run, state=State.RUNNING, started_at=started_at)
+        return replace(self, run=run, begins=self.begins + 1)
+
+    def advanced(self, done: int, total: int | None, message: str) -> "Record":
+        """As it is with so many units done; a total of None and an empty message change nothing."""
+        run = replace(
+            self.run,
+            done=done,
+            total=self.run.total if total is None else total,
+            message=message or self.run.message,
+        )
+        if done <= self.best:
+            return replace(self, run=run)
+        return replace(self, run=run, best=done, begins=1)
+
+    def ended(
+        self, state: State, *, error: str = "", result: Mapping[str, JSON] | None = None
+    ) -> "Record":
+        """As it is once it is over."""
+        run = replace(
+            self.run, state=state, error=error, result=result or {}, finished_at=time.time()
+        )
+        return replace(self, run=run)
+
 
 _REMEMBERED = ("cancelling", "best", "begins")
 

@@ -69,19 +69,8 @@ class RunContext:
             total: units there are; None = as told before.
             message: what it is doing; empty = as told before.
         """
-
-        def change(record: Record) -> Record:
-            run = replace(
-                record.run,
-                done=done,
-                total=record.run.total if total is None else total,
-                message=message or record.run.message,
-            )
-            if done <= record.best:
-                return replace(record, run=run)
-            return replace(record, run=run, best=done, begins=1)
-
-        self._book.change(self.run.run_id, change, lazily=True)
+        run_id = self.run.run_id
+        self._book.change(run_id, lambda record: record.advanced(done, total, message), lazily=True)
 
     def check(self) -> None:
         """Raise Cancelled when the run was asked to end, or its service is stopping."""
@@ -205,7 +194,7 @@ class Runs:
 
         def change(record: Record) -> Record:
             if record.run.state is State.PENDING:
-                return _ended(record, State.CANCELLED)
+                return record.ended(State.CANCELLED)
             return replace(record, cancelling=True)
 
         return self._book.change(run_id, change).run
@@ -308,7 +297,7 @@ class Runs:
             self._do(run_id)
 
     def _do(self, run_id: str) -> None:
-        run = self._book.change(run_id, _begun).run
+        run = self._book.change(run_id, Record.begun).run
         if run.state.ended:  # cancelled while it waited
             return
         try:
@@ -339,21 +328,7 @@ class Runs:
         error: str = "",
         result: Mapping[str, JSON] | None = None,
     ) -> None:
-        self._book.change(run_id, lambda record: _ended(record, state, error, result))
-
-
-def _begun(record: Record) -> Record:
-    run = replace(record.run, state=State.RUNNING, started_at=record.run.started_at or time.time())
-    return replace(record, run=run, begins=record.begins + 1)
-
-
-def _ended(
-    record: Record, state: State, error: str = "", result: Mapping[str, JSON] | None = None
-) -> Record:
-    run = replace(
-        record.run, state=state, error=error, result=result or {}, finished_at=time.time()
-    )
-    return replace(record, run=run)
+        self._book.change(run_id, lambda record: record.ended(state, error=error, result=result))
 
 
 def _busy(active: Run) -> Aborted:

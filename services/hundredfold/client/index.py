@@ -244,7 +244,9 @@ class IndexClient:
         )
         return _map(self._stub.SeparateGroups(request, timeout=60))
 
-    def unlabelled(self, collection: str, space: str, rows: Rows, class_ids: Rows) -> Unlabelled:
+    def unlabelled(
+        self, collection: str, space: str, rows: Rows, class_ids: NDArray[np.int32]
+    ) -> Unlabelled:
         """All images along what those that have no label differ by most, and their classes do not.
 
         Args:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from hundredfold.chassis.errors import Conflict, NotFound
+from hundredfold.chassis.errors import Aborted, Conflict, NotFound
+from hundredfold.chassis.run_book import State
 from hundredfold.client.client import SERVICES, Client
 from hundredfold.client.patience import patiently
 from hundredfold.client.runs import OnProgress
@@ -17,6 +18,7 @@ from hundredfold.client.types import Loop, Run
 
 DUPLICATE_RADIUS = 2
 SEED_CLUSTERS_PER_CLASS = 2
+_RECENT_RUNS = 1000
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def bootstrap(
 ) -> Bootstrapped:
     """Run the whole pipeline and start the loop; one that was started before goes on as it is.
 
-    A service that goes away and comes back within five minutes does not end it.
+    New images are placed on the map if there is one. A service that goes away and comes back within five minutes does not end it.
 
     Args:
         client: of all services.
@@ -97,6 +99,7 @@ def bootstrap(
         )
     elif loop.space != space:
         runs.append(_embed_better(client, loop, runs, on_progress))
+    runs.extend(_place_on_map(client, collection, on_progress))
     return Bootstrapped(tuple(runs), loop)
 
 
@@ -129,6 +132,23 @@ def _embed_better(client: Client, loop: Loop, runs: Sequence[Run], on_progress: 
         )
     )
     return client.embedding.runs.wait(run.run_id, on_progress)
+
+
+def _place_on_map(client: Client, collection: str, on_progress: OnProgress) -> Iterator[Run]:
+    """Place images that came since on the map, where somebody had one made; all others stay where they are."""
+    recent = patiently(lambda: client.index.runs.recent(collection, limit=_RECENT_RUNS))
+    maps = (run for run in recent if run.kind == "project" and run.state is State.SUCCEEDED)
+    newest = next(maps, None)
+    if newest is None:
+        return
+    space, request_id = str(newest.parameters["space"]), str(uuid.uuid4())
+    try:
+        run = patiently(
+            lambda: client.index.project(collection, space, only_new=True, request_id=request_id)
+        )
+    except (NotFound, Conflict, Aborted):
+        return  # the space is gone, and the map of it stays; or it is being made anew at this moment
+    yield client.index.runs.wait(run.run_id, on_progress)
 
 
 def ingest(

@@ -79,16 +79,17 @@ class Jobs:
         return {"clusters": same or run.run_id, "count": count, "vectors": len(source.rows)}
 
     def project(self, context: RunContext) -> Mapping[str, JSON]:
-        """Make the map as in `parameters`, unless the latest map is that."""
+        """Make the map as in `parameters`, unless the latest map is that: then no vector is read."""
         run, asked = context.run, context.run.parameters
+        version = self._spaces.version(run.collection, str(asked["space"]))
+        same, count = self._store.maps.same(run.collection, version, asked)
+        if same:
+            context.progress(count, count)
+            return {"map": same, "points": count}
         source = self._begin(context, "mapping")
-        same = self._store.maps.same(run.collection, source.version, asked)
-        if not same:
-            made = self._mapper.made(
-                run.collection, source, asked, _seed(asked), _progress(context)
-            )
-            self._store.maps.save(run.collection, run.run_id, made, source, asked)
-        return {"map": same or run.run_id, "points": len(source.rows)}
+        made = self._mapper.made(run.collection, source, asked, _seed(asked), _progress(context))
+        self._store.maps.save(run.collection, run.run_id, made, source, asked)
+        return {"map": run.run_id, "points": len(source.rows)}
 
     def _begin(self, context: RunContext, message: str) -> Space:
         device.limit_thread(self._threads)

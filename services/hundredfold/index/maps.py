@@ -69,14 +69,20 @@ class Maps:
         manifest.set_meta(vectors=source.version, asked=dict(asked))
         make_latest(self._store, layout.maps_latest(collection), manifest, keep=KEPT_RUNS)
 
-    def same(self, collection: str, version: str, asked: Mapping[str, Any]) -> str:
-        """The latest map if it is whole and made of these vectors as asked, else ""."""
+    def same(self, collection: str, version: str, asked: Mapping[str, Any]) -> tuple[str, int]:
+        """The latest map and how many points it has, if whole and of these vectors as asked; else ("", 0).
+
+        With `only_new` in `asked` any map of these vectors is: nothing is new.
+        """
         run = latest(self._store, layout.maps_latest(collection))
         manifest = whole(self._store, layout.maps(collection, run)) if run else None
-        if manifest is None:
-            return ""
-        made = manifest.meta.get("vectors"), manifest.meta.get("asked")
-        return run if made == (version, asked) else ""
+        if manifest is None or manifest.meta.get("vectors") != version:
+            return "", 0
+        made = manifest.meta.get("asked", {})
+        as_asked = made.get("space") == asked["space"] if asked.get("only_new") else made == asked
+        if not as_asked:
+            return "", 0
+        return run, len(manifest.read_array(self._store, layout.MAP_ROWS, mmap=True))
 
     def read(self, collection: str, run: str) -> StoredMap:
         """A map, the latest when `run` is empty, once its bytes are what its manifest says.

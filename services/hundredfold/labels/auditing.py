@@ -11,17 +11,13 @@ from hundredfold.chassis.holdout import in_stream, sample_share
 from hundredfold.chassis.storage.collections import several_classes
 from hundredfold.labels.answers import Asker, replayed
 from hundredfold.labels.audits import Audits
-from hundredfold.labels.domain.audit import (
-    Audit,
-    AuditState,
-    Plan,
-    people_of,
-)
+from hundredfold.labels.domain.audit import Audit, AuditState, Plan
 from hundredfold.labels.domain.class_view import NOT, ClassView
 from hundredfold.labels.domain.event import Draft, EventKind, Judgement, Verdict, labels_by_class
 from hundredfold.labels.domain.fold import Fold
 from hundredfold.labels.domain.folds import audited
 from hundredfold.labels.domain.page import Ids, Mask, Rows
+from hundredfold.labels.domain.proving import people_of
 from hundredfold.labels.drawing import Scene, Wanted, draw
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.audits import AuditStore, Population

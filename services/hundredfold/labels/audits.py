@@ -6,25 +6,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hundredfold.labels.domain.audit import (
-    Audit,
-    AuditState,
-    Drawn,
-    Mended,
-    Plan,
-    Proof,
-    certified,
-    mended,
-    outcome,
-    people_of,
-    prove,
-    state_of,
-)
+from hundredfold.labels.domain.audit import Audit, AuditState, Drawn, Mended, Plan, Proof, certified
 from hundredfold.labels.domain.audit_pages import pages
 from hundredfold.labels.domain.event import EventKind
 from hundredfold.labels.domain.folding import Folding
 from hundredfold.labels.domain.folds import AnyFold, audited
 from hundredfold.labels.domain.page import NO_ROWS, Mask, Page, Rows, cells
+from hundredfold.labels.domain.proving import mended, outcome, people_of, prove, state_of
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.ledger import Ledger
 from hundredfold.labels.store.audits import AuditStore, Population

@@ -8,8 +8,9 @@ import numpy as np
 
 from hundredfold.chassis.stages import stages
 from hundredfold.labels.domain import sampling, sequential, thresholds
-from hundredfold.labels.domain.audit import Drawn, People, Plan, errors_to_leave, groups_of
+from hundredfold.labels.domain.audit import Drawn, People, Plan, groups_of
 from hundredfold.labels.domain.bounds import Stratum, look_alpha
+from hundredfold.labels.domain.proving import errors_to_leave
 from hundredfold.labels.store.audits import Population
 
 _CLUSTER_WRONG = 0.25

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,20 +26,15 @@ from hundredfold.chassis.errors import (
     ServiceError,
 )
 from hundredfold.chassis.holdout import held_out, measured
+from hundredfold.selection.backbone_rounds import ended, needless
 from hundredfold.selection.domain import refining
 from hundredfold.selection.domain.pool import Labels
 from hundredfold.selection.domain.rounds import Phase
 from hundredfold.selection.domain.stream import Early
 from hundredfold.selection.peers import Peers, Run, RunsOf, request_id
 from hundredfold.selection.place import Place
-from hundredfold.selection.state import (
-    MOST_ROUNDS,
-    BackboneRound,
-    Comparison,
-    LoopState,
-    Step,
-    Tuning,
-)
+from hundredfold.selection.spaces import CatchingUp, SpaceRows
+from hundredfold.selection.state import LoopState, Step, Tuning
 from hundredfold.selection.store import SelectionStore
 
 _MOST_FIRST_ROWS = 500_000
@@ -69,16 +64,6 @@ class View:
     early: Early
     waiting: NDArray[np.int64]
     work: Callable[[], tuple[float, float]]
-
-
-@dataclass
-class _Watched:
-    """What this process has seen, to save reading it again."""
-
-    version: str = ""
-    rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    grown: str = ""
-    too_late: int = -1
 
 
 class Backbones:
@@ -112,7 +97,9 @@ class Backbones:
         self._rules = rules
         self._poll = poll_seconds
         self._most_wait = most_wait
-        self._watched = _Watched()
+        self._rows = SpaceRows(store)
+        self._catching_up = CatchingUp(store, self._rows, peers.embedder)
+        self._too_late = -1  # the newest event when the work was found to end before a round would
         self._deciding = threading.Lock()
         self._thread = threading.Thread(
             target=self._run, name=f"backbones-{place.now.collection}", daemon=True
@@ -179,7 +166,7 @@ class Backbones:
     def _idle(self, state: LoopState) -> bool:
         if not _people_verify(state):
             return False
-        self._embed_new_images(state)
+        self._catching_up.embed_new_images(state)
         return self.consider()
 
     def _begin_if_due(self, state: LoopState, view: View) -> bool:
@@ -191,10 +178,10 @@ class Backbones:
             return False
         if not refining.worth_trying(len(view.labels), view.total, self._rules):
             return False
-        if self._watched.too_late == view.seq:
+        if self._too_late == view.seq:
             return False
         if not refining.in_time(*view.work(), self._rules):
-            self._watched.too_late = view.seq
+            self._too_late = view.seq
             return False
         begun = Tuning(
             step=Step.TRAINING,
@@ -261,7 +248,7 @@ class Backbones:
 
     def _compare(self, state: LoopState, view: View, *, ended: bool) -> bool:
         tuning = state.tuning
-        there = self._rows(state.collection, tuning.after)
+        there = self._rows.of(state.collection, tuning.after)
         wanted = view.labels.rows[measured(view.labels.rows, view.total)]
         share = np.isin(wanted, there).mean() if len(wanted) else 0.0
         if not ended and share < _MEASURABLE:
@@ -283,7 +270,7 @@ class Backbones:
 
     def _complete(self, state: LoopState) -> bool:
         """Whether every image has a vector: those that came meanwhile are embedded too."""
-        there = self._rows(state.collection, state.tuning.after)
+        there = self._rows.of(state.collection, state.tuning.after)
         missing = int((~np.isin(self._store.rows(state.collection, state.space), there)).sum())
         if not missing:
             return self._go(state, step=Step.CLUSTERING, run="", calls=0)
@@ -352,39 +339,6 @@ class Backbones:
             with suppress(NotFound):  # it is gone
                 self._runs(tuning.step).cancel(tuning.run)
 
-    def _rows(self, collection: str, space: str) -> NDArray[np.int64]:
-        version = f"{space} {self._store.vectors_version(collection, space)}"
-        if self._watched.version != version:
-            self._watched.rows = self._store.rows(collection, space)
-            self._watched.version = version
-        return self._watched.rows
-
-    def _embed_new_images(self, state: LoopState) -> None:
-        """Let the space in use have what the first one has: new images are embedded there by whoever adds them."""
-        promoted = [each for each in state.backbone_rounds if each.promoted]
-        if not promoted or promoted[0].before == state.space:
-            return
-        origin = promoted[0].before
-        version = self._store.vectors_version(state.collection, origin)
-        if not version or version == self._watched.grown:
-            return
-        missing = np.setdiff1d(
-            self._store.rows(state.collection, origin),
-            self._rows(state.collection, state.space),
-            assume_unique=True,
-        )
-        if len(missing):
-            run_id = self._peers.embedder.embed(
-                state.collection,
-                state.space,
-                duplicates=state.duplicates,
-                first_rows=missing[:0],
-                key=request_id(state.collection, state.space, version),
-            )
-            if not self._peers.embedder.runs.get(run_id).ended:
-                return
-        self._watched.grown = version
-
 
 def _beyond(step: Step) -> Callable[[LoopState], bool]:
     return lambda state: state.tuning.step is not step
@@ -392,34 +346,3 @@ def _beyond(step: Step) -> Callable[[LoopState], bool]:
 
 def _people_verify(state: LoopState) -> bool:
     return state.phase in (Phase.VERIFY, Phase.LEFTOVERS)
-
-
-def ended(
-    state: LoopState, tuning: Tuning, reason: str, *, promoted: bool = False
-) -> dict[str, object]:
-    """The fields of a state once a round has ended."""
-    now = time.time()
-    came = BackboneRound(
-        before=tuning.before,
-        after=tuning.after,
-        labels_seq=tuning.labels_seq,
-        labels=tuning.labels,
-        compared=tuning.compared or Comparison(),
-        promoted=promoted,
-        reason=reason,
-        seconds=max(0.0, now - tuning.began_at),
-        ended_at=now,
-    )
-    return {
-        "tuning": Tuning(number=tuning.number, labels=tuning.labels, labels_seq=tuning.labels_seq),
-        "backbone_rounds": (*state.backbone_rounds, came)[-MOST_ROUNDS:],
-    }
-
-
-def needless(state: LoopState) -> str:
-    """Why a round is not to go on; empty when it is."""
-    if "fine-tuning" in state.without or state.tuning.before != state.space:
-        return "the loop was started anew"
-    if state.tuning.labels_seq <= state.cleared_seq:
-        return "the labels that it learns from were cleared"
-    return "the work was done before" if state.phase is Phase.DONE else ""

@@ -19,15 +19,17 @@ import numpy as np
 
 from hundredfold.chassis.costs import CostModel
 from hundredfold.chassis.errors import Aborted, Conflict, NotFound, ServiceError, Unavailable
-from hundredfold.selection.audits import LATE, Audits
-from hundredfold.selection.backbones import Backbones, View, ended, needless
+from hundredfold.selection.audits import Audits
+from hundredfold.selection.backbone_rounds import ended, needless
+from hundredfold.selection.backbones import Backbones, View
 from hundredfold.selection.config import SelectionConfig
-from hundredfold.selection.domain import forecast, refining, rounds
+from hundredfold.selection.domain import refining, rounds
 from hundredfold.selection.domain.forecast import Forecast
 from hundredfold.selection.domain.page import Draft
 from hundredfold.selection.domain.policies import POLICIES, Asked
 from hundredfold.selection.domain.rounds import Phase
 from hundredfold.selection.ear import Ear
+from hundredfold.selection.outlook import Outlook
 from hundredfold.selection.peers import Peers
 from hundredfold.selection.place import Place
 from hundredfold.selection.seen import Seen, Sight
@@ -38,7 +40,6 @@ _FIRST_WAIT = 0.1
 _FEW_PAGES = 4
 _DONE_CHECKS_LESS = 10
 _LEAST_MEASURED = 20
-_TARGET = 0.95
 _log = logging.getLogger("hundredfold.selection.loop")
 
 
@@ -76,6 +77,7 @@ class Loop:
         self._trouble = ""
         self._seen: Seen | None = None
         self._audits = Audits(self._place, peers.ledger, costs)
+        self._outlook = Outlook(self._audits, peers.ledger, costs)
         self._sight = Sight(self._place, store, peers)
         # Makes the ids of this process's pages differ from those of one that was killed.
         self._nonce = uuid.uuid4().hex[:8]
@@ -150,30 +152,7 @@ class Loop:
             Unavailable: no round was made since the start, or the ledger is away.
         """
         state, seen = self._last()
-        if not seen.standing.pool.model and len(seen.standing.pool):
-            raise Conflict(f"{state.collection} has no head yet", reason="NO_HEAD")
-        if state.phase is Phase.SEED:
-            # A head that knows one class of ten is sure of everything.
-            raise Conflict("clusters wait to be named; ask again after them", reason="SEEDING")
-        return self._work(state, seen, target or state.target_accuracy or _TARGET)
-
-    def _work(self, state: LoopState, seen: Seen, target: float) -> Forecast:
-        known = seen.known
-        if state.auditing.proved >= target:
-            return Forecast(state.expected_accuracy)
-        ledger = self._peers.ledger
-        seconds = ledger.progress(state.collection).human_seconds
-        answered = ledger.answered(state.collection, max(0, state.seen_seq - LATE))
-        pace = forecast.pace(answered, self._costs)
-        if state.target_accuracy:
-            return self._audits.outlook(state, known, target, seconds=seconds, pace=pace)
-        return forecast.forecast(
-            known.pool,
-            known.far(seconds, pace),
-            target=target,
-            page_size=state.page_size,
-            costs=self._costs,
-        )
+        return self._outlook.forecast(state, seen, target)
 
     def _last(self) -> tuple[LoopState, Seen]:
         with self._changed:
@@ -189,8 +168,7 @@ class Loop:
             return None
 
         def work() -> tuple[float, float]:
-            found = self._work(state, seen, state.target_accuracy or _TARGET)
-            return self._peers.ledger.progress(state.collection).human_seconds, found.seconds
+            return self._outlook.seconds(state, seen)
 
         standing = seen.standing
         return View(seen.seq, seen.people, standing.total, standing.early, seen.waiting, work)
@@ -315,7 +293,7 @@ class Loop:
             "total": seen.known.total,
             "labelled": seen.known.people + seen.known.machine,
             "rounds": state.rounds + 1,
-            "expected_accuracy": self._expected(seen, made.phase),
+            "expected_accuracy": self._outlook.accuracy(seen, made.phase),
             "measured_images": measured.images,
             "measured_accuracy": 1 - measured.wrong / measured.images if enough else 0.0,
             "seeded": view.seeded and bool(seen.known.pool.model or not len(seen.known.pool)),
@@ -335,12 +313,6 @@ class Loop:
             and state.phase not in (Phase.PREPARING, Phase.SEED)
             and not seen.known.asked
         )
-
-    def _expected(self, seen: Seen, phase: Phase) -> float:
-        known = seen.known
-        if phase is Phase.SEED:
-            return 0.0
-        return forecast.accuracy(known.pool, known.far(), self._audits.belief(known))
 
     def _offer(
         self, before: LoopState, fields: dict[str, Any], pages: list[Draft], seen: Seen

@@ -113,7 +113,7 @@ def test_a_broken_image_gets_a_reason(name: str) -> None:
 
 
 @given(st.sampled_from(imaging.FORMATS), st.integers(0, 2**32), st.integers(1, 30))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_the_bytes_there_is_a_verdict(kind: str, seed: int, flips: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - only damage
     data = bytearray(encoded(picture(40, 30), kind))

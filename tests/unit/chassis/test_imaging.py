@@ -187,7 +187,7 @@ def test_a_truncated_image_is_told(format_: str) -> None:
 def test_flipped_bytes_are_an_image_or_an_error(format_: str) -> None:
     data = encoded(scene(), format_)
 
-    @settings(max_examples=150, deadline=None, database=None)
+    @settings(max_examples=150, database=None)
     @given(st.lists(st.tuples(st.integers(0, len(data) - 1), st.integers(0, 255)), max_size=8))
     def check(changes: list[tuple[int, int]]) -> None:
         damaged = bytearray(data)
@@ -199,7 +199,7 @@ def test_flipped_bytes_are_an_image_or_an_error(format_: str) -> None:
     check()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from([b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF....WEBP", b"BM", b"II*\0", b"MM\0*"]),
     st.binary(max_size=300),

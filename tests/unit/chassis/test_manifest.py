@@ -60,6 +60,7 @@ def test_verify_names_what_is_absent_cut_or_flipped(store: ArtifactStore) -> Non
     assert sorted(manifest.verify(store)) == ["absent.npy", "cut.npy", "flipped.npy"]
 
 
+@pytest.mark.usefixtures("no_writer_is_waited_for")
 def test_an_array_of_another_size_is_never_read(store: ArtifactStore) -> None:
     manifest = add(store, "a.npy", 100)
     _change(store, "a.npy", lambda data: data[:-8])
@@ -69,6 +70,7 @@ def test_an_array_of_another_size_is_never_read(store: ArtifactStore) -> None:
     assert caught.value.metadata["path"] == f"{FOLDER}/a.npy"
 
 
+@pytest.mark.usefixtures("no_writer_is_waited_for")
 def test_a_flipped_bit_is_found_when_asked_for(store: ArtifactStore) -> None:
     manifest = add(store, "a.npy", 100)
     _change(store, "a.npy", lambda data: data[:-1] + bytes([data[-1] ^ 1]))
@@ -108,9 +110,7 @@ def test_a_mapped_array_is_checked_too(store: ArtifactStore) -> None:
     assert manifest.read_array(store, "a.npy", mmap=True)[99] == 99
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_flipped_bit_in_the_manifest_is_found(store: ArtifactStore, data: st.DataObject) -> None:
     saved = add(store, "a.npy", 3)

@@ -217,9 +217,7 @@ def test_odd_names_are_read_as_they_are(sources: Sources, root: Path, name: str)
     assert sources.read(f"{root}/{name}") == b"odd"
 
 
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from(["..", ".", "sub", "in", "in-not", "secret.jpg", "b.jpg", "%2e%2e"]))
 )

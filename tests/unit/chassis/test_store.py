@@ -275,7 +275,7 @@ class TestLocalStore(StoreContract):
             assert writer.stdout.readline() == b"writing\n"
             writer.send_signal(signal.SIGKILL)
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     @given(
         arrays.arrays(st.sampled_from(["u1", "i4", "f2", "f8"]), arrays.array_shapes(min_side=0))
     )

@@ -78,7 +78,7 @@ def test_a_jpeg_is_decoded_no_larger_than_needed():
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 255))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_plain_image_of_any_size_has_no_detail_and_one_bit(width, height, level):
     phash, dhash = of_plane(np.full((height, width), float(level)))
     assert phash == (1 << 63 if level else 0)
@@ -97,7 +97,7 @@ def test_the_frequencies_of_a_cosine_are_that_cosine():
 
 
 @given(st.integers(1, 9000), st.integers(0, 7), st.sampled_from([(_cosines, 8), (_lanczos, 9)]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_sums_are_exact_in_float32(pixels, eighths, kind):
     rows, columns = _made(kind[0], pixels, pixels - eighths / 8, kind[1])
     assert (rows == np.rint(rows)).all()

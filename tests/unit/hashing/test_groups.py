@@ -33,7 +33,6 @@ def better(some, row):
 
 
 @given(clustered_images(), radii)
-@settings(deadline=None)
 def test_every_copy_is_within_the_radius_of_its_representative(some, radius):
     groups = group(some, radius)
     ok = np.flatnonzero(some.ok)
@@ -44,7 +43,6 @@ def test_every_copy_is_within_the_radius_of_its_representative(some, radius):
 
 
 @given(clustered_images(), radii)
-@settings(deadline=None)
 def test_every_image_is_in_one_group_and_broken_ones_in_none(some, radius):
     groups = group(some, radius)
     assert ((groups.representative == -1) == ~some.ok).all()
@@ -54,7 +52,6 @@ def test_every_image_is_in_one_group_and_broken_ones_in_none(some, radius):
 
 
 @given(clustered_images(), radii)
-@settings(deadline=None)
 def test_representatives_are_apart_and_the_best_of_their_groups(some, radius):
     of = group(some, radius).representative
     centres = np.unique(of[some.ok])
@@ -70,7 +67,6 @@ def test_representatives_are_apart_and_the_best_of_their_groups(some, radius):
 
 
 @given(clustered_images(), radii, st.integers(0, 2**32 - 1))
-@settings(deadline=None)
 def test_the_order_of_rows_does_not_matter_beyond_ties(some, radius, seed):
     # Sizes that all differ leave no ties.
     some = Images(**{**vars(some), "pixels": np.arange(len(some.ok)) * 7 % 997 + 1})
@@ -81,7 +77,6 @@ def test_the_order_of_rows_does_not_matter_beyond_ties(some, radius, seed):
 
 
 @given(clustered_images(), radii)
-@settings(deadline=None)
 def test_grouping_the_representatives_again_changes_nothing(some, radius):
     of = group(some, radius).representative
     centres = np.unique(of[some.ok])
@@ -101,7 +96,6 @@ def by_definition(some, radius):
 
 
 @given(clustered_images(), radii)
-@settings(deadline=None)
 def test_groups_are_those_of_the_definition(some, radius):
     assert group(some, radius).representative.tolist() == by_definition(some, radius)
 
@@ -202,7 +196,7 @@ def test_judgements_of_images_that_are_not_there_say_nothing():
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 10))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_very_many_images_of_one_hash_are_joined_by_the_other(seed, radius):
     rng = np.random.default_rng(seed)
     phash = rng.choice(np.array([0, 1, 2**30 - 1], np.uint64), 90)

@@ -118,7 +118,7 @@ def test_exif_orientation_is_not_applied(orientation):
 
 
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 2**32 - 1), st.sampled_from([1, 40]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_exact_hashes_of_noise_equal_imagehash(width, height, seed, levels):
     rng = np.random.default_rng(seed)
     data = encoded(Image.fromarray(rng.integers(0, levels + 1, (height, width), dtype=np.uint8)))
@@ -143,7 +143,7 @@ def test_no_images_have_no_hashes(algorithm):
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_damaged_files_have_hashes_or_fail_but_never_raise(data):
     good = bytearray(SPECIAL[data.draw(st.sampled_from(["progressive", "palette", "gif", "webp"]))])
     for _ in range(data.draw(st.integers(1, 8))):

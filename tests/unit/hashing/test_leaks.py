@@ -1,7 +1,7 @@
 """Copies across sides."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hundredfold.hashing.domain.leaks import NONE, equal_across, leaks
@@ -23,7 +23,6 @@ def by_definition(phash, dhash, side, radius):
 
 
 @given(clustered_images(), st.integers(0, 10), st.integers(2, 4), st.integers(0, 2**32 - 1))
-@settings(deadline=None)
 def test_the_nearest_copy_on_another_side_is_found(some, radius, sides, seed):
     side = np.random.default_rng(seed).integers(0, sides, len(some.ok)).astype(np.uint8)
     near = near_pairs(np.unique(some.phash), radius)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hundredfold.hashing.domain.found import with_equal
@@ -47,7 +47,6 @@ def by_brute_force(some, phash, dhash, radius, most):
 
 
 @given(clustered_images(), st.integers(0, 10), st.sampled_from([1, 3, 100]))
-@settings(deadline=None)
 def test_every_image_finds_itself_and_all_near_ones(some, radius, most):
     index = lookup_index(some)
     for dhash in (some.dhash, None):

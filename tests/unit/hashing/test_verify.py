@@ -123,7 +123,7 @@ CROPPED = looks([cropped(image, 0.06, 0.04, 0, 0.07) for image in ORIGINALS])
 
 
 @given(st.lists(st.tuples(st.sampled_from(SEEDS), st.sampled_from(SEEDS)), max_size=20))
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 def test_pairs_do_not_depend_on_one_another_nor_on_their_order(pairs):
     chosen = np.array(pairs, np.int64).reshape(-1, 2)
     copies = CROPPED
@@ -138,7 +138,7 @@ cuts = st.floats(0, 0.13)
 
 
 @given(st.sampled_from(SEEDS), cuts, cuts, cuts, cuts)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_a_window_is_found_to_a_part_of_a_pixel(seed, left, right, top, bottom):
     windows = np.array([[left, 1 - right, top, 1 - bottom]], np.float32)
     source = LOOKS.luma[seed : seed + 1].astype(np.float32)
@@ -182,7 +182,7 @@ def test_a_crop_and_a_border_come_up_by_their_windows():
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 6))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_windows_pair_up_as_if_each_was_compared_with_each(seed, radius):
     rng = np.random.default_rng(seed)
     few = rng.integers(0, 2**64, 5, dtype=np.uint64)

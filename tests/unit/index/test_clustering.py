@@ -53,7 +53,7 @@ def check_consistent(found, vectors, count):
     distinct=st.integers(1, 80),
     seed=st.integers(0, 2**63 - 1),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_vectors_give_clusters_that_add_up(n, dimensions, asked, distinct, seed):
     rng = np.random.default_rng(seed)
     pool = normalised(rng.normal(size=(distinct, dimensions))).astype(np.float16)
@@ -147,7 +147,7 @@ def test_what_progress_raises_ends_the_work():
 
 
 @given(n=st.integers(1, 60), k=st.integers(1, 20), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_each_point_is_given_its_nearest_centre(n, k, seed):
     rng = np.random.default_rng(seed)
     points, centres = (normalised(rng.normal(size=(m, 7))) for m in (n, k))

@@ -33,7 +33,7 @@ def places(vectors):
     return np.arange(len(vectors))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), into=st.integers(2, 6), number=st.integers(0, 3))
 def test_a_split_changes_one_cluster_only_and_loses_no_image(seed, into, number):
     vectors, _, found = world(seed)
@@ -52,7 +52,7 @@ def test_a_split_changes_one_cluster_only_and_loses_no_image(seed, into, number)
     assert (after.assignment[after.medoids[parts]] == parts).all()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), numbers=st.sets(st.integers(0, 3), min_size=2))
 def test_a_merge_puts_all_into_the_smallest_number(seed, numbers):
     vectors, _, found = world(seed)

@@ -53,7 +53,7 @@ def finder_of(built, vectors):
     exact_below=st.sampled_from([0, 1000]),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_filtered_search_is_sorting_what_is_allowed(n, limit, share, exact_below, seed):
     vectors, queries = some(n, 8, seed), normalised(some(3, 8, seed + 1))
     allowed = np.random.default_rng(seed).random(n) < share
@@ -75,7 +75,7 @@ def test_filtered_search_is_sorting_what_is_allowed(n, limit, share, exact_below
     exact_below=st.sampled_from([0, 1000]),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_range_search_finds_all_that_is_near_enough(n, least, most, exact_below, seed):
     vectors, queries = some(n, 6, seed), normalised(some(3, 6, seed + 1))
     allowed = np.random.default_rng(seed).random(n) < 0.7

@@ -52,7 +52,7 @@ def blobs(groups, each, dimensions=16, noise=0.3):
     priced=st.booleans(),
     seed=st.integers(0, 2**32 - 2),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_in_all_cells_the_nearest_of_all_centres_is_found(n, k, geometry, priced, seed):
     points, centres = cloud(n, geometry, seed=seed), centres_of(k, geometry, seed, priced)
     cells = Cells(centres, geometry, seed=0)
@@ -64,7 +64,7 @@ def test_in_all_cells_the_nearest_of_all_centres_is_found(n, k, geometry, priced
 
 
 @given(n=st.integers(1, 50), k=st.integers(1, 50), geometry=geometries, seed=st.integers(0, 999))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_looking_into_more_cells_never_finds_a_farther_centre(n, k, geometry, seed):
     points, centres = cloud(n, geometry, seed=seed), centres_of(k, geometry, seed, False)
     cells = Cells(centres, geometry, seed=0)
@@ -73,7 +73,7 @@ def test_looking_into_more_cells_never_finds_a_farther_centre(n, k, geometry, se
 
 
 @given(k=st.integers(1, 60), geometry=geometries, seed=st.integers(0, 999))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_beside_a_centre_are_itself_and_the_nearest(k, geometry, seed):
     centres = centres_of(k, geometry, seed, False)
     cells = Cells(centres, geometry, seed=0)
@@ -94,7 +94,7 @@ def test_beside_a_centre_are_itself_and_the_nearest(k, geometry, seed):
     geometry=geometries,
     seed=st.integers(0, 999),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_round_makes_the_fit_worse_and_every_point_stays_in_one_cluster(
     n, k, distinct, geometry, seed
 ):
@@ -147,7 +147,7 @@ def test_threads_do_not_change_what_is_found():
     data=st.lists(st.tuples(st.floats(0, 1e9), st.integers(0, 20)), min_size=1, max_size=30),
     share=st.floats(0, 1),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_number_is_divided_with_nothing_left(data, share):
     weights, most = (np.array(column) for column in zip(*data, strict=True))
     count = round(share * int(most.sum()))

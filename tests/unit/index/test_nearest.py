@@ -35,7 +35,7 @@ def parts_of(vectors, size=64):
     limit=st.integers(1, 30),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_exact_search_finds_what_sorting_all_cosines_finds(n, dimensions, limit, seed):
     vectors, queries = some(n, dimensions, seed), normalised(some(5, dimensions, seed + 1))
     built = nearest.build(parts_of(vectors, 37))

@@ -21,7 +21,7 @@ def dense(graph, n):
     return matrix
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), n=st.integers(2, 80), p=st.integers(1, 8))
 def test_being_neighbours_is_mutual_and_the_nearest_is_one_for_sure(seed, n, p):
     points = np.random.default_rng(seed).normal(size=(n, p)).astype(np.float32)

@@ -17,7 +17,7 @@ def some(n, dimensions, seed=0):
     size=st.integers(1, 20),
     data=st.data(),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_blocks_and_picks_are_the_vectors_in_order(cuts, size, data):
     whole = some(sum(cuts), 3)
     parts = VectorParts(np.split(whole, np.cumsum(cuts)[:-1]))

@@ -66,7 +66,7 @@ def test_a_cluster_that_fell_into_small_pieces_is_gone():
     now=st.integers(1, 12),
     seed=st.integers(0, 999),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_numbers_and_names_are_each_given_once(n, before, now, seed):
     rng = np.random.default_rng(seed)
     old = named(rng.integers(before, size=n), before)
@@ -84,7 +84,7 @@ def test_numbers_and_names_are_each_given_once(n, before, now, seed):
 
 
 @given(n=st.integers(1, 80), k=st.integers(1, 12), seed=st.integers(0, 999))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_same_clusters_under_other_numbers_get_their_numbers_back(n, k, seed):
     rng = np.random.default_rng(seed)
     assignment = rng.integers(k, size=n).astype(np.int32)

@@ -17,7 +17,7 @@ def two_groups(seed, d, each):
     return vectors[:each], vectors[each:]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), d=st.integers(4, 40), each=st.integers(30, 80))
 def test_the_groups_lie_on_their_sides_and_the_axes_are_at_right_angles(seed, d, each):
     a, b = two_groups(seed, d, each)
@@ -30,7 +30,7 @@ def test_the_groups_lie_on_their_sides_and_the_axes_are_at_right_angles(seed, d,
     assert (at_b > 0).mean() > 0.95
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), d=st.integers(1, 12), a=st.integers(1, 5), b=st.integers(1, 5))
 def test_a_few_images_always_give_a_finite_view_within_one(seed, d, a, b):
     rng = np.random.default_rng(seed)

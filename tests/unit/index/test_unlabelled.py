@@ -17,7 +17,7 @@ def in_parts(vectors, size=17):
     return VectorParts([halves[start : start + size] for start in range(0, len(halves), size)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10_000), d=st.integers(4, 14), n=st.integers(20, 90), c=st.integers(0, 5)
 )

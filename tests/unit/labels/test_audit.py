@@ -20,10 +20,6 @@ from hundredfold.labels.domain.audit import (
     Plan,
     Proof,
     groups_of,
-    mended,
-    people_of,
-    prove,
-    state_of,
 )
 from hundredfold.labels.domain.audit_pages import pages
 from hundredfold.labels.domain.bounds import Stratum, look_alpha
@@ -38,6 +34,7 @@ from hundredfold.labels.domain.people import (
     table,
     wrong_labels,
 )
+from hundredfold.labels.domain.proving import mended, people_of, prove, state_of
 from hundredfold.labels.domain.schema import Schema
 from hundredfold.labels.domain.thresholds import Step
 

@@ -33,7 +33,7 @@ def findings(draw: st.DrawFn) -> tuple[int, int, int]:
     return population, sample, draw(st.integers(0, sample))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(findings(), ALPHAS)
 def test_the_bound_is_the_largest_number_that_is_not_ruled_out(
     found: tuple[int, int, int], alpha: float
@@ -46,7 +46,7 @@ def test_the_bound_is_the_largest_number_that_is_not_ruled_out(
     assert bound == max(left)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 60), st.data(), ALPHAS)
 def test_no_population_breaks_the_bound_more_often_than_said(
     population: int, data: st.DataObject, alpha: float
@@ -58,7 +58,7 @@ def test_no_population_breaks_the_bound_more_often_than_said(
         assert found[bounds < wrong].sum() <= alpha + 1e-9
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(findings(), ALPHAS)
 def test_the_binomial_bound_is_the_upper_limit(found: tuple[int, int, int], alpha: float) -> None:
     population, sample, wrong = found
@@ -77,7 +77,7 @@ def test_clopper_and_pearson_agree_with_the_binomial_distribution() -> None:
     assert clopper_pearson(0, 0, 0.05) == clopper_pearson(7, 7, 0.05) == 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(findings(), st.integers(-2, 50), ALPHAS)
 def test_the_errors_allowed_are_the_most_that_keep_the_rest_within_the_limit(
     found: tuple[int, int, int], limit: int, alpha: float
@@ -110,7 +110,7 @@ STRATA = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(STRATA, st.data(), st.sampled_from([0.375, 0.05, 0.01]))
 def test_no_strata_break_the_stratified_bound_more_often_than_said(
     parts: list[tuple[int, int]], data: st.DataObject, alpha: float
@@ -152,7 +152,7 @@ def test_a_proportional_sample_is_within_one_of_each_share(
         assert math.floor(quota) <= drawn[each] <= math.ceil(quota) <= size
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=300), st.data())
 def test_a_stratified_sample_is_drawn_in_proportion_and_small_classes_together(
     classes: list[int], data: st.DataObject

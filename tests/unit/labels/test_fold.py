@@ -146,7 +146,7 @@ def judgements(draw: st.DrawFn) -> list[Judgement]:
     ]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(ledgers())
 def test_any_ledger_folds_to_what_its_rules_say(events: list[Event]) -> None:
     fold = Fold()
@@ -156,7 +156,7 @@ def test_any_ledger_folds_to_what_its_rules_say(events: list[Event]) -> None:
     check(fold, events)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(ledgers())
 def test_labels_of_a_divided_class_wait_for_finer_ones(events: list[Event]) -> None:
     divided = np.array([2], np.int32)
@@ -172,7 +172,7 @@ def test_labels_of_a_divided_class_wait_for_finer_ones(events: list[Event]) -> N
     assert not fold.by_people(labels.possible_rows).any()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ledgers())
 def test_labels_are_whole_again_when_a_class_has_no_children_any_more(events: list[Event]) -> None:
     whole = refolded(events)
@@ -184,7 +184,7 @@ def test_labels_are_whole_again_when_a_class_has_no_children_any_more(events: li
     assert whole.state().same_as(before)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(ledgers(), st.integers(0, 25))
 def test_a_state_taken_on_the_way_continues_to_the_same_end(events: list[Event], at: int) -> None:
     fold = refolded(events[:at])
@@ -209,7 +209,7 @@ def test_taking_back_what_a_later_event_builds_on_asks_for_a_refold() -> None:
     assert fold.class_of(np.array([0])).tolist() == [2]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(ledgers(), st.data())
 def test_taking_many_back_is_taking_each_back(events: list[Event], data: st.DataObject) -> None:
     stands = standing(marks(events))
@@ -282,7 +282,7 @@ def test_copies_count_with_their_representative_and_strays_alone() -> None:
     assert inherited(rows, copies, fold.class_of).tolist() == [0, 1, 2, 3, 4]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(ledgers(), st.lists(st.integers(-1, ROWS - 1), min_size=ROWS, max_size=ROWS))
 def test_the_running_count_of_copies_is_the_count(events: list[Event], drawn: list[int]) -> None:
     raw = np.array(drawn, np.int64)

@@ -44,7 +44,7 @@ def written(form: FileFormat, parts: list[list[dict[str, Any]]]) -> bytes:
 
 
 @pytest.mark.parametrize("name", FILES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(parts=st.lists(st.lists(images, max_size=4), max_size=3))
 def test_what_is_written_is_read_again(name: str, parts: list[list[dict[str, Any]]]) -> None:
     form = FORMATS[name]
@@ -61,7 +61,7 @@ def test_what_is_written_is_read_again(name: str, parts: list[list[dict[str, Any
 
 
 @pytest.mark.parametrize("name", FILES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.binary(max_size=200), columns=st.sampled_from([["row"], ["key", "label"]]))
 def test_any_bytes_are_lines_or_refused(name: str, data: bytes, columns: list[str]) -> None:
     form = FORMATS[name]

@@ -142,6 +142,7 @@ def damage(folder: Path, seq: int) -> None:
     database.close()
 
 
+@pytest.mark.usefixtures("no_writer_is_waited_for")
 @pytest.mark.parametrize(
     ("what", "at"),
     [("table", 0), ("table", -1), ("state", 40), *(("manifest", at) for at in (0, 40, -1))],

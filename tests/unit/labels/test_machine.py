@@ -367,7 +367,6 @@ def test_any_order_of_what_can_happen_keeps_the_promises(redis_url: str) -> None
         settings=settings(
             max_examples=20,
             stateful_step_count=40,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -7,23 +7,13 @@ import numpy as np
 import pytest
 
 from hundredfold.labels.domain import sampling, sequential
-from hundredfold.labels.domain.audit import (
-    AuditState,
-    Drawn,
-    Plan,
-    Proof,
-    groups_of,
-    mended,
-    outcome,
-    people_of,
-    prove,
-    state_of,
-)
+from hundredfold.labels.domain.audit import AuditState, Drawn, Plan, Proof, groups_of
 from hundredfold.labels.domain.bounds import Stratum, look_alpha
 from hundredfold.labels.domain.class_view import NOT, ClassView
 from hundredfold.labels.domain.event import Event, EventKind, Judgement, Verdict
 from hundredfold.labels.domain.page import Page, PageKind
 from hundredfold.labels.domain.pair_fold import PairFold
+from hundredfold.labels.domain.proving import mended, outcome, people_of, prove, state_of
 from hundredfold.labels.domain.schema import Schema
 
 REDRAWS = 200

@@ -179,7 +179,7 @@ def check(fold: PairFold, events: Sequence[Event], schema: Schema) -> None:
     assert fold.state().same_as(refolded(events, schema).state())
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(ledgers(), st.sampled_from([PLAIN, KIN]))
 def test_any_ledger_folds_to_what_its_rules_say(events: list[Event], schema: Schema) -> None:
     fold = PairFold(schema=schema)
@@ -189,7 +189,7 @@ def test_any_ledger_folds_to_what_its_rules_say(events: list[Event], schema: Sch
     check(fold, events, schema)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ledgers())
 def test_another_schema_reads_the_same_words_otherwise(events: list[Event]) -> None:
     fold = refolded(events, PLAIN)
@@ -199,7 +199,7 @@ def test_another_schema_reads_the_same_words_otherwise(events: list[Event]) -> N
     check(fold, events, PLAIN)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ledgers(), st.integers(0, 14))
 def test_a_state_taken_on_the_way_continues_to_the_same_end(events: list[Event], at: int) -> None:
     state = refolded(events[:at], KIN).state()

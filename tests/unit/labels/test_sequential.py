@@ -47,7 +47,7 @@ def audits(draw: st.DrawFn) -> tuple[int, tuple[int, ...], int, float]:
 
 
 @given(audits())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_bound_up_to_the_limit_is_too_low_more_often_than_at_alpha(
     audit: tuple[int, tuple[int, ...], int, float],
 ) -> None:

@@ -18,7 +18,6 @@ def inherited(examples):
     """Settings of a test that each policy's class runs: hypothesis would take that for a mistake."""
     return settings(
         max_examples=examples,
-        deadline=None,
         suppress_health_check=[HealthCheck.differing_executors],
     )
 

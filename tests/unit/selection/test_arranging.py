@@ -9,7 +9,7 @@ from tests.unit.selection.pools import make_pool, random_pool
 
 
 @given(st.integers(1, 60), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_image_stands_once(count, seed):
     pool = random_pool(60)
     places = np.random.default_rng(seed).permutation(60)[:count]

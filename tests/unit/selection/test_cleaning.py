@@ -27,7 +27,7 @@ def suspicious(wrong, class_ids=None):
     st.lists(st.tuples(st.floats(0, 1, width=32), st.integers(1, 5)), max_size=150),
     st.integers(1, 60),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_one_page_a_class_of_the_likeliest_wrong_first(labels, page_size):
     some = suspicious([wrong for wrong, _ in labels], [class_id for _, class_id in labels])
     pages = review_pages(some, page_size, COSTS)

@@ -17,7 +17,7 @@ COSTS = CostModel()
 
 
 @given(pools, st.integers(1, 60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_image_is_on_one_page_of_its_class_and_the_surest_are_on_the_first(pool, page_size):
     cuts = cut(pool, page_size)
     assert sorted(cuts.places) == list(range(len(pool)))
@@ -44,7 +44,7 @@ def test_equally_sure_images_stay_in_the_order_of_rows():
 
 
 @given(st.lists(st.tuples(st.integers(0, 200), st.floats(0, 250)), max_size=20))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @pytest.mark.parametrize(
     "costs", [COSTS, CostModel(drag_seconds=None), CostModel(0, 0, 0, 0, 0, 0)]
 )

@@ -64,7 +64,7 @@ def test_what_is_reached_takes_no_more_work():
 
 
 @given(st.integers(1, 150), st.integers(0, 200), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_higher_target_takes_no_less_work_and_hardly_more_than_one_by_one(count, labelled, seed):
     pool = random_pool(count, seed=seed)
     low, high = (forecast_of(pool, labelled, target) for target in (0.7, 0.98))
@@ -73,7 +73,7 @@ def test_a_higher_target_takes_no_less_work_and_hardly_more_than_one_by_one(coun
 
 
 @given(st.integers(0, 150), st.integers(0, 200), st.integers(0, 2**32 - 1), st.floats(0.5, 0.999))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_interval_holds_the_forecast_and_audits_are_part_of_it(count, labelled, seed, target):
     pool = random_pool(count, seed=seed)
     for found in (forecast_of(pool, labelled, target), proving_of(pool, labelled, target)):

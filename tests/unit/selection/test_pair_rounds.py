@@ -177,7 +177,7 @@ def test_images_without_a_vector_are_passed_over() -> None:
     assert place.classes[0].rest + len(place.classes[0].pool) == len(ROWS)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.floats(0.05, 20), st.floats(0.05, 20), st.integers(0, 2))
 def test_whatever_is_likely_pages_are_sound(
     seed: int, low: float, high: float, current: int

@@ -81,7 +81,7 @@ def test_few_images_do_not_pay_for_a_page():
     assert parent_pages(pool_of(0.25, 0.95, count=7), FAMILIES, asked())[0] == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 120), st.integers(0, 2**32 - 1), st.integers(1, 8))
 def test_every_image_is_on_one_page_of_a_parent_or_left(count, seed, limit):
     random = np.random.default_rng(seed)

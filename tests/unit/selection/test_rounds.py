@@ -161,7 +161,7 @@ class TestBadInput:
 
 
 @given(st.integers(0, 200), st.integers(1, 30), st.integers(0, 2**32 - 1), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_image_is_on_two_pages_and_work_never_stops(count, clusters, seed, head):
     pool = random_pool(count, seed=seed)
     if not head:

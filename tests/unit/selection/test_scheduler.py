@@ -50,7 +50,7 @@ def test_nothing_is_kept_back_for_regions_that_have_no_pages():
 
 
 @given(st.lists(st.integers(0, 19), max_size=40), st.integers(1, 40))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_no_region_has_more_than_its_part_while_others_wait(names, limit):
     chosen = spread(names, limit)
     assert len(chosen) == min(limit, len(names))

@@ -97,7 +97,7 @@ def best(asked, population, wrong, belief=NO_EVIDENCE):
     st.integers(1, 500), st.floats(0, 1), st.floats(0.5, 0.999), st.floats(0, 30), st.integers(1, 4)
 )
 @example(356, 0.029296875, 0.625, 18.0, 2)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_there_is_a_sample_unless_slips_are_too_many(population, share, target, slipped, look):
     asked = terms(600, target, slipped, look)
     found = best(asked, population, share * population)

@@ -41,7 +41,7 @@ def round_of(pool, labels=NO_LABELS, without=(), policy="errors-per-second", **w
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_what_is_due_stays_due_and_is_about_the_share_that_is_done(one, other):
     less, more = sorted((one, other))
     first, later = (due_at(done) for done in (less, more))

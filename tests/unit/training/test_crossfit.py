@@ -112,7 +112,7 @@ def test_a_label_in_a_class_of_its_own_is_of_a_class_that_others_do_not_know():
 
 
 @given(st.integers(0, 999), st.integers(1, 40), st.integers(0, 40), st.integers(1, 4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_there_is_no_nan_whatever_was_said(seed, labels, kicks, classes):
     said = evidence(seed, labels, kicks, classes)
     heads = with_kicks(said, from_labels(said), CALIBRATION)

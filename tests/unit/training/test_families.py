@@ -57,7 +57,7 @@ def test_parents_that_are_their_own_ancestors_end_somewhere():
     assert looped.parents.tolist() == [2, 3]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(0, 19), st.sampled_from([3, 7, 20, 99])), max_size=30),
     st.lists(st.tuples(st.integers(0, 19), st.sampled_from([3, 7, 20, 99])), max_size=30),

@@ -24,7 +24,7 @@ def test_well_separated_classes_are_told_apart():
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_order_of_examples_does_not_matter(seed):
     features, classes = blobs(3, 10)
     order = np.random.default_rng(seed).permutation(len(classes))
@@ -34,7 +34,7 @@ def test_the_order_of_examples_does_not_matter(seed):
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_rotation_of_the_features_changes_no_guess(seed):
     features, classes = blobs(4, 15)
     rotation, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(8, 8)))
@@ -45,7 +45,7 @@ def test_a_rotation_of_the_features_changes_no_guess(seed):
 
 
 @given(st.permutations(range(4)))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_renumbered_classes_give_renumbered_outputs(numbers):
     features, classes = blobs(4, 12)
     renumbered = np.array(numbers)[classes]

@@ -43,7 +43,7 @@ def test_a_few_labels_are_enough_for_classes_that_are_apart():
     st.lists(st.tuples(st.integers(0, 179), st.sampled_from([3, 7, 20, 99])), max_size=60),
     st.integers(1, 40),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_negative_is_never_predicted(negatives, step):
     features, truth = collection(spread=1.0)
     rows = np.array([row for row, _ in negatives], np.int64)
@@ -55,7 +55,7 @@ def test_a_negative_is_never_predicted(negatives, step):
 
 
 @given(st.integers(1, 179), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_whatever_is_labelled_probabilities_are_sound(count, seed):
     features, truth = collection(spread=1.0)
     at = np.sort(np.random.default_rng(seed).permutation(180)[:count])
@@ -127,7 +127,7 @@ def test_only_two_labels_in_two_classes_can_be_measured():
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(0, 80), st.integers(1, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_nothing_that_people_say_leads_to_nan(seed, labels, kicks, classes):
     """Contradictions too: images kicked from the class they are labelled with, or from all."""
     random = np.random.default_rng(seed)

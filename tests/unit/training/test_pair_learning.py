@@ -146,7 +146,7 @@ def test_moments_are_added_and_taken_away() -> None:
         )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(0.1, 3), st.floats(-2, 2), st.integers(0, 1000))
 def test_platt_scaling_finds_the_scale_that_answers_were_given_by(
     slope: float, offset: float, seed: int
@@ -161,7 +161,7 @@ def test_platt_scaling_finds_the_scale_that_answers_were_given_by(
     assert (np.diff(found[np.argsort(logits[:, 0]), 0]) >= 0).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 1000), st.floats(1, 1e4))
 def test_platt_scaling_stays_sane_whatever_was_said(seed: int, scale: float) -> None:
     random = np.random.default_rng(seed)

@@ -1,7 +1,7 @@
 """Calibrated probabilities, with what is known to be wrong left out."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -31,7 +31,6 @@ def asked(draw):
 
 
 @given(asked())
-@settings(deadline=None)
 def test_what_is_known_to_be_wrong_is_never_guessed(given_):
     logits, negatives, calibration = given_
     guesses = guess(posterior(logits, calibration, np.nonzero(negatives)))
@@ -42,7 +41,6 @@ def test_what_is_known_to_be_wrong_is_never_guessed(given_):
 
 
 @given(asked())
-@settings(deadline=None)
 def test_probabilities_of_classes_and_the_unknown_sum_to_one(given_):
     logits, negatives, calibration = given_
     found = posterior(logits, calibration, np.nonzero(negatives))
@@ -55,14 +53,12 @@ def test_probabilities_of_classes_and_the_unknown_sum_to_one(given_):
 
 
 @given(LOGITS, CALIBRATIONS)
-@settings(deadline=None)
 def test_without_negatives_the_rest_is_the_unknown_share(logits, calibration):
     found = posterior(logits, calibration, NONE)
     np.testing.assert_allclose(found.sum(1), 1 - calibration.unknown, rtol=1e-4)
 
 
 @given(asked())
-@settings(deadline=None)
 def test_a_margin_is_what_the_top_leads_by(given_):
     logits, negatives, calibration = given_
     found = posterior(logits, calibration, np.nonzero(negatives))
@@ -91,7 +87,6 @@ def test_one_class_has_no_second():
 
 
 @given(LOGITS, CALIBRATIONS)
-@settings(deadline=None)
 def test_the_short_way_without_negatives_says_the_same(logits, calibration):
     slow = guess(posterior(logits, calibration, NONE))
     fast = guess_unkicked(logits.copy(), calibration)
@@ -102,7 +97,6 @@ def test_the_short_way_without_negatives_says_the_same(logits, calibration):
 
 
 @given(LOGITS)
-@settings(deadline=None)
 def test_a_lead_is_that_of_the_highest_over_the_next(logits):
     ordered = np.sort(np.pad(logits, ((0, 0), (1, 0)), mode="minimum"), 1)
     expected = ordered[:, -1] - ordered[:, -2] if logits.shape[1] > 1 else 0

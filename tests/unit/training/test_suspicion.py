@@ -114,7 +114,7 @@ def test_a_class_with_one_label_is_neither_cleared_nor_condemned():
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_every_label_is_judged_once_with_a_sound_probability(seed, share):
     features, truth = collection()
     labels, _ = flipped(truth, share, seed)

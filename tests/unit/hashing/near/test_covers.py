@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hundredfold.hashing.domain.near import MAX_RADIUS
@@ -32,7 +32,6 @@ def test_every_small_set_of_differing_bits_is_missed_by_a_mask(radius, rows):
     st.sampled_from(SIZES),
     st.randoms(use_true_random=False),
 )
-@settings(deadline=None)
 def test_differing_free_bits_within_the_radius_are_missed_by_a_mask(free, radius, rows, random):
     masks = masks_of(free, radius, rows)
     places = [bit for bit in range(64) if free >> bit & 1]
@@ -43,7 +42,6 @@ def test_differing_free_bits_within_the_radius_are_missed_by_a_mask(free, radius
 
 
 @given(st.integers(0, ALL), st.integers(0, MAX_RADIUS), st.sampled_from(SIZES))
-@settings(deadline=None)
 def test_masks_hold_free_bits_alone(free, radius, rows):
     assert (masks_of(free, radius, rows) & ~np.uint64(free) == 0).all()
 

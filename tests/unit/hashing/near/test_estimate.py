@@ -17,7 +17,7 @@ from tests.unit.hashing.near.codes import (
 
 
 @given(hashes(), st.integers(0, 10))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_few_values_are_all_looked_at(rows, radius):
     values = np.unique(rows)
     pairs = len(near_by_brute_force(values, radius))

@@ -49,7 +49,7 @@ def test_join_equals_brute_force(kind, radius):
 
 
 @given(hashes(), st.integers(0, MAX_RADIUS), st.integers(1, 3), st.sampled_from(WAYS))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_join_equals_brute_force_on_small_sets(rows, radius, threads, way):
     values = np.unique(rows)
     with way():
@@ -60,7 +60,7 @@ def test_join_equals_brute_force_on_small_sets(rows, radius, threads, way):
 @given(
     hashes(), st.integers(0, MAX_RADIUS), st.floats(0, 1), st.integers(0, 9), st.sampled_from(WAYS)
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_pairs_of_marked_values_are_those_with_at_least_one(rows, radius, share, seed, way):
     values = np.random.default_rng(seed).permutation(np.unique(rows))
     only = np.random.default_rng(seed + 1).random(len(values)) < share
@@ -70,7 +70,7 @@ def test_pairs_of_marked_values_are_those_with_at_least_one(rows, radius, share,
 
 
 @given(st.sampled_from(KINDS), st.integers(1, MAX_RADIUS), st.integers(0, 99), st.booleans())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_many_small_partitions_and_cut_buckets_lose_nothing(kind, radius, seed, some):
     values = values_of(kind, 150, seed)
     only = np.random.default_rng(seed).random(len(values)) < 0.3 if some else None

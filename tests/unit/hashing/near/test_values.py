@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hundredfold.hashing.domain.near import distinct
@@ -23,7 +23,6 @@ def counted(found):
 
 
 @given(hashes(), st.integers(1, 3))
-@settings(deadline=None)
 def test_each_value_is_there_once_with_its_count(rows, threads):
     before = rows.copy()
     assert counted(distinct(rows, threads=threads)) == expected(rows)

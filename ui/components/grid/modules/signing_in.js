@@ -16,6 +16,8 @@ const COUNT_MS = 3000;
 const IN_USE_MS = 60_000;      // what he does is told so often, so that his login goes on
 const GIVE_BACK_MS = 3000;     // for the pages of one who signs out
 
+const NOBODY = { name: "", role: "nobody" };
+
 // Told to the window before somebody signs out; whoever holds something adds his promise to its detail.
 export const LEAVING = "hundredfold:leaving";
 
@@ -35,7 +37,8 @@ export function signedIn() {
 async function present() {
   try {
     const answer = await fetch("/api/session");
-    return answer.ok ? await answer.json() : null;
+    const who = answer.ok ? await answer.json() : NOBODY;
+    return who.role === NOBODY.role ? null : who;
   } catch {
     return null;
   }

@@ -156,6 +156,8 @@ def scatter(
         threads: what to run on.
     """
     key = np.uint64(mask), np.uint64(multiplier), np.uint64(64 - bits)
+    if len(rows) <= _BLOCK:
+        threads = Threads(1)  # sooner done than another has begun
     pieces = [*slices(0, marked, threads.number), *slices(marked, len(rows), threads.number)]
     counts = np.zeros((len(pieces), 1 << bits), np.int64)
     threads.run(lambda i: _count(rows, *pieces[i], *key, counts[i]), range(len(pieces)))

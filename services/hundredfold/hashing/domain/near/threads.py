@@ -18,7 +18,7 @@ class Closed(Exception):
 
 @dataclass(frozen=True)
 class Threads:
-    """So many threads, made for each run; they do not keep a process from its end."""
+    """So many threads, the caller's and others made for each run; these do not keep a process from its end."""
 
     number: int
 
@@ -48,9 +48,10 @@ class Threads:
             except BaseException as error:  # noqa: BLE001  it is raised in the caller's thread
                 errors.append(error)
 
-        workers = [threading.Thread(target=work, daemon=True) for _ in range(number)]
+        workers = [threading.Thread(target=work, daemon=True) for _ in range(number - 1)]
         for worker in workers:
             worker.start()
+        work()
         for worker in workers:
             worker.join()
         if errors:
