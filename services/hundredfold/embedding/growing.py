@@ -49,7 +49,8 @@ class GrowingPart:
         self._tried = [kept.rows[:0]]
         self._failed = 0
         self._left = len(order)
-        self._is_saved = False
+        # What is in the store may hold rows that are left out now.
+        self._is_saved = len(order) > 0 and len(kept.rows) == space.state(info.part).vectors
         self._in_store = 0
         self.held = len(kept.rows)
         """How many vectors are in memory."""
@@ -88,9 +89,9 @@ class GrowingPart:
             np.concatenate([each.rows for each in self._more]),
             np.concatenate([each.vectors for each in self._more]),
         )
-        del self._more[1:]
         kept = self._read() if self._kept is None else self._kept
         self._kept = kept.with_more(more)
+        del self._more[1:]
         self._space.write(self.info.part, self._kept, self.state())
         self.held = len(self._kept.rows)
         self._is_saved = True

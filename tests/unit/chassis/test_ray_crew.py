@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("ray", reason="needs hundredfold[ray]")
 
-from hundredfold.chassis.ray_crew import Share, shares  # noqa: E402  needs Ray
+from hundredfold.chassis.ray_crew import Share, shares
 
 
 @pytest.mark.parametrize(
