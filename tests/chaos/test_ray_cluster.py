@@ -19,6 +19,7 @@ from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.testing import free_ports, wait_for
+from hundredfold.embedding.elsewhere import LEAST
 from hundredfold.hashing import hash_job
 from hundredfold.hashing.domain.algorithms import DEFAULT
 from tests.contract import embedding_fixtures
@@ -208,6 +209,7 @@ def test_a_space_is_the_same_when_a_node_dies_while_it_is_made(
 def test_a_service_that_was_killed_goes_on_on_its_cluster_and_ends_byte_equal(
     cluster: Any, on_cluster: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(killing, "IMAGES", LEAST + 900)  # enough for the service to ask the cluster
     images(tmp_path, range(killing.IMAGES))
     here, there = (killing.made(tmp_path / name, tmp_path) for name in ("here", "there"))
     port, *ports = free_ports(3)
@@ -219,6 +221,7 @@ def test_a_service_that_was_killed_goes_on_on_its_cluster_and_ends_byte_equal(
     with killing.embedding(there, tmp_path, port) as process:
         run_id = killing.start(port)
         wait_for(lambda: killing.vectors(there), 120)
+        wait_for(lambda: ray.available_resources().get("CPU", 0) < 2, 60, "workers")
         os.kill(process.pid, signal.SIGKILL)
         process.wait(10)
     assert killing.FIRST <= killing.vectors(there) < killing.IMAGES

@@ -46,6 +46,7 @@ class House:
         images: folder of the images.
         engine: whose workers embed; None = threads of this process do.
         elsewhere: how the workers do it.
+        least: so many images are worth the workers.
         bf16: whether the space is begun in bf16.
     """
 
@@ -54,8 +55,9 @@ class House:
         root: Path,
         images: Path,
         engine: Engine | None = None,
-        elsewhere: Callable[[ArtifactStore, Sources, str], Elsewhere] = Elsewhere,
+        elsewhere: Callable[..., Elsewhere] = Elsewhere,
         *,
+        least: int = 0,
         bf16: bool = False,
     ) -> None:
         root.mkdir(exist_ok=True)
@@ -73,7 +75,7 @@ class House:
             Models(repository, self.store.root, COLOUR.model),
             sources,
             self._precisions,
-            elsewhere=elsewhere(self.store, sources, "onnx") if engine else None,
+            elsewhere=elsewhere(self.store, sources, "onnx", least=least) if engine else None,
             save_seconds=0,
         )
         self.runs = Runs(self.store, "embedding", {KIND: self.job}, engine=engine)
@@ -138,7 +140,7 @@ class _Stumble:
         return Workbench(Embedder(backend, cpus), bench.sources, bench.card)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _StumblingElsewhere(Elsewhere):
     mark: Path
     dies: bool

@@ -150,6 +150,28 @@ class TestRayEngine(ElsewhereContract):
             yield
 
 
+class Refusing:
+    """An engine that was not to be asked."""
+
+    def map_with(self, *_: object, **__: object) -> Iterator[object]:
+        raise InvalidArgument("not elsewhere")
+
+    def close(self) -> None:
+        """There is nothing."""
+
+
+def test_few_images_are_embedded_here_and_many_are_not(tmp_path: Path) -> None:
+    house = House(tmp_path / "there", tmp_path, Refusing(), least=40)
+    put_collection(house.store, "birds", images(tmp_path, range(39)))
+    assert house.run().result["vectors"] == 39
+    put_collection(house.store, "birds", images(tmp_path, range(78)))
+    assert house.run().result["vectors"] == 78
+    put_collection(house.store, "birds", images(tmp_path, range(118)))
+    run = house.runs.wait(house.start(), 60)
+    assert (run.state, run.error) == (State.FAILED, "not elsewhere")
+    house.close()
+
+
 def prepare(
     store: ArtifactStore, root: Path, backend: str = "onnx", precision: str = "float32"
 ) -> Prepare:

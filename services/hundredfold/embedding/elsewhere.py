@@ -17,6 +17,9 @@ from hundredfold.embedding.pieces import Workbench
 PIECE = 128
 """Images of a task: a second's work of a processor, which is what an end of its worker costs."""
 
+LEAST = 4096
+"""With fewer images to embed, starting workers costs about what they would save."""
+
 
 @dataclass(frozen=True)
 class Prepare:
@@ -65,11 +68,13 @@ class Elsewhere:
         store: the artifact store, which every worker must reach under the same name.
         sources: likewise.
         backend: as in `EmbeddingConfig`, none but of the worker's own process.
+        least: fewer images are embedded here.
     """
 
     store: ArtifactStore
     sources: Sources
     backend: str
+    least: int = LEAST
 
     def prepare(self, card: ModelCard, precision: str) -> Prepare:
         """What makes a worker ready for a backbone in a precision."""

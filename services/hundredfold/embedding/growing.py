@@ -62,8 +62,9 @@ class GrowingPart:
 
     def add(self, piece: EmbeddedPiece) -> None:
         """Take what became of some of its rows."""
-        self._tried.append(piece.tried)
-        self._more.append(PartVectors(piece.rows, piece.vectors))
+        # Copies: what comes from a cluster lies in memory that all its processes share, and is held there till it goes.
+        self._tried.append(piece.tried.copy())
+        self._more.append(PartVectors(piece.rows.copy(), piece.vectors.copy()))
         self._vectors += len(piece.rows)
         self._failed += len(piece.tried) - len(piece.rows)
         self._left -= len(piece.tried)

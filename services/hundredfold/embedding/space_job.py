@@ -60,7 +60,8 @@ class EmbedCollection:
         models: the backbones.
         sources: reads the images.
         embedders: turn them into vectors, in float32 or in bf16.
-        elsewhere: how the workers of the engine embed; None = threads of this process do it.
+        elsewhere: how the workers of the engine embed, where there is enough to do; None = threads of this
+            process do it all.
         save_seconds: how often an unfinished part is saved.
         keep_tuned: how many of the newest fine-tuned spaces stay (`Tidying`).
     """
@@ -107,7 +108,13 @@ class EmbedCollection:
             embedder = self._embedders.embedder(
                 space, total, lambda each: self._on_sample(each, card, collection, parts, known)
             )
-            task = _Task(collection, card, space, duplicates, known, progress, embedder, context)
+            left = total - sum(space.state(info.part).vectors for info in parts)
+            elsewhere = (
+                self._elsewhere if self._elsewhere and left >= self._elsewhere.least else None
+            )
+            task = _Task(
+                collection, card, space, duplicates, known, progress, embedder, elsewhere, context
+            )
             early = self._early(task, parts, first)
             return self._all(task, parts, early)
 
@@ -184,7 +191,7 @@ class EmbedCollection:
         def pieces() -> Iterator[Piece]:
             for part, images in orders:
                 growing.open(part)
-                yield from _pieces(part, images, CHUNK if self._elsewhere is None else PIECE)
+                yield from _pieces(part, images, PIECE if task.elsewhere else CHUNK)
 
         try:
             with closing(self._results(task, pieces())) as results:
@@ -197,12 +204,12 @@ class EmbedCollection:
     def _results(
         self, task: "_Task", pieces: Iterable[Piece]
     ) -> Generator[EmbeddedPiece, None, None]:
-        if self._elsewhere is None:
+        if task.elsewhere:
+            prepare = task.elsewhere.prepare(task.card, task.space.precision)
+            yield from task.context.map_with(prepare, embed_piece, pieces)
+        else:
             bench = Workbench(task.embedder, self._sources, task.card)
             yield from task.embedder.in_order(partial(embed_piece, bench), pieces)
-        else:
-            prepare = self._elsewhere.prepare(task.card, task.space.precision)
-            yield from task.context.map_with(prepare, embed_piece, pieces)
 
 
 def _total(parts: list[PartInfo], known: NDArray[np.int64] | None) -> int:
@@ -274,4 +281,5 @@ class _Task:
     known: NDArray[np.int64] | None
     progress: _Progress
     embedder: Embedder
+    elsewhere: Elsewhere | None
     context: RunContext
