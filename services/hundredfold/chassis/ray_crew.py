@@ -73,16 +73,21 @@ class _Worker:
     """A worker as it is seen from here."""
 
     def __init__(
-        self, node: str, share: Share, prepare: Callable[..., Any], function: Callable[..., Any]
+        self,
+        node: Mapping[str, Any],
+        share: Share,
+        prepare: Callable[..., Any],
+        function: Callable[..., Any],
     ) -> None:
-        self.node = node
+        self.node: str = node["NodeID"]
+        self.machine: str = node["NodeManagerHostname"]
         self.room = 2 * share.cpus
         self.busy = 0
         options = ray.remote(_Actor).options(
             num_cpus=share.reserved,
             num_gpus=share.gpus,
             max_concurrency=self.room,
-            scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
+            scheduling_strategy=NodeAffinitySchedulingStrategy(self.node, soft=False),
         )
         self._actor = options.remote()
         self.prepared = self._actor.prepare.remote(prepare, function, share.cpus)
@@ -179,7 +184,7 @@ class Crew(Generic[Task, Result]):
             name = node["NodeID"]
             if self._unfit[name] < _MOST_DEATHS:
                 for share in shares(node["Resources"])[there[name] :]:
-                    self._start(_Worker(name, share, self._prepare, self._function))
+                    self._start(_Worker(node, share, self._prepare, self._function))
         if nodes and not self._workers:
             raise self._why
 
@@ -194,12 +199,12 @@ class Crew(Generic[Task, Result]):
         except ray.exceptions.RayTaskError as error:
             self._why = error.cause or error
             self._unfit[worker.node] = _MOST_DEATHS
-            _log.warning("node %s is not used: %s", worker.node, self._why)
+            _log.warning("%s is not used: %s", worker.machine, self._why)
             self._drop(worker)
         except ray.exceptions.RayError as error:
             self._why = worker_died()
             self._unfit[worker.node] += 1
-            _log.warning("a worker on node %s died while it prepared: %s", worker.node, error)
+            _log.warning("a worker on %s died while it prepared: %s", worker.machine, error)
             self._drop(worker)
 
     def _hand_out(self) -> None:
@@ -222,14 +227,14 @@ class Crew(Generic[Task, Result]):
             if some.deaths + 1 >= _MOST_DEATHS:
                 raise worker_died() from error
             self._waiting.appendleft(_Try(some.task, some.deaths + 1))
-            self._drop(worker)
+            if worker in self._ready:
+                _log.warning("a worker on %s died; others do what was with it", worker.machine)
+                self._drop(worker)
         else:
             yield result
 
     def _drop(self, worker: _Worker) -> None:
-        if worker in self._workers:
-            _log.warning("a worker on node %s ends", worker.node)
-            self._workers.remove(worker)
-            worker.kill()
+        self._workers.remove(worker)
         if worker in self._ready:
             self._ready.remove(worker)
+        worker.kill()
