@@ -29,6 +29,7 @@ from tests.contract.hashing_collections import encoded, photo, put_collection, w
 from tests.contract.test_embedding_runs import images
 from tests.contract.test_training_spread import fit
 from tests.ray_nodes import ray_nodes
+from tests.unit.chassis.test_engine import alive
 
 ray = pytest.importorskip("ray", reason="needs hundredfold[ray]")
 
@@ -79,7 +80,16 @@ def the_node_with(_: str, task: tuple[int, str]) -> str:
 
 
 def begin_and_wait_with(_: str, task: tuple[int, str, str]) -> int:
+    _, begun, _ = task
+    Path(begun).with_suffix(f".{os.getpid()}").touch()
     return begin_and_wait(task)
+
+
+def wait_for_a_death(mark: Path) -> None:
+    """Wait until one of the two workers that left a file beside the mark has gone: a killed node's live on a moment."""
+    pids = [int(file.suffix[1:]) for file in mark.parent.glob(f"{mark.name}.*")]
+    assert len(pids) == 2
+    wait_for(lambda: not all(alive(pid) for pid in pids), 60)
 
 
 @dataclass(frozen=True)
@@ -152,11 +162,12 @@ def test_a_node_that_dies_with_its_state_costs_no_result(
     def kill_when_both_work() -> None:
         if len(list(begun.iterdir())) >= 4 and not go.exists():
             cluster.remove_node(cluster.second, allow_graceful=False)
+            wait_for_a_death(begun)
             go.touch()
 
     found = on_cluster.map_with(this_node, begin_and_wait_with, tasks, check=kill_when_both_work)
     assert sorted(found) == list(range(12))
-    assert len(list(begun.iterdir())) > 12
+    assert len(list(begun.iterdir())) == 14
 
 
 def test_hashes_made_on_a_cluster_are_those_made_here(on_cluster: Engine, tmp_path: Path) -> None:
@@ -195,7 +206,9 @@ def test_a_space_is_the_same_when_a_node_dies_while_it_is_made(
     embedding_fixtures.put_collection(there.store, "birds", uris)
     run_id = there.start()
     wait_for(lambda: there.runs.get(run_id).done == 512 or None, 120)
+    wait_for(lambda: len(list(tmp_path.glob("gate.*"))) == 2, 60)
     cluster.remove_node(cluster.second, allow_graceful=False)
+    wait_for_a_death(gate)
     gate.touch()
     assert there.runs.wait(run_id, 120).state is State.SUCCEEDED
     here = House(tmp_path / "here", tmp_path)

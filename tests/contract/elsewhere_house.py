@@ -110,7 +110,7 @@ class House:
 
 
 class _Stumbling(OnnxBackend):
-    """The real backend; at a strange image it does something until a file is there."""
+    """The real backend; at a strange image it dies, or waits for a file and leaves one with its pid beside it."""
 
     def __init__(self, repository: ModelRepository, cpus: int, mark: Path, *, dies: bool) -> None:
         super().__init__(repository, cpus)
@@ -124,6 +124,7 @@ class _Stumbling(OnnxBackend):
             if self._dies and not self._mark.exists():
                 self._mark.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
+            self._mark.with_suffix(f".{os.getpid()}").touch()
             wait_for(lambda: self._mark.exists() or None, 100)
         return super().embed(card, images, seconds=seconds)
 
