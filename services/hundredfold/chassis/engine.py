@@ -2,6 +2,7 @@
 
     with engine("local") as pool:
         for result in pool.map(hash_part, tasks): ...
+        for result in pool.map_with(load_model, embed_part, tasks): ...
 
 The function is top-level and, like tasks and results, can be pickled. It may run twice for one task
 (its worker died, or its run was taken up again), so what it writes must not differ: artifacts do not.
@@ -11,17 +12,19 @@ A further engine is a class as `Engine`, a line in ENGINES, and a class in its t
 
 import logging
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
+from functools import lru_cache, partial
 from itertools import islice
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from types import MappingProxyType
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from hundredfold.chassis.errors import InvalidArgument, ResourceExhausted, Unavailable
 
@@ -29,6 +32,7 @@ _log = logging.getLogger(__name__)
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+State = TypeVar("State")
 
 # How often a waiting map looks whether it should end.
 CHECK_SECONDS = 0.5
@@ -69,6 +73,29 @@ class Engine(Protocol):
         Raises:
             ResourceExhausted: WORKER_DIED, a task killed its worker twice.
             Exception: what the function raised for a task; tasks not begun are dropped.
+        """
+
+    def map_with(
+        self,
+        prepare: Callable[[int], State],
+        function: Callable[[State, Task], Result],
+        tasks: Iterable[Task],
+        *,
+        check: Callable[[], None] = go_on,
+    ) -> Iterator[Result]:
+        """As `map`, for a function that needs what takes long to make, such as a loaded model.
+
+        Args:
+            prepare: makes the state of a worker, once, before its first task; given how many CPUs the
+                worker is to use. As many tasks and more are at work on one state at once, so it must be safe
+                for threads. Where it raises, that machine is not used.
+            function: what to do with the state of the worker and a task.
+            tasks: any number.
+            check: called a few times a second; what it raises ends the map.
+
+        Raises:
+            ResourceExhausted: WORKER_DIED, a task killed its worker twice.
+            Exception: what the function raised for a task, or what `prepare` raised when no machine is left.
         """
 
     def close(self) -> None:
@@ -193,6 +220,18 @@ class LocalEngine:
                 for future in pending:
                     future.cancel()
 
+    def map_with(
+        self,
+        prepare: Callable[[int], State],
+        function: Callable[[State, Task], Result],
+        tasks: Iterable[Task],
+        *,
+        check: Callable[[], None] = go_on,
+    ) -> Iterator[Result]:
+        """See Engine. A worker is a process of one CPU; it keeps the state until it needs others."""
+        prepared = pickle.dumps(prepare)
+        yield from self.map(partial(_with_state, prepared, function), tasks, check=check)
+
     def close(self) -> None:
         """See Engine. A map that is under way raises Unavailable."""
         self._closed.set()
@@ -212,6 +251,16 @@ class LocalEngine:
                 self._pool.close()
                 self._pool = _Pool(self._workers)
                 return self._pool.submit(function, task)
+
+
+def _with_state(prepare: bytes, function: Callable[[State, Task], Result], task: Task) -> Result:
+    return function(_state(prepare), task)
+
+
+@lru_cache(maxsize=2)
+def _state(prepare: bytes) -> Any:
+    """What was prepared in this worker process; pickled functions are equal where they themselves are not."""
+    return pickle.loads(prepare)(1)  # noqa: S301  from the parent of this process
 
 
 class _Alone:

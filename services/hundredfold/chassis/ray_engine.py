@@ -8,9 +8,11 @@ from typing import Any, Self, TypeVar
 import ray
 
 from hundredfold.chassis.engine import CHECK_SECONDS, go_on, raise_if_closed, worker_died
+from hundredfold.chassis.ray_crew import Crew
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+State = TypeVar("State")
 
 
 class RayEngine:
@@ -57,6 +59,26 @@ class RayEngine:
         finally:
             for reference in pending:
                 ray.cancel(reference, force=True)
+
+    def map_with(
+        self,
+        prepare: Callable[[int], State],
+        function: Callable[[State, Task], Result],
+        tasks: Iterable[Task],
+        *,
+        check: Callable[[], None] = go_on,
+    ) -> Iterator[Result]:
+        """See Engine. The workers are those of a `Crew`, which ends with the map."""
+        waiting = iter(tasks)
+        with Crew(prepare, function) as crew:
+            while True:
+                raise_if_closed(self._closed)
+                for task in islice(waiting, crew.room(self._workers)):
+                    crew.give(task)
+                if crew.idle:
+                    return
+                check()
+                yield from crew.results(CHECK_SECONDS)
 
     def close(self) -> None:
         """See Engine."""

@@ -42,6 +42,7 @@ _log = logging.getLogger(__name__)
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Prepared = TypeVar("Prepared")
 
 # A run that takes its service down with it must not do so for ever.
 MOST_BEGINS = 5
@@ -89,6 +90,18 @@ class RunContext:
         See Engine.map. Raises Cancelled as `check` does.
         """
         yield from self._engine.map(function, tasks, workers=workers, check=self.check)
+
+    def map_with(
+        self,
+        prepare: Callable[[int], Prepared],
+        function: Callable[[Prepared, Task], Result],
+        tasks: Iterable[Task],
+    ) -> Iterator[Result]:
+        """Do the function for each task in other processes, each with what it prepared once.
+
+        See Engine.map_with. Raises Cancelled as `check` does.
+        """
+        yield from self._engine.map_with(prepare, function, tasks, check=self.check)
 
 
 Job = Callable[[RunContext], Mapping[str, JSON]]

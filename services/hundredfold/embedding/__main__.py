@@ -3,22 +3,24 @@
 import logging
 import sys
 import threading
-from importlib import import_module
 
 from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.config import from_env
+from hundredfold.chassis.engine import engine
 from hundredfold.chassis.entry import entry_point
 from hundredfold.chassis.errors import InvalidArgument, ServiceError
 from hundredfold.chassis.memory import keep_freed_memory
-from hundredfold.chassis.runs import Runs
+from hundredfold.chassis.runs import Job, Runs
 from hundredfold.chassis.runs_servicer import runs_mount
 from hundredfold.chassis.server import build_server, serve
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.backends.base import Backend
-from hundredfold.embedding.backends.onnx import OnnxBackend, cores, has_cuda
+from hundredfold.embedding.backends.onnx import OnnxBackend, cores
 from hundredfold.embedding.backends.triton import TritonBackend
+from hundredfold.embedding.backends.within import backend_within, has_bf16
 from hundredfold.embedding.config import EmbeddingConfig
+from hundredfold.embedding.elsewhere import Elsewhere
 from hundredfold.embedding.embedder import Embedder
 from hundredfold.embedding.import_job import KIND as IMPORT
 from hundredfold.embedding.import_job import ImportVectors
@@ -29,6 +31,7 @@ from hundredfold.embedding.space_job import KIND, EmbedCollection
 
 _log = logging.getLogger(__name__)
 _SERVICE = "embedding"
+_TRITON = "triton"
 
 
 def make_backend(config: EmbeddingConfig, repository: ModelRepository) -> Backend:
@@ -37,7 +40,7 @@ def make_backend(config: EmbeddingConfig, repository: ModelRepository) -> Backen
     Raises:
         InvalidArgument: there is none of that name.
     """
-    if config.backend == "triton":
+    if config.backend == _TRITON:
         return TritonBackend(
             config.triton_url,
             config.triton_deadline_seconds,
@@ -45,13 +48,7 @@ def make_backend(config: EmbeddingConfig, repository: ModelRepository) -> Backen
             shared_memory=config.triton_shared_memory,
             reference=OnnxBackend(repository),
         )
-    if _is_openvino(config):
-        return _openvino(config, repository, FLOAT32)
-    if config.backend in {"auto", "onnx"}:
-        return OnnxBackend(repository, config.threads)
-    raise InvalidArgument(
-        f"backend {config.backend!r} is not auto, onnx, openvino or triton", field="backend"
-    )
+    return backend_within(config.backend, repository, config.threads)
 
 
 def make_precisions(
@@ -66,43 +63,20 @@ def make_precisions(
         raise InvalidArgument(
             f"precision {config.precision!r} is not {AUTO}, {FLOAT32} or {BF16}", field="precision"
         )
-    if config.precision == FLOAT32 or not (_is_openvino(config) and _has_bf16()):
-        if config.precision == BF16:
-            raise InvalidArgument(
-                "precision bf16 needs the backend openvino and a processor that has it",
-                field="precision",
-            )
-        return Precisions(embedder, wanted=config.precision)
-    bf16 = Embedder(_openvino(config, repository, BF16), config.threads or cores())
-    return Precisions(embedder, bf16, config.precision)
+    if config.precision == BF16 or (config.precision == AUTO and has_bf16(config.backend)):
+        backend = backend_within(config.backend, repository, config.threads, BF16)
+        bf16 = Embedder(backend, config.threads or cores())
+        return Precisions(embedder, bf16, config.precision)
+    return Precisions(embedder, wanted=config.precision)
 
 
-def _is_openvino(config: EmbeddingConfig) -> bool:
-    """Whether it is named, or is the best of what is installed: no CUDA device waits for ONNX Runtime."""
-    return config.backend == "openvino" or (
-        config.backend == "auto" and not has_cuda() and _has_openvino()
-    )
-
-
-def _has_openvino() -> bool:
-    try:
-        import_module("openvino")
-    except ImportError:
-        return False
-    return True
-
-
-def _has_bf16() -> bool:
-    # Not above: OpenVINO is an extra, and takes a second to load.
-    from hundredfold.embedding.backends.openvino import has_bf16  # noqa: PLC0415
-
-    return has_bf16()
-
-
-def _openvino(config: EmbeddingConfig, repository: ModelRepository, precision: str) -> Backend:
-    from hundredfold.embedding.backends.openvino import OpenVinoBackend  # noqa: PLC0415
-
-    return OpenVinoBackend(repository, config.threads, precision)
+def make_elsewhere(
+    config: EmbeddingConfig, store: ArtifactStore, sources: Sources
+) -> Elsewhere | None:
+    """How workers of the engine embed collections; None = the service does, or Triton for it."""
+    if config.engine == "local" or config.backend == _TRITON:
+        return None
+    return Elsewhere(store, sources, config.backend)
 
 
 @entry_point
@@ -117,9 +91,13 @@ def main() -> int:
     embedder = Embedder(backend, config.threads or cores())
     precisions = make_precisions(config, repository, embedder)
     sources = Sources(config.sources)
-    job = EmbedCollection(store, models, sources, precisions, keep_tuned=config.keep_tuned)
+    elsewhere = make_elsewhere(config, store, sources)
+    job = EmbedCollection(
+        store, models, sources, precisions, elsewhere=elsewhere, keep_tuned=config.keep_tuned
+    )
     imports = ImportVectors(store, repository, sources)
-    runs = Runs(store, _SERVICE, {KIND: job, IMPORT: imports})
+    jobs: dict[str, Job] = {KIND: job, IMPORT: imports}
+    runs = Runs(store, _SERVICE, jobs, engine=engine(config.engine) if elsewhere else None)
     servicer = EmbeddingServicer(store, models, embedder, runs, imports)
     server = build_server(config, _SERVICE, [embedding_mount(servicer), runs_mount(runs)])
     if isinstance(backend, TritonBackend):

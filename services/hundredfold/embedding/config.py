@@ -22,6 +22,8 @@ class EmbeddingConfig(ServerConfig):
         triton_deadline_seconds: how long one call to it may take; batches are kept below a quarter of it.
         triton_patience_seconds: how long a run waits for it while it is away or late; other callers do not.
         triton_shared_memory: send images through shared memory where the server is on this machine.
+        engine: where collections are embedded: `local`, in this process, or `ray`, by workers on the cluster at
+            RAY_ADDRESS that run the backend themselves; with the backend `triton` always here.
         threads: decoding threads, and in this process also calls of the model at once; 0 = one a core.
         keep_tuned: how many of the newest backbones that were fine-tuned on a collection stay with their
             spaces, beside those that its loop or a head refers to; at least 1.
@@ -35,5 +37,6 @@ class EmbeddingConfig(ServerConfig):
     triton_deadline_seconds: float = 10.0
     triton_patience_seconds: float = 120.0
     triton_shared_memory: bool = True
+    engine: str = "local"
     threads: int = 0
     keep_tuned: int = KEEP_TUNED

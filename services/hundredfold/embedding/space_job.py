@@ -1,7 +1,7 @@
 """The run behind EmbedCollection: brings a space up to its collection, part by part."""
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hundredfold.chassis.backbones.cards import ModelCard
-from hundredfold.chassis.errors import NotFound, Unavailable
+from hundredfold.chassis.errors import NotFound
 from hundredfold.chassis.runs import RunContext
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage import layout
@@ -18,8 +18,11 @@ from hundredfold.chassis.storage.collections import PartInfo, until_settled
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.backends.base import Check
 from hundredfold.embedding.domain.vectors import PartVectors, wanted_rows
+from hundredfold.embedding.elsewhere import PIECE, Elsewhere
 from hundredfold.embedding.embedder import Embedded, Embedder, joined
+from hundredfold.embedding.growing import GrowingPart, GrowingParts
 from hundredfold.embedding.part_images import OkImages, ok_images, sample
+from hundredfold.embedding.pieces import EmbeddedPiece, Piece, Workbench, embed_piece
 from hundredfold.embedding.precision import SAMPLE, Precisions
 from hundredfold.embedding.provision import Models
 from hundredfold.embedding.store import FirstRows, PartState, Space
@@ -58,6 +61,8 @@ class EmbedCollection:
         models: the backbones.
         sources: reads the images.
         embedders: turn them into vectors, in float32 or in bf16.
+        elsewhere: how the workers of the engine embed, where there is enough to do; None = threads of this
+            process do it all.
         save_seconds: how often an unfinished part is saved.
         keep_tuned: how many of the newest fine-tuned spaces stay (`Tidying`).
     """
@@ -69,6 +74,7 @@ class EmbedCollection:
         sources: Sources,
         embedders: Precisions,
         *,
+        elsewhere: Elsewhere | None = None,
         save_seconds: float = SAVE_SECONDS,
         keep_tuned: int = KEEP_TUNED,
     ) -> None:
@@ -76,6 +82,7 @@ class EmbedCollection:
         self._models = models
         self._sources = sources
         self._embedders = embedders
+        self._elsewhere = elsewhere
         self._tidying = Tidying(store, models.repository, keep_tuned)
         self._save_seconds = save_seconds
 
@@ -106,12 +113,15 @@ class EmbedCollection:
                     each, card, sample(self._store, collection, parts, known, SAMPLE), context.check
                 ),
             )
-            task = _Task(card, space, duplicates, known, progress, embedder, context.check)
-            early = {
-                info.part: self._early(collection, info, task, rows)
-                for info, rows in _by_part(parts, first)
-            }
-            return [self._part(collection, info, task, early.get(info.part, 0)) for info in parts]
+            left = total - sum(space.state(info.part).vectors for info in parts)
+            elsewhere = (
+                self._elsewhere if self._elsewhere and left >= self._elsewhere.least else None
+            )
+            task = _Task(
+                collection, card, space, duplicates, known, progress, embedder, elsewhere, context
+            )
+            early = self._early(task, parts, first)
+            return self._all(task, parts, early)
 
         states = until_settled(self._store, collection, embed)
         first_rows.drop()
@@ -129,66 +139,79 @@ class EmbedCollection:
         """The vectors of a sample of what is to be embedded."""
         size = embedder.task_images
         chunks = [uris[i : i + size] for i in range(0, len(uris), size)]
-        embed = partial(self._embed_chunk, embedder, card, check)
-        return joined(card, list(embedder.in_order(embed, chunks, check)))
+        bench = Workbench(embedder, self._sources, card, check)
+        return joined(card, list(embedder.in_order(bench.embed, chunks, check)))
 
     def _early(
-        self, collection: str, info: PartInfo, task: "_Task", rows: NDArray[np.int64]
-    ) -> int:
-        """Embed some rows of a part, in their order, before all others; how many were tried."""
-        if _is_complete(task.space.state(info.part), info, task):
-            return 0
-        images = ok_images(self._store, collection, info.part)
-        kept, missing = _kept_and_missing(task, info, images)
-        order = rows[np.isin(rows, missing)]
-        if len(order):
-            self._embed(images, _GrowingPart(task, info, kept, missing, order))
-        return len(order)
+        self, task: "_Task", parts: list[PartInfo], first: NDArray[np.int64]
+    ) -> dict[int, int]:
+        """Embed some rows, in their order, before all others; of each part how many were tried."""
+        tried: dict[int, int] = {}
 
-    def _part(self, collection: str, info: PartInfo, task: "_Task", early: int) -> PartState:
-        """Bring a part up to date, of which some rows were tried before."""
-        state = task.space.state(info.part)
-        if _is_complete(state, info, task):
-            task.progress.add(state.vectors - early)
-            return state
-        images = ok_images(self._store, collection, info.part)
-        kept, missing = _kept_and_missing(task, info, images)
-        task.progress.add(len(kept.rows) - early)
-        if len(kept.rows) == state.vectors and not len(missing) and state.rows:
-            state = PartState(info.rows, 0, task.duplicates, len(kept.rows))
-            task.space.mark(info.part, state)
-            return state
-        growing = _GrowingPart(task, info, kept, missing, missing)
-        self._embed(images, growing)
-        return growing.state()
+        def orders() -> Iterator[tuple[GrowingPart, OkImages]]:
+            for info, rows in _by_part(parts, first):
+                if not _is_complete(task.space.state(info.part), info, task):
+                    images = ok_images(self._store, task.collection, info.part)
+                    kept, missing = _kept_and_missing(task, info, images)
+                    order = rows[np.isin(rows, missing)]
+                    tried[info.part] = len(order)
+                    if len(order):
+                        yield _growing(task, info, kept, missing, order), images
 
-    def _embed(self, images: "OkImages", part: "_GrowingPart") -> None:
-        task, saved_at = part.task, time.monotonic()
-        size = task.embedder.task_images
-        chunks = [part.order[i : i + size] for i in range(0, len(part.order), size)]
-        embed = partial(self._embed_chunk, task.embedder, task.card, task.check)
+        self._embed(task, orders())
+        return tried
+
+    def _all(
+        self, task: "_Task", parts: list[PartInfo], early: Mapping[int, int]
+    ) -> list[PartState]:
+        """Bring all parts up to date, of which some rows were tried before; how far each is."""
+
+        def orders() -> Iterator[tuple[GrowingPart, OkImages]]:
+            for info in parts:
+                before, state = early.get(info.part, 0), task.space.state(info.part)
+                if _is_complete(state, info, task):
+                    task.progress.add(state.vectors - before)
+                    continue
+                images = ok_images(self._store, task.collection, info.part)
+                kept, missing = _kept_and_missing(task, info, images)
+                task.progress.add(len(kept.rows) - before)
+                if len(missing) or len(kept.rows) != state.vectors or not state.rows:
+                    yield _growing(task, info, kept, missing, missing), images
+                else:
+                    state = PartState(info.rows, 0, task.duplicates, len(kept.rows))
+                    task.space.mark(info.part, state)
+
+        self._embed(task, orders())
+        return [task.space.state(info.part) for info in parts]
+
+    def _embed(self, task: "_Task", orders: Iterable[tuple[GrowingPart, OkImages]]) -> None:
+        """Embed what parts are to grow by; they are taken up one by one, as there is room for their images."""
+        growing = GrowingParts(self._save_seconds)
+        size = PIECE if task.elsewhere else task.embedder.task_images
+
+        def pieces() -> Iterator[Piece]:
+            for part, images in orders:
+                growing.open(part)
+                yield from _pieces(part, images, size)
+
         try:
-            for chunk, embedded in zip(
-                chunks,
-                task.embedder.in_order(
-                    lambda rows: embed(images.uris_of(rows)), chunks, task.check
-                ),
-                strict=True,
-            ):
-                part.add(chunk, embedded)
-                task.progress.add(len(chunk))
-                if time.monotonic() - saved_at > self._save_seconds:
-                    part.save()
-                    saved_at = time.monotonic()
+            with closing(self._results(task, pieces())) as results:
+                for piece in results:
+                    growing.add(piece)
+                    task.progress.add(len(piece.tried))
         finally:  # also when cancelled or failed: what is done stays
-            part.save()
+            growing.save()
 
-    def _embed_chunk(
-        self, embedder: Embedder, card: ModelCard, check: Check, uris: Sequence[str]
-    ) -> Embedded:
-        embedded = embedder.embed_batch(card, self._sources.read_many(uris), check=check)
-        _check_reachable(embedded)
-        return embedded
+    def _results(
+        self, task: "_Task", pieces: Iterable[Piece]
+    ) -> Generator[EmbeddedPiece, None, None]:
+        if task.elsewhere:
+            prepare = task.elsewhere.prepare(task.card, task.space.precision)
+            yield from task.context.map_with(prepare, embed_piece, pieces)
+        else:
+            check = task.context.check
+            bench = Workbench(task.embedder, self._sources, task.card, check)
+            yield from task.embedder.in_order(partial(embed_piece, bench), pieces, check)
 
 
 def _total(parts: list[PartInfo], known: NDArray[np.int64] | None) -> int:
@@ -196,17 +219,6 @@ def _total(parts: list[PartInfo], known: NDArray[np.int64] | None) -> int:
     if known is None:
         return sum(info.ok for info in parts)
     return int(np.count_nonzero(known == np.arange(len(known))))
-
-
-def _check_reachable(embedded: Embedded) -> None:
-    """When not one image of a chunk can be reached, that is no fault of the images: the run ends."""
-    away = [
-        failure
-        for failure in embedded.failures.values()
-        if failure.reason == Unavailable.default_reason
-    ]
-    if len(away) == len(embedded.vectors):
-        raise Unavailable(f"the images can't be reached: {away[0].message}")
 
 
 def _by_part(
@@ -233,6 +245,22 @@ def _kept_and_missing(
     return kept, kept.missing(wanted)
 
 
+def _pieces(part: GrowingPart, images: OkImages, size: int) -> Iterator[Piece]:
+    for begin in range(0, len(part.order), size):
+        rows = part.order[begin : begin + size]
+        yield Piece(part.info.part, rows, images.uris_of(rows))
+
+
+def _growing(
+    task: "_Task",
+    info: PartInfo,
+    kept: PartVectors,
+    missing: NDArray[np.int64],
+    order: NDArray[np.int64],
+) -> GrowingPart:
+    return GrowingPart(task.space, info, kept, missing, order, duplicates=task.duplicates)
+
+
 class _Progress:
     def __init__(self, context: RunContext, total: int) -> None:
         self._context = context
@@ -248,63 +276,12 @@ class _Progress:
 
 @dataclass(frozen=True)
 class _Task:
+    collection: str
     card: ModelCard
     space: Space
     duplicates: str
     known: NDArray[np.int64] | None
     progress: _Progress
     embedder: Embedder
-    check: Check
-
-
-class _GrowingPart:
-    """A part while vectors are added to it.
-
-    Args:
-        task: what is embedded.
-        info: the part.
-        kept: what is there.
-        missing: int64 [m], ascending: the rows without a vector.
-        order: int64 [k], those of them to embed now, in this order.
-    """
-
-    def __init__(
-        self,
-        task: _Task,
-        info: PartInfo,
-        kept: PartVectors,
-        missing: NDArray[np.int64],
-        order: NDArray[np.int64],
-    ) -> None:
-        self.task = task
-        self.order = order
-        self._info = info
-        self._kept = kept
-        self._missing = missing
-        self._done = 0
-        self._failed = 0
-        self._rows: list[NDArray[np.int64]] = []
-        self._vectors: list[NDArray[np.float16]] = []
-
-    def add(self, rows: NDArray[np.int64], embedded: Embedded) -> None:
-        good = np.ones(len(rows), bool)
-        good[list(embedded.failures)] = False
-        self._rows.append(rows[good])
-        self._vectors.append(embedded.vectors[good].astype(np.float16))
-        self._done += len(rows)
-        self._failed += len(embedded.failures)
-
-    def state(self) -> PartState:
-        """`rows` stops before the first row that is still missing."""
-        left = self._missing[~np.isin(self._missing, self.order[: self._done])]
-        first = self._info.part * layout.PART_ROWS
-        rows = int(left[0]) - first if len(left) else self._info.rows
-        vectors = len(self._kept.rows) + self._done - self._failed
-        return PartState(rows, self._failed, self.task.duplicates, vectors)
-
-    def save(self) -> None:
-        more = PartVectors(
-            np.concatenate([np.empty(0, np.int64), *self._rows]),
-            np.concatenate([PartVectors.empty(self.task.card.dimensions).vectors, *self._vectors]),
-        )
-        self.task.space.write(self._info.part, self._kept.with_more(more), self.state())
+    elsewhere: Elsewhere | None
+    context: RunContext

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, cycle, islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from hundredfold.chassis.backbones.cards import DEFAULT_MODEL
 from hundredfold.chassis.backbones.decoding import decode
 from hundredfold.chassis.backbones.repository import ModelRepository
+from hundredfold.chassis.engine import Engine
 from hundredfold.chassis.runs import Runs, State
 from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.embedding.backends.base import Backend
+from hundredfold.embedding.elsewhere import Elsewhere
 from hundredfold.embedding.embedder import Embedder
 from hundredfold.embedding.precision import Precisions
 from hundredfold.embedding.provision import Models
@@ -54,15 +56,21 @@ class Photographs:
         put_collection(self.store, _COLLECTION, uris)
         self._pool = ThreadPoolExecutor(threads)
 
-    def embed(self, backend: Backend) -> NDArray[np.float16]:
-        """EmbedCollection from cold files to stored vectors; returns them."""
+    def embed(self, backend: Backend, engine: Engine | None = None) -> NDArray[np.float16]:
+        """EmbedCollection from cold files to stored vectors; returns them.
+
+        Args:
+            backend: of the threads of this process.
+            engine: whose workers embed instead, with OpenVINO; it is left open.
+        """
         for path in self.paths:
             _forget(path)
         self.store.delete(layout.vectors(_COLLECTION, DEFAULT_MODEL))
         precisions = Precisions(Embedder(backend, self.threads))
-        roots = tuple({str(path.parent) for path in self.paths})
-        job = EmbedCollection(self.store, self.models, Sources(roots), precisions)
-        runs = Runs(self.store, "embedding", {KIND: job})
+        sources = Sources(tuple({str(path.parent) for path in self.paths}))
+        elsewhere = Elsewhere(self.store, sources, "openvino", least=0) if engine else None
+        job = EmbedCollection(self.store, self.models, sources, precisions, elsewhere=elsewhere)
+        runs = Runs(self.store, "embedding", {KIND: job}, engine=engine and _LeftOpen(engine))
         run = runs.start(
             KIND,
             _COLLECTION,
@@ -97,6 +105,23 @@ class Photographs:
 
     def _all(self, act: Callable[[T], object], tasks: Iterable[T]) -> None:
         deque(self._pool.map(act, tasks), maxlen=0)
+
+
+class _LeftOpen:
+    """An engine that outlives the runs on it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.map = engine.map
+        self.map_with = engine.map_with
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """It goes on."""
+
+    def close(self) -> None:
+        """It goes on."""
 
 
 def _forget(path: Path) -> None:

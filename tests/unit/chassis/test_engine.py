@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 from hundredfold.chassis.engine import Engine, LocalEngine, engine
 from hundredfold.chassis.errors import InvalidArgument, NotFound, ResourceExhausted, Unavailable
 from hundredfold.chassis.testing import wait_for
+from tests.ray_nodes import ray_nodes
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -52,6 +55,47 @@ def wait_for_file(task: tuple[int, str]) -> int:
     value, path = task
     wait_for(lambda: Path(path).exists() or None, 50)
     return value
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a worker prepared: which process did so, and when."""
+
+    pid: int
+    cpus: int
+    at: float
+
+
+def prepare(cpus: int) -> Prepared:
+    return Prepared(os.getpid(), cpus, time.monotonic())
+
+
+def refuse(_: int) -> Prepared:
+    raise NotFound("there is no model", field="model")
+
+
+def with_state(state: Prepared, value: int) -> tuple[Prepared, int, int]:
+    return state, os.getpid(), value
+
+
+def square_with(_: Prepared, value: int) -> int:
+    return square(value)
+
+
+def fail_at_three_with(_: Prepared, value: int) -> int:
+    return fail_at_three(value)
+
+
+def wait_for_file_with(_: Prepared, task: tuple[int, str]) -> int:
+    return wait_for_file(task)
+
+
+def die_at_with(_: Prepared, task: tuple[int, int]) -> int:
+    return die_at(task)
+
+
+def die_the_first_time_with(_: Prepared, task: tuple[int, str]) -> int:
+    return die_the_first_time(task)
 
 
 class EngineContract:
@@ -112,11 +156,71 @@ class EngineContract:
             thread.join()
         assert found == {b: [n * n for n in range(b, b + 50)] for b in (0, 100, 200)}
 
+    def test_a_worker_prepares_once_and_keeps_its_state(self) -> None:
+        found = list(self.engine.map_with(prepare, with_state, range(100)))
+        assert sorted(value for *_, value in found) == list(range(100))
+        assert {state.pid: state for state, *_ in found} == {pid: state for state, pid, _ in found}
+        assert len({state for state, *_ in found}) == len({pid for _, pid, _ in found})
+        assert all(state.cpus >= 1 for state, *_ in found)
+
+    def test_nothing_is_prepared_for_no_tasks(self) -> None:
+        assert list(self.engine.map_with(refuse, with_state, [])) == []
+
+    def test_what_can_t_be_prepared_reaches_the_caller(self) -> None:
+        with pytest.raises(NotFound, match="no model") as caught:
+            list(self.engine.map_with(refuse, with_state, range(100)))
+        assert caught.value.field == "model"
+        assert list(self.engine.map_with(prepare, square_with, [2])) == [4]
+
+    def test_an_exception_of_a_function_with_a_state_reaches_the_caller(self) -> None:
+        with pytest.raises(NotFound, match="no three") as caught:
+            list(self.engine.map_with(prepare, fail_at_three_with, range(100)))
+        assert caught.value.field == "value"
+        assert list(self.engine.map_with(prepare, square_with, [2])) == [4]
+
+    def test_tasks_for_a_state_are_taken_only_as_there_is_room(self) -> None:
+        taken = itertools.count()
+        endless = (next(taken) for _ in itertools.repeat(None))
+        results = self.engine.map_with(prepare, square_with, endless)
+        for _ in range(50):
+            next(results)
+        results.close()
+        assert next(taken) < 100
+
+    def test_a_check_that_raises_ends_a_map_with_states_while_it_waits(
+        self, tmp_path: Path
+    ) -> None:
+        begun = time.monotonic()
+
+        def check() -> None:
+            if time.monotonic() > begun + 1:
+                raise InterruptedError
+
+        never = str(tmp_path / "never")
+        with pytest.raises(InterruptedError):
+            list(self.engine.map_with(prepare, wait_for_file_with, [(0, never)], check=check))
+        Path(never).touch()
+        assert list(self.engine.map_with(prepare, square_with, [2])) == [4]
+
+    def test_a_killed_worker_with_a_state_costs_no_result(self, tmp_path: Path) -> None:
+        mark = str(tmp_path / "died")
+        tasks = [(value, mark) for value in range(30)]
+        found = self.engine.map_with(prepare, die_the_first_time_with, tasks)
+        assert sorted(found) == list(range(30))
+        assert Path(mark).exists()
+
+    def test_a_task_that_kills_its_worker_and_its_state_twice_is_told(self) -> None:
+        with pytest.raises(ResourceExhausted) as caught:
+            list(self.engine.map_with(prepare, die_at_with, [(value, 3) for value in range(10)]))
+        assert caught.value.reason == "WORKER_DIED"
+
     def test_a_closed_engine_is_unavailable(self) -> None:
         self.engine.close()
         self.engine.close()
         with pytest.raises(Unavailable):
             list(self.engine.map(square, [1]))
+        with pytest.raises(Unavailable):
+            list(self.engine.map_with(prepare, square_with, [1]))
 
 
 class TestLocalEngine(EngineContract):
@@ -250,10 +354,13 @@ def test_workers_outlive_the_thread_that_made_them() -> None:
 @pytest.mark.skipif(find_spec("ray") is None, reason="needs hundredfold[ray]")
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 class TestRayEngine(EngineContract):
+    @pytest.fixture(scope="class", autouse=True)
+    def _cluster(self) -> Iterator[None]:
+        with ray_nodes(2):
+            yield
+
     @pytest.fixture(autouse=True)
-    def _engine(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        # The cluster's processes must find this file.
-        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    def _engine(self, _cluster: None) -> Iterator[None]:
         with engine("ray") as self.engine:
             yield
 
@@ -265,6 +372,11 @@ class TestRayEngine(EngineContract):
         with pytest.raises(ResourceExhausted) as caught:
             list(self.engine.map(die_at, [(value, 3) for value in range(10)]))
         assert caught.value.reason == "WORKER_DIED"
+
+    def test_workers_with_a_state_end_with_their_map(self) -> None:
+        found = list(self.engine.map_with(prepare, with_state, range(10)))
+        pids = {pid for _, pid, _ in found}
+        wait_for(lambda: not any(alive(pid) for pid in pids) or None)
 
 
 @pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")

@@ -5,8 +5,9 @@ import pytest
 from hundredfold.chassis.backbones.repository import ModelRepository
 from hundredfold.chassis.config import from_env
 from hundredfold.chassis.errors import InvalidArgument
+from hundredfold.chassis.sources import Sources
 from hundredfold.chassis.storage.store import ArtifactStore
-from hundredfold.embedding.__main__ import make_backend, make_precisions
+from hundredfold.embedding.__main__ import make_backend, make_elsewhere, make_precisions
 from hundredfold.embedding.backends.onnx import OnnxBackend, has_cuda
 from hundredfold.embedding.backends.triton import TritonBackend
 from hundredfold.embedding.config import EmbeddingConfig
@@ -56,6 +57,25 @@ def test_a_backend_that_does_not_exist_is_refused() -> None:
     config = from_env(EmbeddingConfig, "embedding", {"HUNDREDFOLD_EMBEDDING_BACKEND": "abacus"})
     with pytest.raises(InvalidArgument, match="abacus"):
         make_backend(config, REPOSITORY)
+
+
+@pytest.mark.parametrize(
+    ("engine", "backend", "expected"),
+    [
+        ("local", "auto", False),
+        ("ray", "auto", True),
+        ("ray", "onnx", True),
+        ("ray", "triton", False),
+    ],
+)
+def test_collections_are_embedded_on_ray_but_for_triton(
+    engine: str, backend: str, expected: bool
+) -> None:
+    names = {"HUNDREDFOLD_ENGINE": engine, "HUNDREDFOLD_EMBEDDING_BACKEND": backend}
+    config = from_env(EmbeddingConfig, "embedding", names)
+    made = make_elsewhere(config, ArtifactStore("memory://embedding-config"), Sources(()))
+    assert (made is not None) is expected
+    assert made is None or made.backend == backend
 
 
 def test_sources_are_those_that_all_services_share() -> None:
