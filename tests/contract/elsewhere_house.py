@@ -21,6 +21,7 @@ from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 from hundredfold.chassis.storage.store import ArtifactStore
 from hundredfold.chassis.testing import wait_for
+from hundredfold.embedding.backends.base import Check, unchecked
 from hundredfold.embedding.backends.onnx import OnnxBackend
 from hundredfold.embedding.elsewhere import Elsewhere, Prepare
 from hundredfold.embedding.embedder import Embedder
@@ -118,7 +119,12 @@ class _Stumbling(OnnxBackend):
         self._dies = dies
 
     def embed(
-        self, card: ModelCard, images: NDArray[np.uint8], *, seconds: float
+        self,
+        card: ModelCard,
+        images: NDArray[np.uint8],
+        *,
+        seconds: float,
+        check: Check = unchecked,
     ) -> NDArray[np.float32]:
         if (images == np.array(STRANGE, np.uint8)).all(axis=(1, 2, 3)).any():
             if self._dies and not self._mark.exists():
@@ -126,7 +132,7 @@ class _Stumbling(OnnxBackend):
                 os.kill(os.getpid(), signal.SIGKILL)
             self._mark.with_suffix(f".{os.getpid()}").touch()
             wait_for(lambda: self._mark.exists() or None, 100)
-        return super().embed(card, images, seconds=seconds)
+        return super().embed(card, images, seconds=seconds, check=check)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hundredfold.chassis.backbones.preprocessing import PREPROCESSING
 from hundredfold.chassis.storage import layout
 from hundredfold.chassis.storage.manifest import Manifest
 
@@ -37,6 +38,7 @@ def write_space(store, vectors, rows, collection=COLLECTION, space=SPACE):
     """Write vectors, float16 [m, d], of ascending rows, part by part."""
     folder = layout.vectors(collection, space)
     manifest = Manifest.load(store, folder)
+    manifest.set_meta(preprocessing=PREPROCESSING, precision="float32")
     for part in np.unique(rows // layout.PART_ROWS):
         of_part = rows // layout.PART_ROWS == part
         write_part(store, manifest, int(part), vectors[of_part], rows[of_part])

@@ -384,7 +384,7 @@ class TestKilled:
         work_until(system, TRAINING)
         system.embedding.gate = threading.Event()
         system.training.train_gate.set()
-        wait_for(lambda: system.training.comparisons)
+        wait_for(system.embedding.runs.list)  # which begin when the comparison is kept
         system.serve(stack)
         system.embedding.gate.set()
         assert until_round(system).space == NEW
