@@ -43,6 +43,8 @@ def new_collection(page: Page, system: System, source: str, name: str) -> None:
     page.goto(system.url)
     page.get_by_role("link", name="Set-up").click()
     page.get_by_text("New collection").click()
+    # A rerun that is still under way would put a new button in the place of the one that is clicked.
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     form = page.get_by_test_id("stForm").filter(has_text="Name of the collection")
     form.get_by_role("textbox", name="Where the images are").fill(source)
     form.get_by_role("textbox", name="Name of the collection").fill(name)
