@@ -4,7 +4,6 @@ import itertools
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,7 @@ from hundredfold.client import Client, pipeline
 from hundredfold.client.pipeline import Bootstrapped, Options
 from hundredfold.client.truth import read_truth
 from hundredfold.client.types import Judgement, Verdict
-from tests.contract.town import GRID, Town
-from tests.unit.labels.servers import redis_server
+from tests.contract.town import GRID, Town, town_at
 
 OPTIONS = Options(columns={}, expected_classes=3, model=GRID.model, find_copies=False)
 NUMBERS = itertools.count(1)
@@ -30,12 +28,7 @@ FIRST, LATER = 60, 8
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with ExitStack() as stack:
-        redis = stack.enter_context(redis_server())
-        town = Town(stack, tmp_path_factory.mktemp("town"), redis.url)
-        patched = stack.enter_context(pytest.MonkeyPatch.context())
-        for name, address in town.addresses.items():
-            patched.setenv(f"HUNDREDFOLD_{name.upper()}_ADDRESS", address)
+    with town_at(tmp_path_factory.mktemp("town")) as town:
         yield town
 
 

@@ -3,7 +3,6 @@
 import csv
 import itertools
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
@@ -15,17 +14,14 @@ from hundredfold.client import Client
 from hundredfold.client.simulation import KnownPairs, Settings, Stop, prepare_pairs, simulate
 from hundredfold.client.truth import read_truth
 from hundredfold.client.types import Judgement, Verdict
-from tests.contract.town import CLASSES, GRID, IMAGES, Town
-from tests.unit.labels.servers import redis_server
+from tests.contract.town import CLASSES, GRID, IMAGES, Town, town_at
 
 NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with ExitStack() as stack:
-        redis = stack.enter_context(redis_server())
-        town = Town(stack, tmp_path_factory.mktemp("town"), redis.url)
+    with town_at(tmp_path_factory.mktemp("town")) as town:
         yield town
 
 

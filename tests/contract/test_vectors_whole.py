@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,20 +18,14 @@ from hundredfold.chassis.testing import wait_for
 from hundredfold.cli.__main__ import hundredfold
 from hundredfold.client import pipeline
 from hundredfold.client.types import Judgement, Verdict
-from tests.contract.town import CLASSES, IMAGES, Town
-from tests.unit.labels.servers import redis_server
+from tests.contract.town import CLASSES, IMAGES, Town, town_at
 
 SPACE, NAME = "theirs@1", "brought"
 
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with ExitStack() as stack:
-        redis = stack.enter_context(redis_server())
-        town = Town(stack, tmp_path_factory.mktemp("town"), redis.url)
-        patched = stack.enter_context(pytest.MonkeyPatch.context())
-        for name, address in town.addresses.items():
-            patched.setenv(f"HUNDREDFOLD_{name.upper()}_ADDRESS", address)
+    with town_at(tmp_path_factory.mktemp("town")) as town:
         catalog = town.client.catalog
         catalog.runs.wait(catalog.ingest(NAME, str(town.images)).run_id)
         yield town

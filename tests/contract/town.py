@@ -4,7 +4,8 @@ What the images show adds up: a red patch, a green one, a blue bar, each there o
 """
 
 import csv
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,7 @@ from hundredfold.training.peers import Ledger as TrainingLedger
 from hundredfold.training.servicer import TrainingServicer, training_mount
 from hundredfold.training.spaces import Spaces
 from hundredfold.training.store import HeadStore
+from tests.unit.labels.servers import redis_server
 
 IMAGES, SIDE = 240, 64
 CLASSES = ("red", "green", "blue")
@@ -209,3 +211,14 @@ class Town:
         catalog.runs.wait(catalog.ingest(name, str(self.images)).run_id)
         catalog.set_several(name)
         embedding.runs.wait(embedding.embed_collection(name, model=GRID.model).run_id)
+
+
+@contextmanager
+def town_at(root: Path) -> Iterator[Town]:
+    """A town with a Redis of its own; the command line finds its services meanwhile."""
+    with ExitStack() as stack:
+        town = Town(stack, root, stack.enter_context(redis_server()).url)
+        environ = stack.enter_context(pytest.MonkeyPatch.context())
+        for name, address in town.addresses.items():
+            environ.setenv(f"HUNDREDFOLD_{name.upper()}_ADDRESS", address)
+        yield town
